@@ -1,0 +1,65 @@
+//! The command line: one file per command, each with its `Args` and `run`.
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+mod check;
+mod doctor;
+mod hub;
+mod run;
+mod schema;
+
+#[cfg(feature = "staging")]
+mod camera;
+#[cfg(feature = "staging")]
+mod stage;
+
+/// Exit status of a wrong configuration (`EX_CONFIG` of sysexits.h).
+pub const EXIT_CONFIG: u8 = 78;
+
+#[derive(Debug, Parser)]
+#[command(name = "curbwatch", version, about = "Edge agent for street cameras: RTSP in, incidents out over MQTT")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the agent.
+    Run(run::Args),
+    /// Check a configuration and print every mistake with its place.
+    Check(check::Args),
+    /// Say of each piece that the agent needs whether it is there, its version, and how to get it.
+    Doctor(doctor::Args),
+    /// Look at agents as the hub does.
+    Hub(hub::Args),
+    /// Print the JSON Schemas of the configuration and of every message.
+    Schema(schema::Args),
+    /// Compose footage of a street with known truth.
+    #[cfg(feature = "staging")]
+    Stage(stage::Args),
+    /// Play files as live RTSP cameras.
+    #[cfg(feature = "staging")]
+    Camera(camera::Args),
+}
+
+/// Parses the command line and runs the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Hub(args) => hub::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        #[cfg(feature = "staging")]
+        Command::Stage(args) => stage::run(&args),
+        #[cfg(feature = "staging")]
+        Command::Camera(args) => camera::run(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("curbwatch: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,12 @@
+//! `curbwatch run`.
+
+use std::process::ExitCode;
+
+/// Arguments of `curbwatch run`.
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Runs the command.
+pub fn run(_args: &Args) -> anyhow::Result<ExitCode> {
+    anyhow::bail!("not built yet")
+}

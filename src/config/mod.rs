@@ -1,0 +1,424 @@
+//! YAML text → a [`Config`] that cannot be wrong.
+//!
+//! [`load`](load()) reads the text, collects every mistake with its line and column, and returns either a configuration in which every
+//! reference resolves and every polygon is one, or all mistakes at once. Secrets are read from files or the environment
+//! and never printed.
+
+use crate::geometry::Polygon;
+use crate::ids::Name;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The whole configuration of an agent.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who and where this agent is.
+    pub agent: AgentConfig,
+    /// The broker over which the hub is reached.
+    pub hub: HubConfig,
+    /// The detector.
+    #[serde(default)]
+    pub model: ModelConfig,
+    /// Names for groups of the model's classes, used by rules. Given groups are added to the built-in ones, or replace
+    /// the one of the same name.
+    #[serde(default)]
+    pub classes: BTreeMap<Name, Vec<String>>,
+    /// Pictures of incidents.
+    #[serde(default)]
+    pub evidence: EvidenceConfig,
+    /// Place shared by all cameras of the box; a camera's own place replaces it field by field.
+    #[serde(default)]
+    pub place: PlaceConfig,
+    /// The cameras, at least one.
+    #[schemars(length(min = 1))]
+    pub cameras: Vec<CameraConfig>,
+}
+
+/// Who and where this agent is.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// The site, a level of every MQTT topic.
+    pub site: Name,
+    /// The box, unique within the site; also the MQTT client id.
+    pub id: Name,
+    /// Folder of the database and the evidence. Created if absent.
+    #[serde(default = "default_data_dir")]
+    pub data_dir: PathBuf,
+    /// IANA time zone in which times are written.
+    #[serde(default = "default_time_zone")]
+    pub time_zone: String,
+}
+
+fn default_data_dir() -> PathBuf {
+    PathBuf::from("/var/lib/curbwatch")
+}
+fn default_time_zone() -> String {
+    "Asia/Shanghai".to_owned()
+}
+
+/// The broker over which the hub is reached.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HubConfig {
+    /// Host name or address of the broker.
+    #[schemars(length(min = 1))]
+    pub host: String,
+    /// TCP port of the broker.
+    #[serde(default = "default_mqtt_port")]
+    #[schemars(range(min = 1))]
+    pub port: u16,
+    /// First level of every topic.
+    #[serde(default = "default_prefix")]
+    pub prefix: Name,
+    /// User name at the broker.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Password at the broker.
+    #[serde(default)]
+    pub password: Option<SecretSource>,
+    /// Seconds between keep-alive pings.
+    #[serde(default = "default_keep_alive_secs")]
+    #[schemars(range(min = 5, max = 600))]
+    pub keep_alive_secs: u16,
+    /// Upper limit of backlog messages sent per second after an outage.
+    #[serde(default = "default_replay_per_sec")]
+    #[schemars(range(min = 1, max = 10000))]
+    pub replay_per_sec: u32,
+}
+
+fn default_mqtt_port() -> u16 {
+    1883
+}
+fn default_prefix() -> Name {
+    Name::try_new("curbwatch").expect("a literal name")
+}
+fn default_keep_alive_secs() -> u16 {
+    30
+}
+fn default_replay_per_sec() -> u32 {
+    200
+}
+
+/// Where a secret is read from; its value is never part of the configuration.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum SecretSource {
+    /// The first line of this file.
+    File(PathBuf),
+    /// The value of this environment variable.
+    Env(String),
+}
+
+/// The detector.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Name of an installed model (`curbwatch doctor` lists them), or the path of a manifest.
+    pub manifest: String,
+    /// Threads that run inference, each with one session of one thread; 0 means one per core.
+    #[schemars(range(max = 64))]
+    pub runners: u8,
+    /// Confidence below which a detection is dropped, 0..1; the manifest's, if absent.
+    #[schemars(range(min = 0.01, max = 0.99))]
+    pub min_confidence: Option<f32>,
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self { manifest: "yolov4-tiny-416".to_owned(), runners: 0, min_confidence: None }
+    }
+}
+
+/// Pictures of incidents.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvidenceConfig {
+    /// How a picture reaches the hub.
+    pub delivery: EvidenceDelivery,
+    /// JPEG quality, 1..100.
+    #[schemars(range(min = 30, max = 100))]
+    pub jpeg_quality: u8,
+    /// Days after which a picture is deleted.
+    #[schemars(range(min = 1, max = 3650))]
+    pub keep_days: u16,
+}
+
+impl Default for EvidenceConfig {
+    fn default() -> Self {
+        Self { delivery: EvidenceDelivery::Mqtt, jpeg_quality: 85, keep_days: 30 }
+    }
+}
+
+/// How a picture reaches the hub.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceDelivery {
+    /// As bytes on the topic `evidence/{incident}/{evidence}`, before the event that names it.
+    Mqtt,
+    /// It stays on the box.
+    None,
+}
+
+/// Where a camera looks; every field is optional and left out of events if absent.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PlaceConfig {
+    /// Street address.
+    pub address: Option<String>,
+    /// 15-digit grid-cell id.
+    #[schemars(regex(pattern = r"^[0-9]{15}$"))]
+    pub grid_id: Option<String>,
+    /// 6-digit administrative division.
+    #[schemars(regex(pattern = r"^[0-9]{6}$"))]
+    pub division_code: Option<String>,
+    /// Position on the map.
+    pub point: Option<PointConfig>,
+}
+
+/// A position on the map with the reference system it is in; never converted.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PointConfig {
+    /// Longitude in degrees.
+    #[schemars(range(min = -180, max = 180))]
+    pub lon: f64,
+    /// Latitude in degrees.
+    #[schemars(range(min = -90, max = 90))]
+    pub lat: f64,
+    /// Reference system of the two numbers.
+    pub crs: Crs,
+    /// Radius of uncertainty in metres.
+    #[serde(default)]
+    #[schemars(range(min = 0))]
+    pub accuracy_m: Option<f64>,
+}
+
+/// Coordinate reference system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+pub enum Crs {
+    /// China Geodetic Coordinate System 2000.
+    #[serde(rename = "CGCS2000")]
+    Cgcs2000,
+    /// World Geodetic System 1984.
+    #[serde(rename = "WGS84")]
+    Wgs84,
+    /// The offset system of Chinese web maps.
+    #[serde(rename = "GCJ02")]
+    Gcj02,
+}
+
+/// One camera with its zones and rules.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CameraConfig {
+    /// Unique among the cameras; a level of MQTT topics.
+    pub id: Name,
+    /// Name for people.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// 20-digit device id of GB/T 28181.
+    #[serde(default)]
+    #[schemars(regex(pattern = r"^[0-9]{20}$"))]
+    pub gb28181_id: Option<String>,
+    /// Where this camera looks.
+    #[serde(default)]
+    pub place: PlaceConfig,
+    /// False leaves the camera alone, and says so in its status.
+    #[serde(default = "default_true")]
+    pub enabled: bool,
+    /// Its stream.
+    pub rtsp: RtspConfig,
+    /// How much of the stream is analysed.
+    #[serde(default)]
+    pub analysis: AnalysisConfig,
+    /// Areas of the picture.
+    #[serde(default)]
+    pub zones: Vec<ZoneConfig>,
+    /// What to report.
+    #[serde(default)]
+    pub rules: Vec<RuleConfig>,
+}
+
+fn default_true() -> bool {
+    true
+}
+
+/// An RTSP stream (RFC 2326). User and password are separate fields, so that no character needs escaping.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RtspConfig {
+    /// `rtsp://host[:port]/path`, without user and password.
+    #[schemars(regex(pattern = r"^rtsps?://[^@/\s]+(/\S*)?$"))]
+    pub url: String,
+    /// How the media travels.
+    #[serde(default)]
+    pub transport: RtspTransport,
+    /// User at the camera.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// Password at the camera.
+    #[serde(default)]
+    pub password: Option<SecretSource>,
+}
+
+/// How RTP travels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RtspTransport {
+    /// Interleaved in the RTSP connection: no loss, works through NAT.
+    #[default]
+    Tcp,
+    /// Over UDP: less delay, loses packets.
+    Udp,
+}
+
+/// How much of the stream is analysed.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AnalysisConfig {
+    /// Frames analysed per second at most; frames are dropped evenly when the box cannot keep up.
+    #[schemars(range(min = 0.1, max = 30))]
+    pub fps: f64,
+}
+
+impl Default for AnalysisConfig {
+    fn default() -> Self {
+        Self { fps: 4.0 }
+    }
+}
+
+/// An area of the picture.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ZoneConfig {
+    /// Unique within the camera.
+    pub id: Name,
+    /// Name for people.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Corners `[x, y]` in order, 0..1 from the top left; at least three, no edge crossing another.
+    pub polygon: ZonePolygon,
+}
+
+/// A [`Polygon`] as it stands in the configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "Vec<[f32; 2]>")]
+pub struct ZonePolygon(pub Polygon);
+
+impl TryFrom<Vec<[f32; 2]>> for ZonePolygon {
+    type Error = crate::geometry::PolygonError;
+    fn try_from(corners: Vec<[f32; 2]>) -> Result<Self, Self::Error> {
+        Polygon::try_new(&corners).map(Self)
+    }
+}
+
+impl JsonSchema for ZonePolygon {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ZonePolygon".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "array",
+            "items": {
+                "type": "array", "minItems": 2, "maxItems": 2,
+                "items": {"type": "number", "minimum": 0, "maximum": 1}
+            }
+        })
+    }
+}
+
+/// What to report.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleConfig {
+    /// Unique within the camera.
+    pub id: Name,
+    /// What the city calls it; sets the defaults of the fields below.
+    pub kind: RuleKind,
+    /// Zones in which it applies, at least one.
+    #[schemars(length(min = 1))]
+    pub zones: Vec<Name>,
+    /// Classes or groups of classes, instead of the kind's own.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    pub classes: Option<Vec<String>>,
+    /// Observed seconds after which it is reported, instead of the kind's own.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 86400))]
+    pub dwell_secs: Option<f64>,
+    /// Observed seconds for which the thing may be out of sight (someone in front of it) without its dwell starting anew.
+    #[serde(default = "default_gap_secs")]
+    #[schemars(range(min = 0, max = 3600))]
+    pub gap_secs: f64,
+    /// Observed seconds without the thing after which its incident is closed.
+    #[serde(default = "default_clear_secs")]
+    #[schemars(range(min = 1, max = 86400))]
+    pub clear_secs: f64,
+    /// Smallest area as a share of the frame.
+    #[serde(default)]
+    #[schemars(range(min = 0, max = 1))]
+    pub min_area: f32,
+}
+
+fn default_gap_secs() -> f64 {
+    8.0
+}
+fn default_clear_secs() -> f64 {
+    10.0
+}
+
+/// Named kinds of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleKind {
+    /// 占道经营: an attended stall (goods, parasol or cart with a person near by). Dwell 180 s.
+    StreetVending,
+    /// 机动车乱停放: a vehicle that stands. Dwell 300 s.
+    VehicleParking,
+    /// 占用消防通道: a vehicle that stands in a fire lane. Dwell 45 s.
+    FireLaneBlocked,
+}
+
+impl RuleKind {
+    /// Seconds of dwell if the rule gives none.
+    #[must_use]
+    pub fn default_dwell_secs(self) -> f64 {
+        match self {
+            Self::StreetVending => 180.0,
+            Self::VehicleParking => 300.0,
+            Self::FireLaneBlocked => 45.0,
+        }
+    }
+
+    /// Groups of classes if the rule names none.
+    #[must_use]
+    pub fn default_classes(self) -> &'static [&'static str] {
+        match self {
+            Self::StreetVending => &["stall"],
+            Self::VehicleParking | Self::FireLaneBlocked => &["vehicle"],
+        }
+    }
+
+    /// Whether someone must attend the thing.
+    #[must_use]
+    pub fn needs_attendant(self) -> bool {
+        match self {
+            Self::StreetVending => true,
+            Self::VehicleParking | Self::FireLaneBlocked => false,
+        }
+    }
+
+    /// The kind's name in topics and in the table of matters.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StreetVending => "street_vending",
+            Self::VehicleParking => "vehicle_parking",
+            Self::FireLaneBlocked => "fire_lane_blocked",
+        }
+    }
+}

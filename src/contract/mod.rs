@@ -1,0 +1,1 @@
+//! The messages between agent and hub, as types and as JSON Schema.

@@ -1,0 +1,1 @@
+//! Load of the host and of the agent.

@@ -1,0 +1,1 @@
+//! The hub's side, for people at a terminal and for tests.

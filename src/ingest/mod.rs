@@ -1,0 +1,1 @@
+//! Camera → frames: connect, supervise, decode, reconnect.

@@ -1,0 +1,24 @@
+//! Curbwatch: an edge agent for street cameras. `docs/architecture.md` is the map.
+
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod contract;
+pub mod detect;
+pub mod evidence;
+pub mod frame;
+pub mod geometry;
+pub mod health;
+pub mod hub;
+pub mod ids;
+pub mod incident;
+pub mod ingest;
+pub mod install;
+pub mod mqtt;
+pub mod scene;
+#[cfg(feature = "staging")]
+pub mod stage;
+pub mod store;
+pub mod track;
+#[cfg(feature = "staging")]
+pub mod vcam;

@@ -1,0 +1,1 @@
+//! Tracks → facts about zones.

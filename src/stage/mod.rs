@@ -1,0 +1,1 @@
+//! Staged footage with known truth.

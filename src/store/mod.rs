@@ -1,0 +1,1 @@
+//! Incidents, outbox and evidence index in SQLite.
