@@ -127,19 +127,17 @@ impl Frame {
         stamp: FrameStamp,
     ) -> Result<Self, FrameError> {
         use gstreamer_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameExt};
-        let format = match info.format() {
-            VideoFormat::I420 => PixelFormat::I420,
-            VideoFormat::Nv12 => PixelFormat::Nv12,
-            other => return Err(FrameError::Format(other.to_str().to_string())),
+        let format = if info.format() == VideoFormat::I420 {
+            PixelFormat::I420
+        } else if info.format() == VideoFormat::Nv12 {
+            PixelFormat::Nv12
+        } else {
+            return Err(FrameError::Format(info.format().to_str().to_string()));
         };
-        let matrix = match info.colorimetry().matrix() {
-            VideoColorMatrix::Bt709 => ColorMatrix::Bt709,
-            _ => ColorMatrix::Bt601,
-        };
-        let range = match info.colorimetry().range() {
-            VideoColorRange::Range0_255 => ColorRange::Full,
-            _ => ColorRange::Limited,
-        };
+        let is_709 = info.colorimetry().matrix() == VideoColorMatrix::Bt709;
+        let matrix = if is_709 { ColorMatrix::Bt709 } else { ColorMatrix::Bt601 };
+        let is_full = info.colorimetry().range() == VideoColorRange::Range0_255;
+        let range = if is_full { ColorRange::Full } else { ColorRange::Limited };
         let mapped =
             gstreamer_video::VideoFrame::from_buffer_readable(buffer, info).map_err(|_| FrameError::Unmappable)?;
         let mut strides = [0; 3];
