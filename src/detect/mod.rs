@@ -2,6 +2,10 @@
 //!
 //! In: [`Frame`](crate::frame::Frame). Out: [`Detections`]. Must not know a rule.
 
+pub mod decode;
+pub mod letterbox;
+pub mod nms;
+
 use crate::geometry::BBox;
 
 /// One object that the model saw in one frame.
