@@ -1,5 +1,6 @@
 //! Curbwatch: an edge agent for street cameras. `docs/architecture.md` is the map.
 
+pub mod camera;
 pub mod cli;
 pub mod clock;
 pub mod config;
