@@ -2,6 +2,8 @@
 //!
 //! In: [`Frame`](crate::frame::Frame). Out: [`Detections`]. Must not know a rule.
 
+pub mod manifest;
+
 use crate::geometry::BBox;
 
 /// One object that the model saw in one frame.
