@@ -9,6 +9,8 @@
 use crate::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, PixelFormat};
 use crate::geometry::{BBox, BBoxError};
 
+use super::manifest::Color;
+
 /// How a frame lies in the model's square: `model = frame * scale + pad`, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Letterbox {
@@ -109,6 +111,7 @@ impl ColorMap {
 pub struct InputWriter {
     model_width: u32,
     model_height: u32,
+    color: Color,
     scale: f32,
     pad: f32,
     /// Taps for the layout of the last frame; `None` before the first.
@@ -129,14 +132,14 @@ struct Plan {
 }
 
 impl InputWriter {
-    /// For an input of `model_width` × `model_height` RGB values in `0..=255 * scale`, `pad` in the same unit outside
-    /// the picture.
+    /// For an input of `model_width` × `model_height` values per colour in `0..=255 * scale`, `pad` in the same unit
+    /// outside the picture.
     #[must_use]
-    pub fn new(model_width: u32, model_height: u32, scale: f32, pad: f32) -> Self {
-        Self { model_width, model_height, scale, pad, plan: None }
+    pub fn new(model_width: u32, model_height: u32, color: Color, scale: f32, pad: f32) -> Self {
+        Self { model_width, model_height, color, scale, pad, plan: None }
     }
 
-    /// Fills `tensor`, three planes R, G, B of `model_width * model_height` values each, and says how the frame lies in it.
+    /// Fills `tensor`, three planes in the order of the model's colours, and says how the frame lies in it.
     ///
     /// # Panics
     /// If `tensor` does not have that length.
@@ -149,8 +152,12 @@ impl InputWriter {
             self.plan = Some(Plan::new(*frame.layout(), self.model_width, self.model_height, self.scale));
         }
         let plan = self.plan.as_mut().expect("set just above");
-        let (red, rest) = tensor.split_at_mut(plane_len);
-        let (green, blue) = rest.split_at_mut(plane_len);
+        let (first, rest) = tensor.split_at_mut(plane_len);
+        let (green, last) = rest.split_at_mut(plane_len);
+        let (red, blue) = match self.color {
+            Color::Rgb => (first, last),
+            Color::Bgr => (last, first),
+        };
         let (left, width) = (plan.letterbox.pad_left as usize, plan.letterbox.inner_width as usize);
         for row in 0..plan.letterbox.inner_height as usize {
             plan.sample_row(frame, row);
@@ -344,7 +351,7 @@ mod tests {
             let frame = noise(width, height, padding, format, matrix, range);
             let model = 64;
             let mut tensor = vec![-1.0; 3 * 64 * 64];
-            InputWriter::new(model, model, 1.0 / 255.0, 0.5).write(&frame, &mut tensor);
+            InputWriter::new(model, model, Color::Rgb, 1.0 / 255.0, 0.5).write(&frame, &mut tensor);
             for y in 0..model {
                 for x in 0..model {
                     let expected = reference(&frame, model, x, y).unwrap_or([0.5; 3]);
@@ -373,7 +380,7 @@ mod tests {
 
     #[test]
     fn the_border_follows_a_change_of_size() {
-        let mut writer = InputWriter::new(64, 64, 1.0, 7.0);
+        let mut writer = InputWriter::new(64, 64, Color::Bgr, 1.0, 7.0);
         let mut tensor = vec![0.0; 3 * 64 * 64];
         let make = |w, h| noise(w, h, 0, PixelFormat::I420, ColorMatrix::Bt601, ColorRange::Full);
         writer.write(&make(64, 32), &mut tensor);
