@@ -62,9 +62,10 @@ impl FileError {
     fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| {
             let path = path.to_owned();
-            match source.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path, source },
-                _ => Self::Io { action, path, source },
+            if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+                Self::DiskFull { path, source }
+            } else {
+                Self::Io { action, path, source }
             }
         }
     }
@@ -95,16 +96,15 @@ impl EvidenceDir {
 
     /// Writes a picture durably and tells its path. Writing the same id again replaces the file.
     pub fn write(&self, id: Uuid, picture: &RedactedJpeg) -> Result<PathBuf, FileError> {
-        let path = self.path(id)?;
-        let day = path.parent().expect("a picture lies in the folder of its day");
+        let day = self.day(id)?;
         if !day.is_dir() {
-            create_dir(day)?;
+            create_dir(&day)?;
             sync_dir(&self.root)?;
         }
-        let tmp = self.tmp().join(path.file_name().expect("a picture has a name"));
+        let (path, tmp) = (day.join(file_name(id)), self.tmp().join(file_name(id)));
         let written = write_synced(&tmp, picture.bytes())
             .and_then(|()| fs::rename(&tmp, &path).map_err(FileError::at("create", &path)))
-            .and_then(|()| sync_dir(day));
+            .and_then(|()| sync_dir(&day));
         if written.is_err() {
             // Frees the space; if it fails too, the next start removes the file, and the first error says more.
             let _ = fs::remove_file(&tmp);
@@ -114,8 +114,7 @@ impl EvidenceDir {
 
     /// Where the picture of this id is, or would be.
     pub fn path(&self, id: Uuid) -> Result<PathBuf, FileError> {
-        let taken = timestamp_of(id).ok_or(FileError::NotUuidV7 { id })?;
-        Ok(self.root.join(day_of(taken).to_string()).join(format!("{id}.jpg")))
+        Ok(self.day(id)?.join(file_name(id)))
     }
 
     /// Deletes the pictures whose id is older than `keep` at wall time `now`, and the folders that become empty.
@@ -135,6 +134,12 @@ impl EvidenceDir {
             }
         }
         Ok(removed)
+    }
+
+    /// The folder of the pictures of the id's day.
+    fn day(&self, id: Uuid) -> Result<PathBuf, FileError> {
+        let taken = timestamp_of(id).ok_or(FileError::NotUuidV7 { id })?;
+        Ok(self.root.join(day_of(taken).to_string()))
     }
 
     fn tmp(&self) -> PathBuf {
@@ -174,6 +179,10 @@ fn day_of(time: Timestamp) -> civil::Date {
 
 fn day_in_name(folder: &Path) -> Option<civil::Date> {
     folder.file_name()?.to_str()?.parse().ok()
+}
+
+fn file_name(id: Uuid) -> String {
+    format!("{id}.jpg")
 }
 
 fn id_in_name(file: &Path) -> Option<Uuid> {
@@ -262,7 +271,7 @@ mod tests {
         let foreign = old.parent().unwrap().join("notes.txt");
         fs::write(&foreign, b"not ours").unwrap();
 
-        let week = Duration::from_secs(7 * 86_400);
+        let week = Duration::from_hours(7 * 24);
         let removed = dir.remove_older_than(week, "2026-11-21T12:00:00Z".parse().unwrap()).unwrap();
 
         assert_eq!(removed.ids, [id_at("2026-11-01T09:00:00Z"), id_at("2026-11-14T11:59:59.999Z")]);

@@ -144,7 +144,7 @@ mod tests {
         for millis in 1..=100 {
             latencies.record(Stage::Detect, Duration::from_millis(millis));
         }
-        latencies.record(Stage::Publish, Duration::from_secs(3_600));
+        latencies.record(Stage::Publish, Duration::from_hours(1));
         let summary = latencies.take(Stage::Detect).unwrap();
         let near = |found: Duration, millis: u64| {
             found.abs_diff(Duration::from_millis(millis)).as_millis() as u64 <= millis / 16
