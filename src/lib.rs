@@ -15,6 +15,7 @@ pub mod ids;
 pub mod incident;
 pub mod ingest;
 pub mod install;
+pub mod mailbox;
 pub mod mqtt;
 pub mod scene;
 #[cfg(feature = "staging")]

@@ -148,7 +148,7 @@ fn check_signature(session: &Session, manifest: &Manifest, path: &Path) -> Resul
         outlets.iter().map(one).collect::<Vec<_>>().join(", ")
     };
     let is = |outlet: &Outlet, name: &str, shape: &[i64]| {
-        let tensor = outlet.dtype().tensor_type() == Some(ort::tensor::TensorElementType::Float32);
+        let tensor = outlet.dtype().tensor_type() == Some(ort::value::TensorElementType::Float32);
         let found: Option<&[i64]> = outlet.dtype().tensor_shape().map(|shape| &shape[..]);
         tensor && outlet.name() == name && found == Some(shape)
     };
