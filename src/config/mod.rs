@@ -4,6 +4,10 @@
 //! reference resolves and every polygon is one, or all mistakes at once. Secrets are read from files or the environment
 //! and never printed.
 
+mod secret;
+
+pub use secret::SecretError;
+
 use crate::geometry::Polygon;
 use crate::ids::Name;
 use schemars::JsonSchema;
