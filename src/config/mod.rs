@@ -1,8 +1,31 @@
 //! YAML text → a [`Config`] that cannot be wrong.
 //!
-//! [`load`](load()) reads the text, collects every mistake with its line and column, and returns either a configuration in which every
-//! reference resolves and every polygon is one, or all mistakes at once. Secrets are read from files or the environment
-//! and never printed.
+//! In: a file. Out: [`Loaded`], in which every reference resolves and every polygon is one; or every mistake at once, each
+//! with line, column, what was seen and what is allowed. [`check`](check()) is strict; [`load`](load()) sets a camera with mistakes
+//! aside and runs the rest. Secrets are read from files or the environment and never printed.
+//!
+//! The types below are the source of `edge-config/curbwatch.schema.json` and of `docs/configuration.md`: a doc comment here is
+//! what an editor and a reader see there. The way of a file: text → `document` (values with places) → `structure` (against
+//! the schema) → `meaning` and `subjects` (what the keys mean together) → [`Config`].
+
+mod classes;
+mod document;
+mod finding;
+mod load;
+mod meaning;
+mod reference;
+mod report;
+mod schema;
+mod secret;
+mod structure;
+mod subjects;
+
+pub use classes::{ClassError, ClassGroups, is_person};
+pub use finding::{Finding, Findings, Position, Related};
+pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load};
+pub use reference::reference;
+pub use schema::schema;
+pub use secret::SecretError;
 
 use crate::geometry::Polygon;
 use crate::ids::Name;
