@@ -3,16 +3,16 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use assert_cmd::Command;
-use curbwatch::config;
+use curbwatch::{config, install};
 use proptest::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// COCO's classes in darknet's spelling, as far as these tests need them.
+/// Some of COCO's classes.
 const MODEL_CLASSES: [&str; 12] = [
     "person",
     "bicycle",
     "car",
-    "motorbike",
+    "motorcycle",
     "bus",
     "truck",
     "bench",
@@ -20,7 +20,7 @@ const MODEL_CLASSES: [&str; 12] = [
     "handbag",
     "suitcase",
     "chair",
-    "diningtable",
+    "dining table",
 ];
 
 #[expect(clippy::unnecessary_wraps, reason = "the shape that config::load asks for")]
@@ -136,6 +136,25 @@ fn a_secret_that_cannot_be_read_is_a_warning_because_the_agent_runs_without_it()
 }
 
 #[test]
+fn classes_are_checked_against_the_manifest_that_the_configuration_names() {
+    let site = Site::with(&GOOD.replace("zones: [lane]}", "zones: [lane], classes: [umbrela]}"));
+    let output =
+        Command::cargo_bin("curbwatch").unwrap().arg("check").arg(site.path()).assert().code(78).get_output().clone();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("toothbrush") && told.contains("did you mean umbrella?"), "{told}");
+    let absent = Site::with(&(GOOD.to_owned() + "model: {manifest: no-such-model}\n"));
+    let output = Command::cargo_bin("curbwatch")
+        .unwrap()
+        .arg("check")
+        .arg(absent.path())
+        .assert()
+        .success()
+        .get_output()
+        .clone();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("classes were not checked"));
+}
+
+#[test]
 fn a_rule_about_persons_is_refused_by_class_and_by_group() {
     for classes in ["[person]", "[stall, person]", "[walkers]"] {
         let text = GOOD.replace("zones: [lane]}", &format!("zones: [lane], classes: {classes}}}"))
@@ -152,7 +171,7 @@ fn classes_that_are_not_known_are_a_warning_not_a_guess() {
     let findings = config::check(&site.path(), &unknown).unwrap();
     assert!(findings.errors.is_empty() && findings.warnings[0].problem.contains("no manifest"), "{findings}");
     let refused = config::check(&site.path(), &model_classes).unwrap();
-    assert!(refused.errors[0].to_string().contains("diningtable"), "{refused}");
+    assert!(refused.errors[0].to_string().contains("dining table"), "{refused}");
 }
 
 #[test]
@@ -160,7 +179,9 @@ fn every_example_loads_strictly() {
     let examples = examples();
     assert!(examples.len() >= 3);
     for file in examples {
-        let findings = config::check(&file, &model_classes).unwrap();
+        let built_in =
+            |name: &str| install::manifest(name).map(|model| model.classes).map_err(|error| error.to_string());
+        let findings = config::check(&file, &built_in).unwrap();
         assert!(findings.errors.is_empty(), "{findings}");
         // The secrets of the examples are not on this machine; nothing else may be doubtful in them.
         let doubts = findings.warnings.iter().filter(|warning| !warning.problem.starts_with("cannot be read now"));

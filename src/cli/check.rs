@@ -2,6 +2,7 @@
 
 use super::EXIT_CONFIG;
 use crate::config::{self, Findings, LoadError};
+use crate::install;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -24,7 +25,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let given = args.model_classes.as_deref().map(read_classes).transpose()?;
     let classes_of = |manifest: &str| match &given {
         Some(classes) => Ok(classes.clone()),
-        None => Err(format!("the manifest of {manifest} is not read")),
+        None => classes_of_manifest(manifest),
     };
     let findings = match config::check(&args.file, &classes_of) {
         Ok(findings) | Err(LoadError::Wrong(findings)) => findings,
@@ -39,6 +40,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         print(&args.file, &findings);
     }
     Ok(if findings.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIG) })
+}
+
+/// Class names of an installed model or of a manifest's file, for [`config::load`] and [`config::check`].
+pub(super) fn classes_of_manifest(manifest: &str) -> Result<Vec<String>, String> {
+    install::manifest(manifest)
+        .map(|manifest| manifest.classes)
+        .map_err(|error| format!("{:#}", anyhow::Error::new(error)))
 }
 
 fn read_classes(path: &Path) -> anyhow::Result<Vec<String>> {

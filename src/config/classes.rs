@@ -3,13 +3,13 @@
 use crate::ids::Name;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Built-in groups. Each lists more names than one model has, in darknet's, COCO's and common custom spellings; a group
+/// Built-in groups. Each lists more names than one model has, in COCO's, darknet's and common custom spellings; a group
 /// means those that the model at hand has.
 ///
 /// A street stall shows itself to a COCO detector as its parasol or its table. Chairs, benches, bags and suitcases stand on
 /// pavements for too many other reasons.
-const BUILT_IN: [(&str, &[&str]); 3] = [
-    ("stall", &["stall", "cart", "umbrella", "diningtable", "dining table"]),
+pub(super) const BUILT_IN: [(&str, &[&str]); 3] = [
+    ("stall", &["stall", "cart", "umbrella", "dining table", "diningtable"]),
     ("vehicle", &["vehicle", "car", "van", "bus", "truck"]),
     ("person", &["person"]),
 ];

@@ -27,10 +27,6 @@ pub use reference::reference;
 pub use schema::schema;
 pub use secret::SecretError;
 
-mod secret;
-
-pub use secret::SecretError;
-
 use crate::geometry::Polygon;
 use crate::ids::Name;
 use schemars::JsonSchema;

@@ -1,5 +1,6 @@
 //! `docs/configuration.md`: every key with its default, unit and range, from the schema.
 
+use super::classes::BUILT_IN;
 use super::schema::SchemaTree;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -16,18 +17,25 @@ there is one. `edge-config/` has examples; with their first line, an editor that
 At `curbwatch run`, a camera with mistakes is set aside and the others run; a mistake outside the cameras stops the agent.
 A key without a default and without *required* may be left out. No key may be left empty. Digits that are not a number, such
 as those of a device id, stand in quotes. Secrets are never written into the file, only where to read them.
-
-Built-in groups of classes, of which a rule sees those that the model has: `stall` (stall, cart, umbrella, diningtable),
-`vehicle` (vehicle, car, van, bus, truck), `person` (person). `classes` adds groups or replaces these.
 ";
 
 /// The reference of every key, as Markdown.
 #[must_use]
 pub fn reference() -> String {
     let tree = SchemaTree::of_config();
-    let mut pages = Pages { tree: &tree, text: PREFACE.to_owned(), path_by_reference: BTreeMap::new() };
+    let text = format!("{PREFACE}\n{}\n", built_in_groups());
+    let mut pages = Pages { tree: &tree, text, path_by_reference: BTreeMap::new() };
     pages.write_section(tree.root(), "");
     pages.text
+}
+
+fn built_in_groups() -> String {
+    let groups = BUILT_IN.iter().map(|(name, classes)| format!("- `{name}`: {}", classes.join(", ")));
+    let groups: Vec<String> = groups.collect();
+    format!(
+        "Built-in groups of classes, which `classes` adds to or replaces. A rule sees those classes that the model has.\n\n{}",
+        groups.join("\n")
+    )
 }
 
 /// The reference while it is written.
