@@ -18,6 +18,9 @@ const MAKE_SETUP: &str = "make setup";
 /// The manifests of `models/` by name.
 const BUILT_IN_MANIFESTS: [(&str, &str); 1] = [("yolov4-tiny-416", include_str!("../models/yolov4-tiny-416.yaml"))];
 
+/// Hashes of the footage, in the format of `sha256sum`.
+const FOOTAGE_SHA256: &str = include_str!("../scripts/footage.sha256");
+
 /// A piece is in none of its places.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub struct NotFound {
@@ -74,6 +77,11 @@ pub fn footage(file_name: &str) -> Result<PathBuf, NotFound> {
 /// Names of the models whose manifests are compiled in.
 pub fn built_in_models() -> impl Iterator<Item = &'static str> {
     BUILT_IN_MANIFESTS.iter().map(|&(name, _)| name)
+}
+
+/// Each file of the footage that set-up installs, with its SHA-256 as lower-case hexadecimal digits.
+pub fn footage_files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FOOTAGE_SHA256.lines().filter_map(|line| line.split_once("  ").map(|(sha256, name)| (name, sha256)))
 }
 
 /// The folders that are searched, in order.

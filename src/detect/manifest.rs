@@ -311,7 +311,7 @@ fn first_repeated(names: &[String]) -> Option<&str> {
 }
 
 /// SHA-256 of everything that `source` gives, as lower-case hexadecimal digits.
-fn sha256_of(source: &mut impl Read) -> std::io::Result<String> {
+pub(crate) fn sha256_of(source: &mut impl Read) -> std::io::Result<String> {
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; HASH_CHUNK_BYTES];
     loop {

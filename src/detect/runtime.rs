@@ -4,6 +4,7 @@ use ort::environment::Environment;
 use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 /// Why the runtime cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -26,8 +27,17 @@ pub enum RuntimeError {
 pub struct Runtime(Environment);
 
 impl Runtime {
-    /// Finds and loads the library.
+    /// Finds and loads the library; the second time, gives the one already loaded: a process has one environment.
     pub fn load() -> Result<Self, RuntimeError> {
+        static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
+        let mut loaded = LOADED.lock().expect("no holder of this lock panics");
+        if loaded.is_none() {
+            *loaded = Some(Self::find_and_load()?);
+        }
+        Ok(loaded.clone().expect("set just above"))
+    }
+
+    fn find_and_load() -> Result<Self, RuntimeError> {
         let path = crate::install::runtime_library()?;
         let error = |reason: String| RuntimeError::Load { path: path.clone(), reason };
         let builder = ort::init_from(&path).map_err(|e| error(e.to_string()))?;
