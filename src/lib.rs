@@ -1,5 +1,6 @@
 //! Curbwatch: an edge agent for street cameras. `docs/architecture.md` is the map.
 
+pub mod camera;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod ids;
 pub mod incident;
 pub mod ingest;
 pub mod install;
+pub mod mailbox;
 pub mod mqtt;
 pub mod scene;
 #[cfg(feature = "staging")]

@@ -2,6 +2,10 @@
 //!
 //! In: facts of the scene with their media time. Out: [`Transition`]s. Performs no I/O and reads no clock.
 
+mod course;
+
+pub use course::{Course, Limits};
+
 use crate::frame::FrameStamp;
 use crate::geometry::BBox;
 use crate::ids::Name;
