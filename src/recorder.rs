@@ -8,7 +8,7 @@ use crate::analysis::Finding;
 use crate::clock::{Clocks, Mono};
 use crate::config::{CameraConfig, Config, EvidenceDelivery, RuleConfig};
 use crate::contract::{
-    self, Active, Delivery, DeliveryVia, Evidence, EventParts, FrameSize, ModelIdentity, Redaction, Topics, WallTime,
+    self, Active, Delivery, DeliveryVia, EventParts, Evidence, FrameSize, ModelIdentity, Redaction, Topics, WallTime,
 };
 use crate::evidence::{EvidenceDir, JpegLimits, RedactedJpeg};
 use crate::health::{Drops, Latencies, Queue, Stage};
@@ -137,7 +137,10 @@ impl Recorder {
                 return;
             }
             if refusals == 0 {
-                tracing::error!(error = &error as &dyn std::error::Error, "the store refuses; trying again until it takes it");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store refuses; trying again until it takes it"
+                );
             }
             refusals += 1;
             std::thread::park_timeout(RETRY_AFTER);
@@ -159,7 +162,7 @@ impl Recorder {
         }
         let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
         let outline = Some(&transition.incident.bbox);
-        let lost = |what: &dyn std::error::Error, drops: &Drops| {
+        let lost = |what: &(dyn std::error::Error + 'static), drops: &Drops| {
             drops.add(Queue::Evidence, 1);
             tracing::error!(camera = %camera.id, error = what, "an incident goes without its picture");
             Picture::Failed
