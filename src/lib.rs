@@ -1,5 +1,6 @@
 //! Curbwatch: an edge agent for street cameras. `docs/architecture.md` is the map.
 
+pub mod analysis;
 pub mod camera;
 pub mod cli;
 pub mod clock;
@@ -17,6 +18,7 @@ pub mod ingest;
 pub mod install;
 pub mod mailbox;
 pub mod mqtt;
+pub mod recorder;
 pub mod scene;
 #[cfg(feature = "staging")]
 pub mod stage;

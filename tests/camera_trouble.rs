@@ -139,7 +139,8 @@ fn a_stream_that_falls_silent_is_stalled_and_rebuilt() {
     let launch = launch.replacen("is-live=true", "is-live=true num-buffers=50", 1);
     let server = Server::start(&Options { launch: &launch, port: 0, credentials: None, transport: ANY });
     let watch = Watch::start(open(server.url(), RtspTransport::Tcp), 30.0);
-    let record = watch.wait_for("two connections", |record| record.names().iter().filter(|n| **n == "online").count() >= 2);
+    let record =
+        watch.wait_for("two connections", |record| record.names().iter().filter(|n| **n == "online").count() >= 2);
     record.assert_ordered();
 }
 

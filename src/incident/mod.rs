@@ -28,7 +28,7 @@ pub enum Phase {
 }
 
 /// One object of an incident, as last seen.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct IncidentObject {
     /// Class name of the model.
     pub class: String,
@@ -41,7 +41,7 @@ pub struct IncidentObject {
 }
 
 /// An incident as it stands after a transition. Everything the store and the event need, nothing about delivery.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Incident {
     /// Stable over its whole life.
     pub id: Uuid,

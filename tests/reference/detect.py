@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Reference detector: what an image holds according to the model, by a path that shares no code with the agent's.
 
-    <cache>/curbwatch/python/bin/python tests/reference/detect.py IMAGE [--raw WIDTHxHEIGHT] [options]
+    <cache>/curbwatch/python/bin/python tests/reference/detect.py IMAGE [--raw WIDTHxHEIGHT | --i420 WIDTHxHEIGHT] [options]
 
-IMAGE is a PNG, PPM or JPEG, or with --raw WIDTHxHEIGHT a file (`-`: standard input) of packed 8-bit RGB. The model and
+IMAGE is a PNG, PPM or JPEG, or with --raw WIDTHxHEIGHT a file (`-`: standard input) of packed 8-bit RGB,
+or with --i420 WIDTHxHEIGHT a file of packed I420. The model and
 its manifest are those that `make setup` installs; --model and --manifest take others.
 
 Prints one JSON object:
@@ -44,6 +45,30 @@ def read_manifest(path: Path) -> dict:
     return manifest
 
 
+def read_i420(path: str, size: str) -> np.ndarray:
+    """A file of packed I420 (BT.601, limited range, even size) as float64 [height, width, 3], RGB, not yet cut to 0..255: colours that
+    cannot be shown are cut once, after scaling.
+
+    Chroma is interpolated to every luma pixel; its samples lie between two luma pixels in both directions (JPEG's
+    siting), which is how the agent reads them.
+    """
+    width, height = (int(side) for side in size.split("x"))
+    data = np.fromfile(path, dtype=np.uint8).astype(np.float64)
+    luma, chroma = width * height, width * height // 4
+    if len(data) != luma + 2 * chroma:
+        raise SystemExit(f"{path} has {len(data)} bytes, {width}×{height} I420 has {luma + 2 * chroma}")
+    planes = [plane.reshape(height // 2, width // 2) for plane in np.split(data[luma:], 2)]
+
+    def upsample(plane: np.ndarray) -> np.ndarray:
+        columns, rows = np.arange(width) / 2 - 0.25, np.arange(height) / 2 - 0.25
+        wide = np.stack([np.interp(columns, np.arange(width // 2), row) for row in plane])
+        return np.stack([np.interp(rows, np.arange(height // 2), column) for column in wide.T], axis=1)
+
+    y = (data[:luma].reshape(height, width) - 16) * 255 / 219
+    cb, cr = ((upsample(plane) - 128) * 255 / 224 for plane in planes)
+    return np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=2)
+
+
 def read_image(path: str, raw_size: str | None) -> np.ndarray:
     """The image as uint8 [height, width, 3], RGB."""
     if raw_size is None:
@@ -79,7 +104,7 @@ def to_tensor(image: np.ndarray, model_width: int, model_height: int, factor: fl
     fx, fy = fx[None, :, None], fy[:, None, None]
     upper = pixels[y0][:, x0] * (1 - fx) + pixels[y0][:, x1] * fx
     lower = pixels[y1][:, x0] * (1 - fx) + pixels[y1][:, x1] * fx
-    fitted = upper * (1 - fy) + lower * fy
+    fitted = np.clip(upper * (1 - fy) + lower * fy, 0, 255)
     fitted[~(inside_y[:, None] & inside_x[None, :])] = pad
     return (fitted * factor).astype(np.float32).transpose(2, 0, 1)[None]
 
@@ -124,6 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("image")
     parser.add_argument("--raw", metavar="WIDTHxHEIGHT")
+    parser.add_argument("--i420", metavar="WIDTHxHEIGHT")
     parser.add_argument("--tensor", type=Path)
     parser.add_argument("--manifest", type=Path, default=ROOT / "models/yolov4-tiny-416.yaml")
     parser.add_argument("--model", type=Path)
@@ -135,7 +161,7 @@ def main() -> None:
     model = arguments.model or CACHE / "models" / manifest["name"] / manifest["file"]
     form = manifest["input"]
     model_width, model_height = form["width"], form["height"]
-    image = read_image(arguments.image, arguments.raw)
+    image = read_i420(arguments.image, arguments.i420) if arguments.i420 else read_image(arguments.image, arguments.raw)
     height, width = image.shape[:2]
 
     if arguments.tensor:

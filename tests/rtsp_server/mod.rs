@@ -95,7 +95,12 @@ impl Drop for Server {
     }
 }
 
-fn require_login(server: &rtsp_server::RTSPServer, factory: &rtsp_server::RTSPMediaFactory, user: &str, password: &str) {
+fn require_login(
+    server: &rtsp_server::RTSPServer,
+    factory: &rtsp_server::RTSPMediaFactory,
+    user: &str,
+    password: &str,
+) {
     let auth = rtsp_server::RTSPAuth::new();
     auth.set_supported_methods(gstreamer_rtsp::RTSPAuthMethod::Digest);
     let token = rtsp_server::RTSPToken::builder().field("media.factory.role", "viewer").build();

@@ -81,35 +81,35 @@ impl JfifPlanes {
         u16::try_from(self.luma.height).expect("a frame is at most 16384 high")
     }
 
-    /// Luma 16..=235 and chroma 16..=240 to 0..=255; what lies outside (super-white, noise) is clipped.
+    /// Luma 16..=235 and chroma 16..=240 to 0..=255, to the nearest value or its neighbour; what lies outside
+    /// (super-white, noise) is clipped. In 16 bits, because the baseline x86-64 has no packed 32-bit product.
     fn expand_range(&mut self) {
-        // 255/219 and 255/224 in 16-bit fixed point.
+        // 149/128 for 255/219, rounded.
         for v in &mut self.luma.samples {
-            *v = clip(((i32::from(*v) - 16) * 76_309 + HALF) >> 16);
+            *v = (((u16::from(*v).clamp(16, 235) - 16) * 149 + 64) >> 7) as u8;
         }
+        // 291/256 for 255/224; the constant takes 128 to 128 and rounds.
         for v in self.cb.samples.iter_mut().chain(&mut self.cr.samples) {
-            *v = clip((((i32::from(*v) - 128) * 74_606 + HALF) >> 16) + 128);
+            *v = (((u16::from(*v).clamp(16, 240) - 16) * 291 + 304) >> 8) as u8;
         }
     }
 
     /// Full-range `Y'CbCr` of BT.709 to that of BT.601, both derived from the same R'G'B' (ITU-R BT.709-6 and
     /// BT.601-7, clauses 3 and 2.5.1): the luma of each pixel moves by a term of its chroma sample.
     fn convert_bt709_to_bt601(&mut self) {
-        let mut luma_shift = vec![0i32; self.cb.width];
+        let mut luma_shift = vec![0i16; 2 * self.cb.width];
         let rows = self.cb.samples.chunks_exact_mut(self.cb.width).zip(self.cr.samples.chunks_exact_mut(self.cr.width));
         let luma_rows = self.luma.samples.chunks_mut(2 * self.luma.width);
         for ((cb_row, cr_row), luma_pair) in rows.zip(luma_rows) {
-            for ((cb, cr), shift) in cb_row.iter_mut().zip(cr_row).zip(&mut luma_shift) {
+            for ((cb, cr), shift) in cb_row.iter_mut().zip(cr_row).zip(luma_shift.as_chunks_mut::<2>().0) {
                 let (b, r) = (i32::from(*cb) - 128, i32::from(*cr) - 128);
-                *shift = (b * LUMA_FROM_CB + r * LUMA_FROM_CR + HALF) >> 16;
+                *shift = [((b * LUMA_FROM_CB + r * LUMA_FROM_CR + HALF) >> 16) as i16; 2];
                 *cb = clip(((b * CB_FROM_CB + r * CB_FROM_CR + HALF) >> 16) + 128);
                 *cr = clip(((b * CR_FROM_CB + r * CR_FROM_CR + HALF) >> 16) + 128);
             }
             for luma_row in luma_pair.chunks_exact_mut(self.luma.width) {
-                for (pair, shift) in luma_row.chunks_mut(2).zip(&luma_shift) {
-                    for v in pair {
-                        *v = clip(i32::from(*v) + shift);
-                    }
+                for (v, shift) in luma_row.iter_mut().zip(&luma_shift) {
+                    *v = (i16::from(*v) + shift).clamp(0, 255) as u8;
                 }
             }
         }
@@ -188,6 +188,23 @@ fn clip(v: i32) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limited_range_expands_to_the_nearest_value_or_its_neighbour() {
+        let plane = || Plane { samples: (0..=255).collect(), width: 256, height: 1 };
+        let mut planes = JfifPlanes { luma: plane(), cb: plane(), cr: plane() };
+        planes.expand_range();
+        for (limited, (luma, chroma)) in (0u8..=255).zip(planes.luma.samples.iter().zip(&planes.cb.samples)) {
+            let ideal = |black: f64, span: f64| ((f64::from(limited) - black) * 255.0 / span).clamp(-128.0, 255.0);
+            let (ideal_luma, ideal_chroma) =
+                (ideal(16.0, 219.0).max(0.0), (128.0 + ideal(128.0, 224.0)).clamp(0.0, 255.0));
+            assert!((f64::from(*luma) - ideal_luma).abs() <= 1.0, "luma {limited} to {luma}");
+            assert!((f64::from(*chroma) - ideal_chroma).abs() <= 1.0, "chroma {limited} to {chroma}");
+        }
+        let ends = [16, 235].map(|v| planes.luma.samples[v]);
+        assert_eq!(ends, [0, 255]);
+        assert_eq!(planes.cb.samples[128], 128, "grey stays grey");
+    }
 
     #[test]
     fn the_fixed_point_matrix_is_that_of_the_two_recommendations() {
