@@ -98,7 +98,8 @@ fn staged_file() -> PathBuf {
     let path = target().join("bench-1080p.mp4");
     if !path.exists() {
         eprintln!("staging {}", path.display());
-        let footage = Footage::open(&install::footage("vtest.avi").expect("make setup")).expect("the footage is readable");
+        let footage =
+            Footage::open(&install::footage("vtest.avi").expect("make setup")).expect("the footage is readable");
         let mut scene = Scene::stall(Duration::from_secs(20), Duration::from_secs(2)..Duration::from_secs(18));
         scene.size = FrameSize::try_new(1920, 1080).expect("a size that the stage allows");
         scene.fps = FPS;
@@ -109,9 +110,12 @@ fn staged_file() -> PathBuf {
 
 /// CPU-ms per frame of decoding the file and throwing the pictures away.
 fn bare_decode(file: &Path) -> f64 {
-    let description = "filesrc name=file ! qtdemux ! h264parse ! avdec_h264 max-threads=1 ! fakesink name=sink sync=false";
-    let pipeline =
-        gstreamer::parse::launch(description).expect("elements are installed").downcast::<gstreamer::Pipeline>().expect("a pipeline");
+    let description =
+        "filesrc name=file ! qtdemux ! h264parse ! avdec_h264 max-threads=1 ! fakesink name=sink sync=false";
+    let pipeline = gstreamer::parse::launch(description)
+        .expect("elements are installed")
+        .downcast::<gstreamer::Pipeline>()
+        .expect("a pipeline");
     pipeline.by_name("file").expect("named above").set_property("location", file.to_str().expect("UTF-8 path"));
     let frames = Arc::new(std::sync::atomic::AtomicU64::new(0));
     let counted = Arc::clone(&frames);
@@ -134,7 +138,8 @@ fn bare_decode(file: &Path) -> f64 {
 fn bare_inference(config: &Config) -> f64 {
     let manifest = install::manifest(&config.model.manifest).expect("make setup");
     let model = install::model_file(&manifest).expect("make setup");
-    let mut detector = Detector::open(&Runtime::load().expect("make setup"), &manifest, &model).expect("the model loads");
+    let mut detector =
+        Detector::open(&Runtime::load().expect("make setup"), &manifest, &model).expect("the model loads");
     detector.infer_only().expect("the first run, which allocates");
     let before = cpu_ms();
     for _ in 0..INFERENCES {
@@ -168,8 +173,14 @@ fn agent_path(config: &Config, clocks: &Arc<dyn Clocks>) -> Measured {
     let (findings, found) = sync_channel(64);
     let latencies = Arc::new(Latencies::default());
     let no_incidents = Box::new(|_| Vec::new());
-    let analysis =
-        Arc::new(Analysis::new(prepared, Arc::clone(&mailboxes), findings, no_incidents, latencies, Arc::clone(clocks)));
+    let analysis = Arc::new(Analysis::new(
+        prepared,
+        Arc::clone(&mailboxes),
+        findings,
+        no_incidents,
+        latencies,
+        Arc::clone(clocks),
+    ));
     let runner = {
         let analysis = Arc::clone(&analysis);
         std::thread::Builder::new().name("runner".to_owned()).spawn(move || analysis.run(detector)).expect("a thread")
@@ -177,8 +188,8 @@ fn agent_path(config: &Config, clocks: &Arc<dyn Clocks>) -> Measured {
     let camera = &config.cameras[0];
     let source = CameraSource { id: camera.id.clone(), rtsp: camera.rtsp.clone(), fps: ANALYSED_FPS };
     let sink = Arc::new(ToMailbox(Arc::clone(&mailboxes)));
-    let ingest =
-        Ingest::start(source, IngestSettings::default(), sink, Arc::clone(clocks), ConnectLimiter::new(1)).expect("ingest starts");
+    let ingest = Ingest::start(source, IngestSettings::default(), sink, Arc::clone(clocks), ConnectLimiter::new(1))
+        .expect("ingest starts");
     let began = clocks.mono();
     // Connecting and the first inferences allocate; the steady state is what a box pays for years.
     while analysis.analysed(0) < 5 {

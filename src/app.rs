@@ -161,8 +161,7 @@ impl Agent {
     pub fn start(loaded: Loaded, clocks: Arc<dyn Clocks>) -> Result<Self, AppError> {
         let config = Arc::new(loaded.config);
         let data_dir = config.agent.data_dir.clone();
-        std::fs::create_dir_all(&data_dir)
-            .map_err(|source| AppError::DataDir { path: data_dir.clone(), source })?;
+        std::fs::create_dir_all(&data_dir).map_err(|source| AppError::DataDir { path: data_dir.clone(), source })?;
         let time_zone = TimeZone::get(&config.agent.time_zone)
             .map_err(|source| AppError::TimeZone { name: config.agent.time_zone.clone(), source })?;
         let store = Store::open(&data_dir.join("curbwatch.db"), clocks.wall())?;
@@ -375,7 +374,8 @@ impl Core {
             Box::new(move |camera: usize| core.open_incidents(camera))
         };
         let (mailboxes, latencies) = (Arc::clone(&self.mailboxes), Arc::clone(&self.latencies));
-        let analysis = Arc::new(Analysis::new(prepared, mailboxes, findings, open, latencies, Arc::clone(&self.clocks)));
+        let analysis =
+            Arc::new(Analysis::new(prepared, mailboxes, findings, open, latencies, Arc::clone(&self.clocks)));
         for (index, camera) in self.config.cameras.iter().enumerate() {
             for (rule, incidents) in analysis.active(index) {
                 let (topic, payload) = recorder::active_message(&self.topics, &camera.id, &rule, incidents);

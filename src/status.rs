@@ -83,10 +83,8 @@ pub fn model_identity(manifest: &Manifest) -> ModelIdentity {
 /// The message that says what the agent is and watches; without models while none could be loaded.
 #[must_use]
 pub fn birth(config: &Config, config_sha256: &str, started_at: WallTime, models: Vec<ModelIdentity>) -> Birth {
-    let version = |message: &&str| SchemaVersion {
-        message: (*message).to_owned(),
-        version: crate::contract::SCHEMA_VERSION,
-    };
+    let version =
+        |message: &&str| SchemaVersion { message: (*message).to_owned(), version: crate::contract::SCHEMA_VERSION };
     Birth {
         agent: config.agent.id.clone(),
         site: config.agent.site.clone(),
