@@ -73,7 +73,8 @@ mod tests {
 
     #[test]
     fn what_is_no_rtsp_url_is_refused_without_its_password() {
-        for url in ["", "rtsp://", "rtsp://:554/x", "http://cam/", "rtsp://cam:0x1/", "rtsp://u:pw@cam/", "rtsp://[::1"] {
+        for url in ["", "rtsp://", "rtsp://:554/x", "http://cam/", "rtsp://cam:0x1/", "rtsp://u:pw@cam/", "rtsp://[::1"]
+        {
             let Err(Failure::Url(shown)) = Address::try_from_url(url) else { panic!("{url} was taken") };
             assert!(!shown.contains("pw"), "{shown}");
         }

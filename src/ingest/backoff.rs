@@ -18,11 +18,7 @@ pub struct BackoffSettings {
 
 impl Default for BackoffSettings {
     fn default() -> Self {
-        Self {
-            first: Duration::from_millis(500),
-            cap: Duration::from_secs(15),
-            unauthorised: Duration::from_secs(60),
-        }
+        Self { first: Duration::from_millis(500), cap: Duration::from_secs(15), unauthorised: Duration::from_secs(60) }
     }
 }
 

@@ -208,7 +208,8 @@ mod tests {
 
     #[test]
     fn gstreamer_errors_are_told_apart() {
-        let timeout = "gst_rtsp_src_receive_response ():\nCould not receive message. (Timeout while waiting for server response)";
+        let timeout =
+            "gst_rtsp_src_receive_response ():\nCould not receive message. (Timeout while waiting for server response)";
         let closed = "gst_rtspsrc_loop_interleaved ():\nThe server closed the connection.";
         let no_stream = "../gst/rtsp/gstrtspsrc.c(7894): gst_rtspsrc_setup_streams_start (): /GstRTSPSrc:src";
         for (error, debug, failure) in [

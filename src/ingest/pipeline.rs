@@ -5,9 +5,9 @@
 //! units whose references are not whole. `videoconvert` passes I420 and NV12 through untouched and converts only what the
 //! agent does not read (10 bit, 4:2:2). The appsink is bounded; no call here blocks without a limit.
 
+use super::Codec;
 use super::errand::{Errands, Late};
 use super::failure::{Failure, detail};
-use super::Codec;
 use super::stream::{self, Taps, UnitCounts};
 use crate::config::RtspTransport;
 use gstreamer as gst;
@@ -80,7 +80,9 @@ impl Pipeline {
         };
         match errands.run("ingest-start", target.state_limit, move || pipeline.set_state(gst::State::Playing))? {
             Ok(Ok(_)) => Ok(started),
-            Ok(Err(_)) => Err(started.failure().unwrap_or_else(|| Failure::Internal("the pipeline does not start".to_owned()))),
+            Ok(Err(_)) => {
+                Err(started.failure().unwrap_or_else(|| Failure::Internal("the pipeline does not start".to_owned())))
+            }
             Err(Late) => Err(Failure::Internal("the pipeline does not start in time".to_owned())),
         }
     }
@@ -155,7 +157,9 @@ impl Drop for Pipeline {
         let down = self.errands.run("ingest-stop", self.state_limit, move || pipeline.set_state(gst::State::Null));
         match down {
             Ok(Ok(_)) => {}
-            Ok(Err(Late)) => tracing::warn!(limit = ?self.state_limit, "a pipeline does not come down and is left behind"),
+            Ok(Err(Late)) => {
+                tracing::warn!(limit = ?self.state_limit, "a pipeline does not come down and is left behind")
+            }
             Err(failure) => tracing::error!(%failure, "a pipeline cannot be taken down"),
         }
     }

@@ -112,7 +112,10 @@ mod tests {
         timeline.interrupt();
         let placed = timeline.place(secs(100.04), Mono(secs(31.0)));
         assert_eq!(placed, Placed { media: MediaTime(secs(30.0)), segment: 1 });
-        assert_eq!(timeline.place(secs(100.08), Mono(secs(31.0))), Placed { media: MediaTime(secs(30.04)), segment: 1 });
+        assert_eq!(
+            timeline.place(secs(100.08), Mono(secs(31.0))),
+            Placed { media: MediaTime(secs(30.04)), segment: 1 }
+        );
         assert_eq!(timeline.jumps(), 0);
     }
 

@@ -67,7 +67,9 @@ mod tests {
 
     #[test]
     fn a_camera_clock_that_is_far_off_is_reported_and_not_believed() {
-        for camera in [arrival() + Duration::from_secs(11), arrival() - Duration::from_secs(3600), Timestamp::UNIX_EPOCH] {
+        for camera in
+            [arrival() + Duration::from_secs(11), arrival() - Duration::from_secs(3600), Timestamp::UNIX_EPOCH]
+        {
             let found = wall_time(arrival(), ntp(camera));
             assert_eq!((found.wall, found.quality), (arrival(), ClockQuality::Arrival));
             assert_eq!(found.offset, Some(camera.duration_since(arrival())));
