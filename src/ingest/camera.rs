@@ -195,15 +195,15 @@ impl Camera {
     }
 
     fn report_online(&mut self, decoded: &Decoded, pipeline: &Pipeline) {
-        let Some((codec, decoder)) = pipeline.stream() else { return };
+        let Some((codec, platform)) = pipeline.stream() else { return };
         let (width, height) = (decoded.info.width(), decoded.info.height());
         if let Some(CameraState::Online(known)) = &self.reported
             && (known.codec, known.width, known.height) == (*codec, width, height)
-            && known.decoder == *decoder
+            && known.decoder == *platform
         {
             return;
         }
-        let stream = StreamInfo { codec: *codec, width, height, decoder: decoder.clone() };
+        let stream = StreamInfo { codec: *codec, width, height, decoder: platform.clone() };
         self.report(CameraState::Online(stream));
     }
 

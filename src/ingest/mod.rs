@@ -219,10 +219,12 @@ impl CameraState {
 
     /// The state after a failure.
     fn after(reason: Failure, attempt: u32, retry_in: Duration) -> Self {
-        match reason {
-            Failure::Unauthorised => Self::Unauthorised { attempt, retry_in },
-            Failure::Stalled(_) => Self::Stalled { reason, attempt, retry_in },
-            _ => Self::Offline { reason, attempt, retry_in },
+        if reason == Failure::Unauthorised {
+            Self::Unauthorised { attempt, retry_in }
+        } else if matches!(reason, Failure::Stalled(_)) {
+            Self::Stalled { reason, attempt, retry_in }
+        } else {
+            Self::Offline { reason, attempt, retry_in }
         }
     }
 }
@@ -295,6 +297,9 @@ impl Ingest {
     }
 
     /// Counters and rates as of now.
+    ///
+    /// # Panics
+    /// If the camera's thread panicked while counting, which it does not.
     #[must_use]
     pub fn stats(&self) -> IngestStats {
         let now = self.clocks.mono();
@@ -314,9 +319,8 @@ impl Ingest {
         if self.ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             return Err(StillRunning);
         }
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Err(_)) => tracing::error!("a camera's thread panicked"),
-            Some(Ok(())) | None => {}
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!("a camera's thread panicked");
         }
         Ok(())
     }

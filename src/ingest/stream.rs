@@ -136,15 +136,13 @@ pub(super) fn select_video(source: &gst::Element, taps: &Arc<Taps>) {
     let taps = Arc::clone(taps);
     source.connect("select-stream", false, move |values| {
         let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
-        let wanted = caps.is_some_and(|caps| match video_encoding(&caps) {
-            Some(encoding) => match codec_of(&encoding) {
-                Some(codec) => taps.selected.set(codec).is_ok(),
-                None => {
-                    taps.unreadable.get_or_init(|| detail(&encoding));
-                    false
-                }
-            },
-            None => false,
+        let encoding = caps.as_ref().and_then(video_encoding);
+        let wanted = encoding.is_some_and(|encoding| {
+            let Some(codec) = codec_of(&encoding) else {
+                taps.unreadable.get_or_init(|| detail(&encoding));
+                return false;
+            };
+            taps.selected.set(codec).is_ok()
         });
         Some(wanted.to_value())
     });

@@ -67,12 +67,11 @@ impl Timeline {
 
     /// How far the timeline advances; counts the segment if one begins.
     fn step(&mut self, last: &Last, pts: Duration, mono: Mono) -> Duration {
-        let continuous = match pts.checked_sub(last.pts) {
-            Some(step) => step <= self.max_gap,
-            None => false,
-        };
-        if continuous && !self.interrupted {
-            return (pts - last.pts).max(LEAST_STEP);
+        let step = pts.checked_sub(last.pts).filter(|step| *step <= self.max_gap);
+        if let Some(step) = step
+            && !self.interrupted
+        {
+            return step.max(LEAST_STEP);
         }
         if !self.interrupted {
             self.jumps += 1;
@@ -152,7 +151,7 @@ mod tests {
                     prop_assert!(placed.media > before.media);
                     prop_assert!(placed.segment >= before.segment);
                     let step = placed.media.since(before.media);
-                    let allowed = if placed.segment == before.segment { secs(10.0) } else { (mono - at.0).max(LEAST_STEP) };
+                    let allowed = if placed.segment == before.segment { secs(10.0) } else { Mono(mono).since(at).max(LEAST_STEP) };
                     prop_assert!(step <= allowed);
                     prop_assert!(!interrupt || placed.segment == before.segment + 1);
                 }

@@ -103,8 +103,8 @@ impl Watch {
     /// Waits until the record is as wanted, and returns it.
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&Record) -> bool) -> Record {
         let record = self.recorder.record.lock().expect("unpoisoned");
-        let waited = self.recorder.changed.wait_timeout_while(record, LIMIT, |record| !wanted(record));
-        let (record, timed_out) = waited.expect("unpoisoned");
+        let outcome = self.recorder.changed.wait_timeout_while(record, LIMIT, |record| !wanted(record));
+        let (record, timed_out) = outcome.expect("unpoisoned");
         let seen = (&record.states, record.frames.len(), record.frames.last());
         assert!(!timed_out.timed_out(), "no {what} within {LIMIT:?}; seen: {seen:#?}");
         record.clone()
