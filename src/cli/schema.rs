@@ -40,7 +40,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The schemas by name.
+/// The schemas of the configuration and of every message, by name.
 fn all() -> BTreeMap<&'static str, serde_json::Value> {
-    crate::contract::schemas()
+    let mut schemas = crate::contract::schemas();
+    schemas.insert("config", crate::config::schema());
+    schemas
 }

@@ -48,6 +48,12 @@ impl RowId {
     pub fn before(self) -> Self {
         Self(self.0 - 1)
     }
+
+    /// A row of which only the number matters.
+    #[cfg(test)]
+    pub(crate) fn numbered(number: i64) -> Self {
+        Self(number)
+    }
 }
 
 /// A message to the hub.
