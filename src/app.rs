@@ -393,7 +393,7 @@ impl Core {
         let _ = self.analysis.set(analysis);
         threads
             .into_iter()
-            .filter_map(|thread| thread.inspect_err(|error| tracing::error!("{error}: {:?}", error.source())).ok())
+            .filter_map(|thread| thread.inspect_err(|error| tracing::error!("{}", chain(error))).ok())
             .collect()
     }
 

@@ -386,12 +386,11 @@ impl<'a> Exchange<'a> {
     fn send_row(&mut self, row: OutboxRow, replayed: bool, now: Mono) {
         let OutboxRow { row, topic, content_type, body, incident } = row;
         let payload = match body {
-            Body::Payload(payload) if replayed && content_type == CLOUDEVENTS_JSON => {
-                mark_replayed(&payload).unwrap_or_else(|error| {
+            Body::Payload(payload) if replayed && content_type == CLOUDEVENTS_JSON => mark_replayed(&payload)
+                .unwrap_or_else(|error| {
                     tracing::error!(%incident, %error, "a stored event is no JSON; it is sent as it is");
                     payload
-                })
-            }
+                }),
             Body::Payload(payload) => payload,
             Body::File(path) => match std::fs::read(&path) {
                 Ok(bytes) => bytes,
