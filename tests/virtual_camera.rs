@@ -35,7 +35,7 @@ fn h264(folder: &Path, name: &str) -> Mount {
 }
 
 fn h265(folder: &Path, name: &str) -> Mount {
-    clip(folder, name, "x265enc speed-preset=ultrafast key-int-max=5 log-level=none ! h265parse")
+    clip(folder, name, "x265enc speed-preset=ultrafast key-int-max=5 log-level=none option-string=bframes=0 ! h265parse")
 }
 
 /// A viewer, as an agent would be one.
@@ -111,7 +111,7 @@ impl Viewer {
         while last < first + Duration::from_millis(2500) {
             let (pts, _) = self.frame();
             let step = pts.saturating_sub(last);
-            assert!(pts > last, "{pts:?} came after {last:?}");
+            assert!(pts > last, "{pts:?} came after {last:?}, the first was {first:?}");
             assert!(step < Duration::from_millis(400), "a jump of {step:?} at {pts:?}");
             last = pts;
         }
