@@ -1,0 +1,175 @@
+//! One connection to one camera as a GStreamer pipeline:
+//! `rtspsrc ! depay ! parse ! (gate) ! decoder ! videoconvert ! appsink`.
+//!
+//! Everything after `rtspsrc` is built when the camera has said what it sends. The gate, a probe ahead of the decoder, drops
+//! units whose references are not whole. `videoconvert` passes I420 and NV12 through untouched and converts only what the
+//! agent does not read (10 bit, 4:2:2). The appsink is bounded; no call here blocks without a limit.
+
+use super::Codec;
+use super::errand::{Errands, Late};
+use super::failure::{Failure, detail};
+use super::stream::{self, Taps, UnitCounts};
+use crate::config::RtspTransport;
+use gstreamer as gst;
+use gstreamer::glib;
+use gstreamer::prelude::*;
+use gstreamer_app::AppSink;
+use gstreamer_video::VideoInfo;
+use secrecy::SecretString;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What to connect to.
+pub(super) struct Target<'a> {
+    pub(super) url: &'a str,
+    pub(super) transport: RtspTransport,
+    pub(super) username: Option<&'a str>,
+    pub(super) password: Option<SecretString>,
+    /// How long an RTSP exchange may take.
+    pub(super) answer_limit: Duration,
+    /// How long any state change may take.
+    pub(super) state_limit: Duration,
+}
+
+/// A picture as the decoder gave it.
+pub(super) struct Decoded {
+    pub(super) buffer: gst::Buffer,
+    pub(super) info: VideoInfo,
+    /// On the timeline of this connection.
+    pub(super) pts: Duration,
+    /// How long ago it arrived at this box.
+    pub(super) lag: Duration,
+    /// The camera's time since 1900, once it has sent a report.
+    pub(super) ntp: Option<Duration>,
+    /// Decoded from damaged data.
+    pub(super) corrupt: bool,
+}
+
+/// A running pipeline; dropping it takes it down within the state limit, or leaves it behind.
+pub(super) struct Pipeline {
+    elements: gst::Pipeline,
+    bus: gst::Bus,
+    frames: AppSink,
+    taps: Arc<Taps>,
+    caps: Option<(gst::Caps, VideoInfo)>,
+    errands: Errands,
+    state_limit: Duration,
+}
+
+impl Pipeline {
+    /// Builds the pipeline and sets it playing. The camera answers later: see [`pull`](Self::pull).
+    pub(super) fn start(target: &Target<'_>, errands: &Errands) -> Result<Self, Failure> {
+        let internal = |error: glib::BoolError| Failure::Internal(detail(&error.message));
+        let pipeline = gst::Pipeline::new();
+        let bus = pipeline.bus().ok_or_else(|| Failure::Internal("a pipeline without a bus".to_owned()))?;
+        let frames = stream::frame_sink();
+        let taps = Arc::new(Taps::default());
+        let source = stream::source(target).map_err(internal)?;
+        stream::select_video(&source, &taps);
+        stream::decode_when_described(&source, &pipeline, &frames, &taps);
+        pipeline.add_many([&source, frames.upcast_ref()]).map_err(internal)?;
+
+        let started = Self {
+            elements: pipeline.clone(),
+            bus,
+            frames,
+            taps,
+            caps: None,
+            errands: errands.clone(),
+            state_limit: target.state_limit,
+        };
+        match errands.run("ingest-start", target.state_limit, move || pipeline.set_state(gst::State::Playing))? {
+            Ok(Ok(_)) => Ok(started),
+            Ok(Err(_)) => {
+                Err(started.failure().unwrap_or_else(|| Failure::Internal("the pipeline does not start".to_owned())))
+            }
+            Err(Late) => Err(Failure::Internal("the pipeline does not start in time".to_owned())),
+        }
+    }
+
+    /// The next picture, if one comes within `limit`; why there will be none, if the connection has failed.
+    pub(super) fn pull(&mut self, limit: Duration) -> Result<Option<Decoded>, Failure> {
+        let sample = self.frames.try_pull_sample(gst::ClockTime::try_from(limit).unwrap_or(gst::ClockTime::ZERO));
+        if let Some(failure) = self.failure() {
+            return Err(failure);
+        }
+        sample.map(|sample| self.decoded(&sample)).transpose()
+    }
+
+    /// The stream's codec and its decoder's name; none before the camera has described its stream.
+    pub(super) fn stream(&self) -> Option<&(Codec, String)> {
+        self.taps.stream()
+    }
+
+    /// Units of this connection so far.
+    pub(super) fn units(&self) -> UnitCounts {
+        self.taps.counts()
+    }
+
+    /// Drops units until the next key frame: what was decoded is damaged.
+    pub(super) fn wait_for_key(&self) {
+        self.taps.close_gate();
+    }
+
+    /// Empties the bus and says why the connection has failed, if it has.
+    fn failure(&self) -> Option<Failure> {
+        let mut ended = None;
+        while let Some(message) = self.bus.pop() {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "MessageView is not ours and not exhaustive")]
+            match message.view() {
+                gst::MessageView::Error(error) => return Some(self.taps.explain(Failure::from_bus(error))),
+                gst::MessageView::Eos(_) => ended = Some(Failure::Ended),
+                _ => {}
+            }
+        }
+        self.taps.failure().or(ended)
+    }
+
+    fn decoded(&mut self, sample: &gst::Sample) -> Result<Decoded, Failure> {
+        let buffer = sample.buffer_owned().ok_or_else(|| Failure::Stream("a picture without data".to_owned()))?;
+        let info = self.video_info(sample.caps_owned())?;
+        let now = self.elements.current_running_time().unwrap_or_default();
+        let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
+        let pts = segment.and_then(|segment| segment.to_running_time(buffer.pts())).unwrap_or(now);
+        let corrupt = buffer.flags().contains(gst::BufferFlags::CORRUPTED);
+        let ntp = ntp_time(&buffer);
+        let lag = Duration::from(now.saturating_sub(pts));
+        Ok(Decoded { buffer, info, pts: pts.into(), lag, ntp, corrupt })
+    }
+
+    /// The picture's format; parsed anew only when it changes.
+    fn video_info(&mut self, caps: Option<gst::Caps>) -> Result<VideoInfo, Failure> {
+        let caps = caps.ok_or_else(|| Failure::Stream("a picture without format".to_owned()))?;
+        match &self.caps {
+            Some((known, info)) if *known == caps => Ok(info.clone()),
+            Some(_) | None => {
+                let info = VideoInfo::from_caps(&caps).map_err(|error| Failure::Stream(detail(&error.message)))?;
+                self.caps = Some((caps, info.clone()));
+                Ok(info)
+            }
+        }
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        let elements = self.elements.clone();
+        let down = self.errands.run("ingest-stop", self.state_limit, move || elements.set_state(gst::State::Null));
+        match down {
+            Ok(Ok(_)) => {}
+            Ok(Err(Late)) => {
+                tracing::warn!(limit = ?self.state_limit, "a pipeline does not come down and is left behind");
+            }
+            Err(failure) => tracing::error!(%failure, "a pipeline cannot be taken down"),
+        }
+    }
+}
+
+/// The camera's time since 1900 at this picture, from its RTCP sender reports.
+fn ntp_time(buffer: &gst::BufferRef) -> Option<Duration> {
+    let metas = buffer.iter_meta::<gst::ReferenceTimestampMeta>();
+    let ntp = |meta: &gst::MetaRef<'_, gst::ReferenceTimestampMeta>| {
+        meta.reference().structure(0).is_some_and(|structure| structure.name() == "timestamp/x-ntp")
+    };
+    metas.into_iter().find(ntp).map(|meta| meta.timestamp().into())
+}

@@ -1,0 +1,259 @@
+//! The elements of a camera's pipeline and what its threads do: choose the video, build the decoder for it, keep units with broken
+//! references from the decoder.
+
+use super::failure::{Failure, detail};
+use super::gate::{UnitFlags, UnitGate};
+use super::pipeline::Target;
+use super::{Codec, decoder};
+use crate::config::RtspTransport;
+use gstreamer as gst;
+use gstreamer::glib;
+use gstreamer::prelude::*;
+use gstreamer_app::AppSink;
+use gstreamer_video::VideoMeta;
+use secrecy::ExposeSecret;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
+
+/// Decoded pictures that wait for the camera's thread; the oldest goes first. At 1080p one holds 3 MB.
+const MAX_FRAMES: u32 = 2;
+
+/// How much media the jitter buffer holds at most, and how long it waits for a lost packet. Over TCP nothing is lost and nothing
+/// waits: there it only bounds what piles up when the box cannot keep up.
+const TCP_BUFFER: Duration = Duration::from_secs(2);
+const UDP_BUFFER: Duration = Duration::from_millis(500);
+
+/// For how long a TEARDOWN may delay the disconnect. Without it a camera keeps the old session, and may refuse the new one.
+const TEARDOWN_LIMIT: Duration = Duration::from_millis(500);
+
+/// Units seen at the gate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct UnitCounts {
+    pub(super) received: u64,
+    pub(super) dropped: u64,
+}
+
+/// What GStreamer's threads write and the camera's thread reads.
+pub(super) struct Taps {
+    received: AtomicU64,
+    dropped: AtomicU64,
+    gate: Mutex<UnitGate>,
+    /// The video that was asked for.
+    selected: OnceLock<Codec>,
+    /// Encoding of a video that cannot be read.
+    unreadable: OnceLock<String>,
+    /// The video that is decoded, and the decoder's name.
+    stream: OnceLock<(Codec, String)>,
+    failure: OnceLock<Failure>,
+}
+
+impl Default for Taps {
+    fn default() -> Self {
+        Self {
+            received: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+            gate: Mutex::new(UnitGate::new()),
+            selected: OnceLock::new(),
+            unreadable: OnceLock::new(),
+            stream: OnceLock::new(),
+            failure: OnceLock::new(),
+        }
+    }
+}
+
+impl Taps {
+    pub(super) fn counts(&self) -> UnitCounts {
+        UnitCounts { received: self.received.load(Ordering::Relaxed), dropped: self.dropped.load(Ordering::Relaxed) }
+    }
+
+    pub(super) fn stream(&self) -> Option<&(Codec, String)> {
+        self.stream.get()
+    }
+
+    pub(super) fn failure(&self) -> Option<Failure> {
+        self.failure.get().cloned()
+    }
+
+    pub(super) fn close_gate(&self) {
+        self.gate().close();
+    }
+
+    /// Says more exactly why nothing was set up: rtspsrc itself only knows that every stream was declined.
+    pub(super) fn explain(&self, failure: Failure) -> Failure {
+        match (&failure, self.selected.get(), self.unreadable.get()) {
+            (Failure::Transport, None, Some(encoding)) => Failure::Codec(encoding.clone()),
+            (Failure::Transport, None, None) => Failure::NoVideo,
+            _ => failure,
+        }
+    }
+
+    /// Decides over a unit, and counts it.
+    fn admit(&self, unit: UnitFlags) -> bool {
+        let admitted = self.gate().admit(unit);
+        self.received.fetch_add(1, Ordering::Relaxed);
+        if !admitted {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        admitted
+    }
+
+    fn gate(&self) -> MutexGuard<'_, UnitGate> {
+        self.gate.lock().expect("no holder of this lock panics")
+    }
+}
+
+/// The element that speaks RTSP. User and password are properties of their own, never part of a URL.
+pub(super) fn source(target: &Target<'_>) -> Result<gst::Element, glib::BoolError> {
+    let micros = |limit: Duration| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+    let (protocols, buffer) = match target.transport {
+        RtspTransport::Tcp => ("tcp", TCP_BUFFER),
+        RtspTransport::Udp => ("udp", UDP_BUFFER),
+    };
+    let source = gst::ElementFactory::make("rtspsrc")
+        .property("location", target.url)
+        .property("latency", buffer.as_millis() as u32)
+        .property("drop-on-latency", true)
+        .property("do-retransmission", false)
+        .property("tcp-timeout", micros(target.answer_limit))
+        .property("timeout", micros(target.answer_limit))
+        .property("teardown-timeout", TEARDOWN_LIMIT.as_nanos() as u64)
+        .property("add-reference-timestamp-meta", true)
+        .property("user-agent", concat!("curbwatch/", env!("CARGO_PKG_VERSION")))
+        .property_from_str("protocols", protocols)
+        .build()?;
+    if let Some(username) = target.username {
+        source.set_property("user-id", username);
+    }
+    if let Some(password) = &target.password {
+        source.set_property("user-pw", password.expose_secret());
+    }
+    Ok(source)
+}
+
+/// Asks for the first H.264 or H.265 video of the session and nothing else: no audio, no metadata, no second video.
+pub(super) fn select_video(source: &gst::Element, taps: &Arc<Taps>) {
+    let taps = Arc::clone(taps);
+    source.connect("select-stream", false, move |values| {
+        let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
+        let encoding = caps.as_ref().and_then(video_encoding);
+        let wanted = encoding.is_some_and(|encoding| {
+            let Some(codec) = codec_of(&encoding) else {
+                taps.unreadable.get_or_init(|| detail(&encoding));
+                return false;
+            };
+            taps.selected.set(codec).is_ok()
+        });
+        Some(wanted.to_value())
+    });
+}
+
+/// Builds depayloader, parser, gate and decoder when the camera has described its video.
+pub(super) fn decode_when_described(
+    source: &gst::Element,
+    pipeline: &gst::Pipeline,
+    frames: &AppSink,
+    taps: &Arc<Taps>,
+) {
+    let (pipeline, frames, taps) = (pipeline.downgrade(), frames.downgrade(), Arc::clone(taps));
+    source.connect_pad_added(move |_, pad| {
+        let (Some(pipeline), Some(frames)) = (pipeline.upgrade(), frames.upgrade()) else { return };
+        let described = pad.current_caps().as_ref().and_then(video_encoding);
+        let Some(codec) = described.as_deref().and_then(codec_of) else { return };
+        let built = append_decoder(&pipeline, pad, codec, &frames, &taps);
+        let outcome = match built {
+            Ok(decoder) => taps.stream.set((codec, decoder)).map_err(|_| Failure::Stream("a second video".to_owned())),
+            Err(failure) => Err(failure),
+        };
+        if let Err(failure) = outcome {
+            taps.failure.get_or_init(|| failure);
+        }
+    });
+}
+
+/// Links `pad` to `frames` through a new depayloader, parser and decoder; returns the decoder's name.
+fn append_decoder(
+    pipeline: &gst::Pipeline,
+    pad: &gst::Pad,
+    codec: Codec,
+    frames: &AppSink,
+    taps: &Arc<Taps>,
+) -> Result<String, Failure> {
+    let internal = |error: glib::BoolError| Failure::Internal(detail(&error.message));
+    let (depay, parse, media_type) = match codec {
+        Codec::H264 => ("rtph264depay", "h264parse", "video/x-h264"),
+        Codec::H265 => ("rtph265depay", "h265parse", "video/x-h265"),
+    };
+    let make = |name: &str| gst::ElementFactory::make(name).build().map_err(internal);
+    let (depay, parse, units, convert) = (make(depay)?, make(parse)?, make("capsfilter")?, make("videoconvert")?);
+    let unit_caps = gst::Caps::builder(media_type).field("stream-format", "byte-stream").field("alignment", "au");
+    units.set_property("caps", unit_caps.build());
+    let decoder = decoder::build(codec).map_err(Failure::NoDecoder)?;
+    let chain = [&depay, &parse, &units, decoder.bin.upcast_ref(), &convert];
+    pipeline.add_many(chain).map_err(internal)?;
+    gst::Element::link_many(chain.into_iter().chain([frames.upcast_ref()])).map_err(internal)?;
+    if let Some(gated) = units.static_pad("src") {
+        gate_units(&gated, taps);
+    }
+    for element in chain.into_iter().rev() {
+        element.sync_state_with_parent().map_err(internal)?;
+    }
+    let entry = depay.static_pad("sink").ok_or_else(|| Failure::Internal("a depayloader without input".to_owned()))?;
+    pad.link(&entry).map_err(|error| Failure::Internal(error.to_string()))?;
+    Ok(decoder.name)
+}
+
+/// Drops the units at `pad` that the gate does not admit.
+fn gate_units(pad: &gst::Pad, taps: &Arc<Taps>) {
+    let taps = Arc::clone(taps);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        let Some(unit) = info.buffer() else { return gst::PadProbeReturn::Ok };
+        let flags = unit.flags();
+        let admitted = taps.admit(UnitFlags {
+            delta: flags.contains(gst::BufferFlags::DELTA_UNIT),
+            after_loss: flags.contains(gst::BufferFlags::DISCONT),
+            corrupt: flags.contains(gst::BufferFlags::CORRUPTED),
+        });
+        if admitted { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+    });
+}
+
+/// Where decoded pictures wait for the camera's thread.
+pub(super) fn frame_sink() -> AppSink {
+    let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(["I420", "NV12"])).build();
+    let sink = AppSink::builder()
+        .caps(&caps)
+        .max_buffers(MAX_FRAMES)
+        .drop(true)
+        .sync(false)
+        .async_(false)
+        .enable_last_sample(false)
+        .build();
+    // Frames are read by their strides and offsets: said so, the decoder need not copy each picture out of its padded planes.
+    if let Some(pad) = sink.static_pad("sink") {
+        pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
+            let query = info.query_mut().map(gst::QueryRef::view_mut);
+            if let Some(gst::QueryViewMut::Allocation(query)) = query {
+                query.add_allocation_meta::<VideoMeta>(None);
+                return gst::PadProbeReturn::Handled;
+            }
+            gst::PadProbeReturn::Ok
+        });
+    }
+    sink
+}
+
+/// The encoding name of RTP caps that carry video (RFC 4566, `a=rtpmap`).
+fn video_encoding(caps: &gst::Caps) -> Option<String> {
+    let structure = caps.structure(0)?;
+    let video = structure.get::<&str>("media").is_ok_and(|media| media == "video");
+    video.then(|| structure.get::<String>("encoding-name").unwrap_or_else(|_| "unnamed".to_owned()))
+}
+
+fn codec_of(encoding: &str) -> Option<Codec> {
+    match encoding {
+        "H264" => Some(Codec::H264),
+        "H265" => Some(Codec::H265),
+        _ => None,
+    }
+}

@@ -1,0 +1,162 @@
+//! One camera's media timeline: strictly increasing over jumps, resets, wrap-arounds and reconnects.
+//!
+//! In: presentation times of one connection after another, with the monotonic time of their arrival. Out: media time
+//! and segment. Within a segment media time advances exactly as the stream says; a new segment begins where the stream
+//! was interrupted or its time cannot be believed, and goes on after the monotonic time that has passed. Pure: reads no
+//! clock, cannot fail.
+
+use crate::clock::{MediaTime, Mono};
+use std::time::Duration;
+
+/// The smallest step between two frames: what a repeated presentation time, or none, is worth.
+const LEAST_STEP: Duration = Duration::from_micros(1);
+
+/// Where a frame lies on the timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Placed {
+    /// Later than that of every frame before.
+    pub(super) media: MediaTime,
+    /// Counts interruptions, from 0.
+    pub(super) segment: u32,
+}
+
+/// A camera's media timeline over all of its connections.
+#[derive(Debug)]
+pub(super) struct Timeline {
+    max_gap: Duration,
+    last: Option<Last>,
+    interrupted: bool,
+    segment: u32,
+    jumps: u64,
+}
+
+/// The frame placed last.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    media: MediaTime,
+    pts: Duration,
+    mono: Mono,
+}
+
+impl Timeline {
+    /// An empty timeline. A step forward of more than `max_gap` is an interruption.
+    pub(super) fn new(max_gap: Duration) -> Self {
+        Self { max_gap, last: None, interrupted: false, segment: 0, jumps: 0 }
+    }
+
+    /// The stream was interrupted: the next frame begins a segment, whatever its time.
+    pub(super) fn interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
+    /// Steps back, or too far forward, that were seen within a connection.
+    pub(super) fn jumps(&self) -> u64 {
+        self.jumps
+    }
+
+    /// Places a frame with this presentation time, which arrived at `mono`.
+    pub(super) fn place(&mut self, pts: Duration, mono: Mono) -> Placed {
+        let media = match self.last {
+            None => MediaTime::default(),
+            Some(last) => MediaTime(last.media.0.saturating_add(self.step(&last, pts, mono))),
+        };
+        self.interrupted = false;
+        self.last = Some(Last { media, pts, mono });
+        Placed { media, segment: self.segment }
+    }
+
+    /// How far the timeline advances; counts the segment if one begins.
+    fn step(&mut self, last: &Last, pts: Duration, mono: Mono) -> Duration {
+        let step = pts.checked_sub(last.pts).filter(|step| *step <= self.max_gap);
+        if let Some(step) = step
+            && !self.interrupted
+        {
+            return step.max(LEAST_STEP);
+        }
+        if !self.interrupted {
+            self.jumps += 1;
+        }
+        self.segment += 1;
+        mono.since(last.mono).max(LEAST_STEP)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn secs(value: f64) -> Duration {
+        Duration::from_secs_f64(value)
+    }
+
+    fn timeline() -> Timeline {
+        Timeline::new(secs(10.0))
+    }
+
+    #[test]
+    fn within_a_connection_media_time_advances_as_the_stream_says() {
+        let mut timeline = timeline();
+        // Arrival is late and uneven; the stream's own time counts.
+        assert_eq!(timeline.place(secs(5.0), Mono(secs(1.0))).media.0, Duration::ZERO);
+        assert_eq!(timeline.place(secs(5.04), Mono(secs(1.5))).media.0, secs(0.04));
+        assert_eq!(timeline.place(secs(9.04), Mono(secs(1.6))), Placed { media: MediaTime(secs(4.04)), segment: 0 });
+        assert_eq!(timeline.jumps(), 0);
+    }
+
+    #[test]
+    fn a_reconnect_begins_a_segment_after_the_time_that_passed() {
+        let mut timeline = timeline();
+        timeline.place(secs(100.0), Mono(secs(1.0)));
+        timeline.interrupt();
+        let placed = timeline.place(secs(100.04), Mono(secs(31.0)));
+        assert_eq!(placed, Placed { media: MediaTime(secs(30.0)), segment: 1 });
+        assert_eq!(
+            timeline.place(secs(100.08), Mono(secs(31.0))),
+            Placed { media: MediaTime(secs(30.04)), segment: 1 }
+        );
+        assert_eq!(timeline.jumps(), 0);
+    }
+
+    #[test]
+    fn a_step_back_or_far_forward_begins_a_segment_and_is_counted() {
+        let mut timeline = timeline();
+        timeline.place(secs(50.0), Mono(secs(1.0)));
+        assert_eq!(timeline.place(secs(0.0), Mono(secs(1.04))), Placed { media: MediaTime(secs(0.04)), segment: 1 });
+        assert_eq!(timeline.place(secs(4000.0), Mono(secs(1.08))), Placed { media: MediaTime(secs(0.08)), segment: 2 });
+        assert_eq!(timeline.jumps(), 2);
+    }
+
+    #[test]
+    fn an_interruption_before_the_first_frame_is_none() {
+        let mut timeline = timeline();
+        timeline.interrupt();
+        assert_eq!(timeline.place(secs(3.0), Mono(secs(9.0))), Placed { media: MediaTime::default(), segment: 0 });
+    }
+
+    proptest! {
+        #[test]
+        fn media_time_rises_strictly_and_segments_never_fall(
+            frames in prop::collection::vec((0_u64..40_000_000, 0_u64..30_000_000, prop::bool::weighted(0.1)), 1..200)
+        ) {
+            let mut timeline = timeline();
+            let (mut mono, mut last) = (Duration::ZERO, None::<(Placed, Mono)>);
+            for (pts_us, wait_us, interrupt) in frames {
+                mono += Duration::from_micros(wait_us);
+                if interrupt {
+                    timeline.interrupt();
+                }
+                let placed = timeline.place(Duration::from_micros(pts_us), Mono(mono));
+                if let Some((before, at)) = last {
+                    prop_assert!(placed.media > before.media);
+                    prop_assert!(placed.segment >= before.segment);
+                    let step = placed.media.since(before.media);
+                    let allowed = if placed.segment == before.segment { secs(10.0) } else { Mono(mono).since(at).max(LEAST_STEP) };
+                    prop_assert!(step <= allowed);
+                    prop_assert!(!interrupt || placed.segment == before.segment + 1);
+                }
+                last = Some((placed, Mono(mono)));
+            }
+        }
+    }
+}

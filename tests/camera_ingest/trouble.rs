@@ -1,0 +1,156 @@
+//! A camera that does not work: its state and the reason are right, the agent goes on trying, and frames flow again.
+
+use crate::rtsp_server::{H264, Options, Server};
+use crate::watch::{Record, Watch, open, with_login};
+use curbwatch::config::{RtspTransport, SecretSource};
+use curbwatch::ingest::{CameraState, Failure};
+use gstreamer_rtsp::RTSPLowerTrans;
+use std::net::TcpListener;
+
+const ANY: RTSPLowerTrans = RTSPLowerTrans::TCP.union(RTSPLowerTrans::UDP);
+
+fn serve(port: u16) -> Server {
+    Server::start(&Options { launch: H264, port, credentials: None, transport: ANY })
+}
+
+fn times(record: &Record, code: &str) -> usize {
+    record.states.iter().filter(|state| state.reason().is_some_and(|reason| reason.code() == code)).count()
+}
+
+/// Watches until the reason was given twice: once may be luck, twice is going on trying.
+fn fails_repeatedly_with(watch: &Watch, code: &str) -> Record {
+    watch.wait_for(code, |record| times(record, code) >= 2)
+}
+
+#[test]
+fn a_camera_that_is_not_there_is_offline_until_it_comes() {
+    let port = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let watch = Watch::start(open(format!("rtsp://127.0.0.1:{port}/live"), RtspTransport::Tcp), 30.0);
+    let record = fails_repeatedly_with(&watch, "refused");
+    assert_eq!(record.states[0], CameraState::Connecting);
+    assert_eq!(record.states[1].as_str(), "offline");
+    assert!(record.states[2].retry_in().unwrap() > record.states[1].retry_in().unwrap() / 2);
+
+    let _server = serve(port);
+    let record = watch.wait_for("frames", |record| record.frames.len() >= 5);
+    assert_eq!(record.states.last().unwrap().as_str(), "online");
+}
+
+#[test]
+fn a_wrong_password_is_said_and_tried_again_until_it_is_right() {
+    let credentials = Some(("admin", "right"));
+    let server = Server::start(&Options { launch: H264, port: 0, credentials, transport: RTSPLowerTrans::TCP });
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("password");
+    std::fs::write(&file, "wrong-s3cret").unwrap();
+    let watch = Watch::start(with_login(server.url(), "admin", &file), 30.0);
+    let record = fails_repeatedly_with(&watch, "unauthorised");
+    assert!(matches!(record.states.last(), Some(CameraState::Unauthorised { .. })));
+    assert!(!format!("{:?} {}", record.states, record.states[1]).contains("s3cret"));
+
+    std::fs::write(&file, "right").unwrap();
+    watch.wait_for("frames", |record| record.frames.len() >= 5);
+}
+
+#[test]
+fn a_password_that_cannot_be_read_is_said() {
+    let server = serve(0);
+    let mut rtsp = open(server.url(), RtspTransport::Tcp);
+    rtsp.username = Some("admin".to_owned());
+    rtsp.password = Some(SecretSource::File("/nonexistent/password".into()));
+    let record = fails_repeatedly_with(&Watch::start(rtsp, 30.0), "secret");
+    assert!(record.states.last().unwrap().to_string().contains("/nonexistent/password"));
+}
+
+#[test]
+fn a_camera_that_accepts_and_is_silent_times_out() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("rtsp://{}/live", listener.local_addr().unwrap());
+    fails_repeatedly_with(&Watch::start(open(url, RtspTransport::Tcp), 30.0), "timeout");
+}
+
+#[test]
+fn a_stream_that_does_not_exist_is_said() {
+    let server = serve(0);
+    let url = server.url().replace("/live", "/other");
+    fails_repeatedly_with(&Watch::start(open(url, RtspTransport::Tcp), 30.0), "not_found");
+}
+
+#[test]
+fn a_transport_that_the_camera_does_not_offer_is_said() {
+    let server = Server::start(&Options { launch: H264, port: 0, credentials: None, transport: RTSPLowerTrans::TCP });
+    fails_repeatedly_with(&Watch::start(open(server.url(), RtspTransport::Udp), 30.0), "transport");
+}
+
+#[test]
+fn a_codec_that_is_not_read_is_named() {
+    let launch = "videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=240 ! jpegenc ! rtpjpegpay name=pay0 pt=26";
+    let server = Server::start(&Options { launch, port: 0, credentials: None, transport: ANY });
+    let record = fails_repeatedly_with(&Watch::start(open(server.url(), RtspTransport::Tcp), 30.0), "codec");
+    assert_eq!(record.states[1].reason(), Some(&Failure::Codec("JPEG".to_owned())));
+}
+
+#[test]
+fn a_stream_without_video_is_said() {
+    let launch = "audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 pt=8";
+    let server = Server::start(&Options { launch, port: 0, credentials: None, transport: ANY });
+    fails_repeatedly_with(&Watch::start(open(server.url(), RtspTransport::Tcp), 30.0), "no_video");
+}
+
+#[test]
+fn a_camera_that_dies_and_returns_goes_on_in_a_new_segment() {
+    for transport in [RtspTransport::Tcp, RtspTransport::Udp] {
+        let server = serve(0);
+        let port = server.port();
+        let watch = Watch::start(open(server.url(), transport), 30.0);
+        watch.wait_for("frames", |record| record.frames.len() >= 10);
+        drop(server);
+        let before = watch.wait_for("the loss", |record| record.states.last().unwrap().reason().is_some());
+        assert!(matches!(before.states.last().unwrap().as_str(), "offline" | "stalled"), "{:?}", before.states);
+
+        let _server = serve(port);
+        let after = watch.wait_for("frames again", |record| record.frames.len() >= before.frames.len() + 10);
+        assert_eq!(after.states.last().unwrap().as_str(), "online");
+        after.assert_ordered();
+        let (last, again) = (before.frames.last().unwrap().0, after.frames[before.frames.len()].0);
+        assert_eq!((last.segment, again.segment), (0, 1));
+        // The outage took as long on the media timeline as on the clock.
+        let (media, mono) = (again.media.since(last.media), again.mono.since(last.mono));
+        assert!(media.abs_diff(mono).as_millis() < 50, "{media:?} of media time passed in {mono:?}");
+        let stats = watch.stats();
+        assert_eq!(stats.connections, 2);
+        assert!(stats.failures >= 1);
+        watch.stop();
+    }
+}
+
+#[test]
+fn a_stream_that_falls_silent_is_stalled_and_rebuilt() {
+    let server = serve(0);
+    let watch = Watch::start(open(server.url(), RtspTransport::Tcp), 30.0);
+    watch.wait_for("frames", |record| record.frames.len() >= 10);
+    server.set_silent(true);
+    let stalled = watch.wait_for("the stall", |record| record.states.last().unwrap().as_str() == "stalled");
+    assert!(matches!(stalled.states.last().unwrap().reason(), Some(Failure::Stalled(_))));
+
+    server.set_silent(false);
+    let after = watch.wait_for("frames again", |record| record.frames.len() >= stalled.frames.len() + 10);
+    after.assert_ordered();
+    assert_eq!(after.frames.last().unwrap().0.segment, 1);
+}
+
+#[test]
+fn after_lost_packets_decoding_waits_for_a_key_frame() {
+    let launch = format!("{} ! identity drop-probability=0.01 name=pay0", H264.replace("name=pay0", "name=lossless"));
+    let server = Server::start(&Options { launch: &launch, port: 0, credentials: None, transport: ANY });
+    let watch = Watch::start(open(server.url(), RtspTransport::Udp), 30.0);
+    let record = watch.wait_for("200 frames", |record| record.frames.len() >= 200);
+    let stats = watch.stats();
+    assert!(stats.units_dropped_after_loss > 0, "{stats:?}");
+    assert!(stats.frames_decoded + stats.units_dropped_after_loss <= stats.units_received, "{stats:?}");
+    assert_eq!(record.names(), ["connecting", "online"]);
+    record.assert_ordered();
+}
