@@ -1,12 +1,73 @@
-//! `curbwatch check`.
+//! `curbwatch check`: every mistake of a configuration, with its place.
 
+use super::EXIT_CONFIG;
+use crate::config::{self, Findings, LoadError};
+use crate::install;
+use anyhow::Context;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Arguments of `curbwatch check`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The configuration to check.
+    file: PathBuf,
+    /// Class names of the model, one a line, instead of those of its manifest.
+    #[arg(long, value_name = "FILE")]
+    model_classes: Option<PathBuf>,
+    /// Print one JSON object: {"errors": [..], "warnings": [..]}.
+    #[arg(long)]
+    json: bool,
+}
 
-/// Runs the command.
-pub fn run(_args: &Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+/// Prints every mistake and warning; the exit status is 0 without mistakes, else 78.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let given = args.model_classes.as_deref().map(read_classes).transpose()?;
+    let classes_of = |manifest: &str| match &given {
+        Some(classes) => Ok(classes.clone()),
+        None => classes_of_manifest(manifest),
+    };
+    let findings = match config::check(&args.file, &classes_of) {
+        Ok(findings) | Err(LoadError::Wrong(findings)) => findings,
+        Err(error @ LoadError::Read { .. }) => {
+            eprintln!("curbwatch: {:#}", anyhow::Error::new(error));
+            return Ok(ExitCode::from(EXIT_CONFIG));
+        }
+    };
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&findings)?);
+    } else {
+        print(&args.file, &findings);
+    }
+    Ok(if findings.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIG) })
+}
+
+/// Class names of an installed model or of a manifest's file, for [`config::load`] and [`config::check`].
+pub(super) fn classes_of_manifest(manifest: &str) -> Result<Vec<String>, String> {
+    install::manifest(manifest)
+        .map(|manifest| manifest.classes)
+        .map_err(|error| format!("{:#}", anyhow::Error::new(error)))
+}
+
+fn read_classes(path: &Path) -> anyhow::Result<Vec<String>> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("failed to read class names from {}", path.display()))?;
+    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+}
+
+/// Findings to standard error, so that they are seen wherever the summary goes.
+fn print(file: &Path, findings: &Findings) {
+    let Findings { errors, warnings } = findings;
+    if !(errors.is_empty() && warnings.is_empty()) {
+        eprintln!("{findings}");
+    }
+    println!("{}: {}, {}", file.display(), counted(errors.len(), "mistake"), counted(warnings.len(), "warning"));
+}
+
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
 }

@@ -1,11 +1,30 @@
 //! YAML text → a [`Config`] that cannot be wrong.
 //!
-//! [`load`](load()) reads the text, collects every mistake with its line and column, and returns either a configuration in which every
-//! reference resolves and every polygon is one, or all mistakes at once. Secrets are read from files or the environment
-//! and never printed.
+//! In: a file. Out: [`Loaded`], in which every reference resolves and every polygon is one; or every mistake at once, each
+//! with line, column, what was seen and what is allowed. [`check`](check()) is strict; [`load`](load()) sets a camera with mistakes
+//! aside and runs the rest. Secrets are read from files or the environment and never printed.
+//!
+//! The types below are the source of `edge-config/curbwatch.schema.json` and of `docs/configuration.md`: a doc comment here is
+//! what an editor and a reader see there. The way of a file: text → `document` (values with places) → `structure` (against
+//! the schema) → `meaning` and `subjects` (what the keys mean together) → [`Config`].
 
+mod classes;
+mod document;
+mod finding;
+mod load;
+mod meaning;
+mod reference;
+mod report;
+mod schema;
 mod secret;
+mod structure;
+mod subjects;
 
+pub use classes::{ClassError, ClassGroups, is_person};
+pub use finding::{Finding, Findings, Position, Related};
+pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load};
+pub use reference::reference;
+pub use schema::schema;
 pub use secret::SecretError;
 
 use crate::geometry::Polygon;
@@ -52,7 +71,7 @@ pub struct AgentConfig {
     /// Folder of the database and the evidence. Created if absent.
     #[serde(default = "default_data_dir")]
     pub data_dir: PathBuf,
-    /// IANA time zone in which times are written.
+    /// Time zone of the IANA database in which times are written.
     #[serde(default = "default_time_zone")]
     pub time_zone: String,
 }
@@ -69,7 +88,7 @@ fn default_time_zone() -> String {
 #[serde(deny_unknown_fields)]
 pub struct HubConfig {
     /// Host name or address of the broker.
-    #[schemars(length(min = 1))]
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._:-]+$"), extend("x-allowed" = "a host name or address, without scheme and port"))]
     pub host: String,
     /// TCP port of the broker.
     #[serde(default = "default_mqtt_port")]
@@ -108,13 +127,36 @@ fn default_replay_per_sec() -> u32 {
 }
 
 /// Where a secret is read from; its value is never part of the configuration.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecretSource {
     /// The first line of this file.
     File(PathBuf),
     /// The value of this environment variable.
     Env(String),
+}
+
+impl JsonSchema for SecretSource {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "SecretSource".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "object",
+            "description": "Where a secret is read from: one of the two. Its value is never part of the configuration.",
+            "x-allowed": "{file: path} or {env: NAME}",
+            "properties": {
+                "file": {"type": "string", "minLength": 1, "description": "The first line of this file."},
+                "env": {
+                    "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "x-allowed": "the name of an environment variable",
+                    "description": "The value of this environment variable."
+                }
+            },
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": false
+        })
+    }
 }
 
 /// The detector.
@@ -158,7 +200,7 @@ impl Default for EvidenceConfig {
 }
 
 /// How a picture reaches the hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceDelivery {
     /// As bytes on the topic `evidence/{incident}/{evidence}`, before the event that names it.
@@ -174,10 +216,10 @@ pub struct PlaceConfig {
     /// Street address.
     pub address: Option<String>,
     /// 15-digit grid-cell id.
-    #[schemars(regex(pattern = r"^[0-9]{15}$"))]
+    #[schemars(regex(pattern = r"^[0-9]{15}$"), extend("x-allowed" = "15 digits in quotes"))]
     pub grid_id: Option<String>,
     /// 6-digit administrative division.
-    #[schemars(regex(pattern = r"^[0-9]{6}$"))]
+    #[schemars(regex(pattern = r"^[0-9]{6}$"), extend("x-allowed" = "6 digits in quotes"))]
     pub division_code: Option<String>,
     /// Position on the map.
     pub point: Option<PointConfig>,
@@ -226,7 +268,7 @@ pub struct CameraConfig {
     pub name: Option<String>,
     /// 20-digit device id of GB/T 28181.
     #[serde(default)]
-    #[schemars(regex(pattern = r"^[0-9]{20}$"))]
+    #[schemars(regex(pattern = r"^[0-9]{20}$"), extend("x-allowed" = "20 digits in quotes"))]
     pub gb28181_id: Option<String>,
     /// Where this camera looks.
     #[serde(default)]
@@ -256,7 +298,7 @@ fn default_true() -> bool {
 #[serde(deny_unknown_fields)]
 pub struct RtspConfig {
     /// `rtsp://host[:port]/path`, without user and password.
-    #[schemars(regex(pattern = r"^rtsps?://[^@/\s]+(/\S*)?$"))]
+    #[schemars(regex(pattern = r"^rtsps?://[^@/\s]+(/\S*)?$"), extend("x-allowed" = "rtsp://host[:port]/path, user and password in their own keys"))]
     pub url: String,
     /// How the media travels.
     #[serde(default)]
@@ -270,7 +312,7 @@ pub struct RtspConfig {
 }
 
 /// How RTP travels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RtspTransport {
     /// Interleaved in the RTSP connection: no loss, works through NAT.
@@ -327,6 +369,7 @@ impl JsonSchema for ZonePolygon {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "array",
+            "x-allowed": "at least 3 corners [x, y], both from 0 to 1",
             "items": {
                 "type": "array", "minItems": 2, "maxItems": 2,
                 "items": {"type": "number", "minimum": 0, "maximum": 1}

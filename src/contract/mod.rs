@@ -1,1 +1,73 @@
 //! The messages between agent and hub, as types and as JSON Schema.
+//!
+//! Each type serialises to exactly what stands on the wire. No type has room for a further property
+//! (`additionalProperties: false` in every schema), so that there is no field in which an identity could be put.
+//! A value that the site did not configure is left out. [`schemas`] is the published contract; `docs/schemas/` holds
+//! what it generates. This module performs no I/O and reads no clock.
+
+mod event;
+mod event_types;
+mod matter;
+mod scalars;
+mod state;
+mod topics;
+
+pub use event::{EventParts, FrameSize, ModelIdentity, incident_event, mark_replayed};
+pub use event_types::*;
+pub use matter::{Code, Matter, matter};
+pub use scalars::{Sequence, WallTime};
+pub use state::*;
+pub use topics::{Topic, Topics};
+
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use std::collections::BTreeMap;
+
+/// Content type of incident events: `CloudEvents` 1.0 in structured JSON mode.
+pub const CLOUDEVENTS_JSON: &str = "application/cloudevents+json";
+/// Content type of the state topics.
+pub const JSON: &str = "application/json";
+/// Content type of pictures.
+pub const JPEG: &str = "image/jpeg";
+
+/// Version of every message's schema; a part of each schema's `$id`.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// The JSON Schemas (2020-12) of all messages, by message name.
+#[must_use]
+pub fn schemas() -> BTreeMap<&'static str, serde_json::Value> {
+    BTreeMap::from([
+        ("active", schema_of::<Active>("active")),
+        ("birth", schema_of::<Birth>("birth")),
+        ("camera-status", schema_of::<CameraStatus>("camera-status")),
+        ("health", schema_of::<Health>("health")),
+        ("heartbeat", schema_of::<Heartbeat>("heartbeat")),
+        ("incident", schema_of::<IncidentEvent>("incident")),
+        ("status", schema_of::<AgentStatus>("status")),
+    ])
+}
+
+/// The `$id` of a message's schema.
+#[must_use]
+pub fn schema_id(message: &str) -> String {
+    format!("urn:curbwatch:schema:{message}:{SCHEMA_VERSION}")
+}
+
+fn schema_of<T: JsonSchema>(message: &str) -> serde_json::Value {
+    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    let mut schema = generator.into_root_schema_for::<T>();
+    schema.insert("$id".to_owned(), schema_id(message).into());
+    schema.to_value()
+}
+
+/// A message as it goes on the wire.
+///
+/// # Panics
+/// Never for the types of this module: they hold no maps with keys that are not text.
+#[must_use]
+pub fn to_json<T: serde::Serialize>(message: &T) -> Vec<u8> {
+    serde_json::to_vec(message).expect("the contract's types serialise")
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,1 +1,18 @@
-//! Frame + incident → redacted JPEG.
+//! Pictures of incidents: frame + areas to hide → [`RedactedJpeg`] → file.
+//!
+//! In: a [`Frame`](crate::frame::Frame), the people and vehicles seen around its time, the incident's extent. Out: JPEG
+//! bytes and their file below the data folder.
+//!
+//! Invariants
+//! - The one type of an outgoing picture is [`RedactedJpeg`]; only [`redact`] can make one, and it redacts and encodes in
+//!   one call. [`files`] writes nothing else.
+//! - A frame is only read. Redaction works on a copy that dies inside the call; no unredacted copy is kept.
+//! - A file appears under its name only whole and synced; what a crash leaves behind is removed at the next start.
+
+pub mod files;
+pub mod redact;
+
+pub use files::{EvidenceDir, FileError, Removed};
+pub use redact::{
+    JpegLimits, RedactError, RedactedClass, RedactedJpeg, RedactionSummary, SensitiveKind, SensitiveObject,
+};

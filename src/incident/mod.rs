@@ -2,6 +2,10 @@
 //!
 //! In: facts of the scene with their media time. Out: [`Transition`]s. Performs no I/O and reads no clock.
 
+mod course;
+
+pub use course::{Course, Limits};
+
 use crate::frame::FrameStamp;
 use crate::geometry::BBox;
 use crate::ids::Name;
@@ -24,7 +28,7 @@ pub enum Phase {
 }
 
 /// One object of an incident, as last seen.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct IncidentObject {
     /// Class name of the model.
     pub class: String,
@@ -37,7 +41,7 @@ pub struct IncidentObject {
 }
 
 /// An incident as it stands after a transition. Everything the store and the event need, nothing about delivery.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Incident {
     /// Stable over its whole life.
     pub id: Uuid,

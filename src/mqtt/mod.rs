@@ -1,1 +1,285 @@
 //! Outbox rows and state → broker.
+//!
+//! **In:** rows of the [store](crate::store) in their order, and the latest payload of each retained topic
+//! ([`Link::state`]). **Out:** MQTT 5 publishes; acknowledged rows are removed from the store.
+//!
+//! The store, not the client library, is the truth. Each connection gets a fresh client that is dropped with it, so that
+//! nothing is remembered outside the store: after a disconnect every row that was not acknowledged is sent again.
+//!
+//! Invariants:
+//! - A row is removed only after a PUBACK with a reason code below 0x80 for it, and not while an earlier row of the same
+//!   incident waits to be sent again.
+//! - Rows are sent in their order. A row that the broker refuses holds back the later rows of its incident; others go on.
+//! - After each connect the state topics go first, `status` and `birth` before the others; then the rows.
+//! - A broker that is absent, slow or refusing stops nobody: the thread waits and tries again, for ever.
+//!
+//! Limits: at most [`WINDOW`] publishes wait for the broker (less if it says so by Receive Maximum); the state board holds
+//! one payload per retained topic; rows that existed before the connection go at `replay_per_sec` and carry
+//! `replayed: true`. One thread, `mqtt`, with a single-threaded runtime; database work is done on it in line, in short
+//! transactions.
+
+mod back_off;
+mod board;
+mod connection;
+mod outbox;
+mod wire;
+mod worker;
+
+pub use back_off::BackOffSettings;
+
+use crate::clock::{Clocks, Mono};
+use crate::config::{AgentConfig, HubConfig, SecretSource};
+use crate::contract::Topics;
+use crate::store::SharedStore;
+use board::Board;
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+use rumqttc::v5::mqttbytes::QoS;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Publishes that may wait for the broker's acknowledgement: some round trips' worth on a LAN, and with pictures of
+/// 200 KB still only 6 MB.
+pub const WINDOW: usize = 32;
+
+/// How the broker is reached and how fast things are repeated.
+#[derive(Debug, Clone)]
+pub struct MqttSettings {
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// MQTT client id.
+    pub client_id: String,
+    /// User name, if the broker wants one.
+    pub username: Option<String>,
+    /// Where the password is read from, at every connect.
+    pub password: Option<SecretSource>,
+    /// Interval of keep-alive pings; at least 5 s.
+    pub keep_alive: Duration,
+    /// Rows per second that existed before the connection.
+    pub replay_per_sec: u32,
+    /// Interval of heartbeats.
+    pub heartbeat: Duration,
+    /// The agent's topics.
+    pub topics: Topics,
+    /// Zone in which times are written.
+    pub time_zone: TimeZone,
+    /// Waits between attempts to connect.
+    pub reconnect: BackOffSettings,
+    /// Waits before refused rows are sent again.
+    pub retry_refused: BackOffSettings,
+}
+
+impl MqttSettings {
+    /// The settings that a configuration asks for.
+    #[must_use]
+    pub fn new(agent: &AgentConfig, hub: &HubConfig, time_zone: TimeZone) -> Self {
+        Self {
+            host: hub.host.clone(),
+            port: hub.port,
+            client_id: agent.id.to_string(),
+            username: hub.username.clone(),
+            password: hub.password.clone(),
+            keep_alive: Duration::from_secs(u64::from(hub.keep_alive_secs)),
+            replay_per_sec: hub.replay_per_sec,
+            heartbeat: Duration::from_secs(30),
+            topics: Topics::new(&hub.prefix, &agent.site, &agent.id),
+            time_zone,
+            reconnect: BackOffSettings { first: Duration::from_millis(500), cap: Duration::from_secs(60) },
+            retry_refused: BackOffSettings { first: Duration::from_secs(5), cap: Duration::from_secs(300) },
+        }
+    }
+}
+
+/// Counters since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LinkStats {
+    /// Connections made.
+    pub connects: u64,
+    /// Attempts to connect that failed, and connections that broke.
+    pub failures: u64,
+    /// Rows handed to the broker, repetitions included.
+    pub sent: u64,
+    /// Rows that the broker acknowledged.
+    pub acknowledged: u64,
+    /// Publishes that the broker refused by a reason code, or that are larger than it takes.
+    pub refused: u64,
+    /// Pictures whose file had gone before they could be sent.
+    pub pictures_lost: u64,
+}
+
+/// What came of [`Link::stop`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Farewell {
+    /// `offline` was published and acknowledged, and the connection closed by DISCONNECT.
+    Said,
+    /// There was no connection, or it ended first: the hub learns from the will, or from `status` of the last connection.
+    NotConnected,
+    /// The limit passed; the thread was left to itself.
+    TimedOut,
+}
+
+/// The connection to the broker, kept up by a thread of its own. Dropping it cuts the connection without a farewell, as a
+/// crash would; [`Link::stop`] leaves in order.
+pub struct Link {
+    shared: Arc<Shared>,
+    clocks: Arc<dyn Clocks>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    /// In a mutex only because a link is shared by threads; `stop` alone receives.
+    ended: Mutex<Receiver<Farewell>>,
+}
+
+impl Link {
+    /// Starts the thread. Fails only if the operating system gives no thread.
+    pub fn start(settings: MqttSettings, store: SharedStore, clocks: Arc<dyn Clocks>) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+        let shared = Arc::new(Shared::default());
+        let (report, ended) = std::sync::mpsc::sync_channel(1);
+        let worker = worker::Worker::new(settings, store, Arc::clone(&clocks), Arc::clone(&shared));
+        let thread = std::thread::Builder::new().name("mqtt".to_owned()).spawn(move || {
+            let farewell = runtime.block_on(worker.work());
+            // A name lookup may still run on the runtime's helper thread: do not wait for it.
+            runtime.shutdown_background();
+            // The receiver is gone after a drop without `stop`: then nobody wants to know.
+            let _ = report.send(farewell);
+        })?;
+        Ok(Self { shared, clocks, thread: Some(thread), ended: Mutex::new(ended) })
+    }
+
+    /// Sets what a retained topic says. Sent with QoS 1 when connected, again after every connect, and not if it says so
+    /// already; of several changes during an outage only the last is sent. Zero bytes clear the topic.
+    pub fn state(&self, topic: String, payload: impl Into<Bytes>) {
+        self.shared.lock().board.set(topic, payload.into(), QoS::AtLeastOnce);
+        self.shared.wake.notify_one();
+    }
+
+    /// Like [`Self::state`] with QoS 0, for what is renewed soon anyway (`health`).
+    pub fn volatile_state(&self, topic: String, payload: impl Into<Bytes>) {
+        self.shared.lock().board.set(topic, payload.into(), QoS::AtMostOnce);
+        self.shared.wake.notify_one();
+    }
+
+    /// Says that the store has new outbox rows.
+    pub fn wake(&self) {
+        self.shared.wake.notify_one();
+    }
+
+    /// Whether the broker has accepted the present connection.
+    #[must_use]
+    pub fn connected(&self) -> bool {
+        self.shared.stats.connected.load(Ordering::Relaxed)
+    }
+
+    /// Counters since the start.
+    #[must_use]
+    pub fn stats(&self) -> LinkStats {
+        self.shared.stats.snapshot()
+    }
+
+    /// Publishes `stopping`, sends what can be sent, publishes `offline`, disconnects; all within `limit`.
+    #[must_use]
+    pub fn stop(mut self, limit: Duration) -> Farewell {
+        let by = Mono(self.clocks.mono().0 + limit);
+        self.shared.lock().stop = Stop::Orderly { by };
+        self.shared.wake.notify_one();
+        // The thread ends by itself at the limit; the second more is for its last database transaction.
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match ended.recv_timeout(limit + Duration::from_secs(1)) {
+            Ok(farewell) => {
+                self.join();
+                farewell
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                tracing::warn!(?limit, "the MQTT thread did not end in time");
+                self.thread = None;
+                Farewell::TimedOut
+            }
+        }
+    }
+
+    fn join(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the MQTT thread panicked");
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if self.thread.is_some() {
+            self.shared.lock().stop = Stop::AtOnce;
+            self.shared.wake.notify_one();
+            self.join();
+        }
+    }
+}
+
+/// What the link's owner and its thread share.
+#[derive(Debug, Default)]
+struct Shared {
+    wishes: Mutex<Wishes>,
+    /// Told after every change of `wishes` and after new outbox rows.
+    wake: tokio::sync::Notify,
+    stats: Stats,
+}
+
+/// What the owner wants of the thread.
+#[derive(Debug, Default)]
+struct Wishes {
+    board: Board,
+    stop: Stop,
+}
+
+/// Whether and how the thread shall end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Stop {
+    #[default]
+    No,
+    /// With a farewell.
+    Orderly {
+        /// When it must be over.
+        by: Mono,
+    },
+    /// Without a word, as after a crash.
+    AtOnce,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Wishes> {
+        self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Stats {
+    connected: AtomicBool,
+    connects: AtomicU64,
+    failures: AtomicU64,
+    sent: AtomicU64,
+    acknowledged: AtomicU64,
+    refused: AtomicU64,
+    pictures_lost: AtomicU64,
+}
+
+impl Stats {
+    fn add(counter: &AtomicU64, count: usize) {
+        counter.fetch_add(count as u64, Ordering::Relaxed);
+    }
+
+    fn snapshot(&self) -> LinkStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        LinkStats {
+            connects: read(&self.connects),
+            failures: read(&self.failures),
+            sent: read(&self.sent),
+            acknowledged: read(&self.acknowledged),
+            refused: read(&self.refused),
+            pictures_lost: read(&self.pictures_lost),
+        }
+    }
+}

@@ -1,1 +1,393 @@
 //! Incidents, outbox and evidence index in SQLite.
+//!
+//! **In:** changes of incidents ([`Store::record`]) and acknowledgements of the broker ([`Store::acknowledge`]).
+//! **Out:** open incidents after a restart, and outbox rows in the order in which they were recorded.
+//!
+//! Invariants:
+//! - *Durable before visible.* An incident's change, its pictures' index and the outbox rows of both are one
+//!   transaction, in a write-ahead log that is synchronised to the disk before `record` returns.
+//! - A row leaves the outbox only by [`Store::acknowledge`].
+//! - A picture's row stands before the row of the event that names it.
+//! - Sequence numbers are taken inside the transaction: gap-free, also after a crash.
+//! - Row numbers are never used again, so that a reader may remember how far it read.
+//! - One writer: [`SharedStore`] is the one connection, and the database is locked against other processes.
+//!
+//! A failure changes nothing on disk and may be tried again; [`StoreError::DiskFull`] and [`StoreError::ReadOnly`] say
+//! so. A corrupt database is set aside under another name, reported, and started anew.
+//!
+//! Limits: a transaction costs one `fsync` (0.2 ms on the measured disk); a picture is not copied into the database.
+
+mod error;
+mod open;
+#[cfg(test)]
+mod tests;
+
+pub use error::StoreError;
+
+use crate::config::RuleKind;
+use crate::contract::{Evidence, JPEG};
+use crate::ids::Name;
+use crate::incident::{Incident, Phase};
+use error::{failed, state_error};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use uuid::Uuid;
+
+/// Number of an outbox row; grows in the order of recording and is never used again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowId(i64);
+
+impl RowId {
+    /// Before every row.
+    pub const ZERO: Self = Self(0);
+
+    /// The number before this one: reading after it begins with this row.
+    #[must_use]
+    pub fn before(self) -> Self {
+        Self(self.0 - 1)
+    }
+
+    /// A row of which only the number matters.
+    #[cfg(test)]
+    pub(crate) fn numbered(number: i64) -> Self {
+        Self(number)
+    }
+}
+
+/// A message to the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// MQTT topic.
+    pub topic: String,
+    /// Content type of the payload.
+    pub content_type: &'static str,
+    /// The bytes to send.
+    pub payload: Vec<u8>,
+}
+
+/// A picture that lies in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EvidenceFile {
+    /// What the event says of it.
+    pub evidence: Evidence,
+    /// Where its bytes are.
+    pub path: PathBuf,
+    /// The topic on which it is sent; none if it stays on the box.
+    pub topic: Option<String>,
+}
+
+/// A change of an incident that is to be recorded.
+#[derive(Debug, Clone, Copy)]
+pub struct Change<'a> {
+    /// The camera that saw it.
+    pub camera: &'a Name,
+    /// The kind of the rule that found it.
+    pub kind: RuleKind,
+    /// What happened.
+    pub phase: Phase,
+    /// The incident after the change.
+    pub incident: &'a Incident,
+    /// Pictures of this change, already on disk.
+    pub evidence: &'a [EvidenceFile],
+    /// Wall time of recording.
+    pub now: Timestamp,
+}
+
+/// A message that waits for the broker's acknowledgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// Its number.
+    pub row: RowId,
+    /// The incident to which it belongs; messages of one incident keep their order.
+    pub incident: Uuid,
+    /// MQTT topic.
+    pub topic: String,
+    /// Content type of the bytes.
+    pub content_type: String,
+    /// The bytes.
+    pub body: Body,
+}
+
+/// Where the bytes of an outbox row are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// In the row.
+    Payload(Vec<u8>),
+    /// In a file.
+    File(PathBuf),
+}
+
+/// What waits in the outbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Number of rows.
+    pub rows: u64,
+    /// When the oldest was recorded.
+    pub oldest: Option<Timestamp>,
+}
+
+/// An incident that was open when the store was last written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OpenIncident {
+    /// The incident after its last recorded change.
+    pub incident: Incident,
+    /// The kind of the rule that found it.
+    pub kind: RuleKind,
+}
+
+/// The agent's database.
+#[derive(Debug)]
+pub struct Store {
+    connection: rusqlite::Connection,
+    path: PathBuf,
+    set_aside: Option<PathBuf>,
+}
+
+impl Store {
+    /// Opens or creates the database; `now` names a corrupt one that has to be set aside.
+    pub fn open(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
+        open::open(path, now)
+    }
+
+    /// Where a corrupt database was put when this one was opened.
+    #[must_use]
+    pub fn set_aside(&self) -> Option<&Path> {
+        self.set_aside.as_deref()
+    }
+
+    /// Records a change: the incident, its pictures, and what the hub must be told, in one transaction.
+    ///
+    /// `event` gets the sequence number and returns the event; it must not have side effects, for the transaction may
+    /// fail after it was called. Returns the sequence number.
+    pub fn record(&mut self, change: &Change<'_>, event: impl Fn(u64) -> Message) -> Result<u64, StoreError> {
+        let state = serde_json::to_string(change.incident).map_err(|source| state_error(change.incident.id, source))?;
+        self.transact("record an incident", |transaction| {
+            upsert_incident(transaction, change, &state)?;
+            for file in change.evidence {
+                insert_evidence(transaction, change, file)?;
+            }
+            let sequence = advance(transaction, "sequence", |last| last + 1)?;
+            let message = event(sequence);
+            transaction
+                .prepare_cached(
+                    "INSERT INTO outbox (incident, topic, content_type, payload, recorded_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+                )?
+                .execute(params![
+                    change.incident.id.to_string(),
+                    message.topic,
+                    message.content_type,
+                    message.payload,
+                    change.now.as_millisecond()
+                ])?;
+            Ok(sequence)
+        })
+    }
+
+    /// The incidents of a camera that were open when last recorded, oldest first.
+    ///
+    /// One that cannot be read (written by a later version) is reported as an error in the log and left out: the others
+    /// must not be forgotten because of it.
+    pub fn open_incidents(&self, camera: &Name) -> Result<Vec<OpenIncident>, StoreError> {
+        let read = || -> rusqlite::Result<Vec<(String, String, String)>> {
+            let mut query = self.connection.prepare_cached(
+                "SELECT id, kind, state FROM incident WHERE camera = ?1 AND phase NOT IN ('closed', 'withdrawn') ORDER BY id",
+            )?;
+            let rows = query.query_map([camera.as_str()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            rows.collect()
+        };
+        let rows = read().map_err(|source| failed(&self.path, "read open incidents", source))?;
+        let restore = |(id, kind, state): (String, String, String)| {
+            let kind = serde_json::from_value(kind.into());
+            match (serde_json::from_str(&state), kind) {
+                (Ok(incident), Ok(kind)) => Some(OpenIncident { incident, kind }),
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::error!(%camera, incident = %id, %error, "an open incident cannot be restored");
+                    None
+                }
+            }
+        };
+        Ok(rows.into_iter().filter_map(restore).collect())
+    }
+
+    /// A session number greater than every one before, also than those of a database that was lost: not less than the
+    /// wall time in seconds.
+    pub fn next_session(&mut self, now: Timestamp) -> Result<u64, StoreError> {
+        let seconds = now.as_second();
+        self.transact("begin a session", |transaction| advance(transaction, "session", |last| (last + 1).max(seconds)))
+    }
+
+    /// The first `limit` outbox rows after `after`, in order.
+    pub fn pending(&self, after: RowId, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+        let read = || -> rusqlite::Result<Vec<OutboxRow>> {
+            let mut query = self.connection.prepare_cached(
+                "SELECT row, incident, topic, content_type, payload, path FROM outbox WHERE row > ?1 ORDER BY row LIMIT ?2",
+            )?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let rows = query.query_map(params![after.0, limit], outbox_row)?;
+            rows.collect()
+        };
+        read().map_err(|source| failed(&self.path, "read the outbox", source))
+    }
+
+    /// The newest outbox row, or [`RowId::ZERO`] if the outbox is empty.
+    pub fn last_row(&self) -> Result<RowId, StoreError> {
+        let read = || self.connection.query_row("SELECT coalesce(max(row), 0) FROM outbox", [], |row| row.get(0));
+        read().map(RowId).map_err(|source| failed(&self.path, "read the outbox", source))
+    }
+
+    /// How much waits, and since when.
+    pub fn backlog(&self) -> Result<Backlog, StoreError> {
+        let read = || {
+            self.connection.query_row("SELECT count(*), min(recorded_ms) FROM outbox", [], |row| {
+                let (rows, oldest): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
+                Ok(Backlog {
+                    rows: rows.unsigned_abs(),
+                    oldest: oldest.and_then(|millis| Timestamp::from_millisecond(millis).ok()),
+                })
+            })
+        };
+        read().map_err(|source| failed(&self.path, "count the outbox", source))
+    }
+
+    /// Removes rows that the broker acknowledged, in one transaction.
+    pub fn acknowledge(&mut self, rows: &[RowId]) -> Result<(), StoreError> {
+        self.transact("remove acknowledged rows", |transaction| {
+            let mut delete = transaction.prepare_cached("DELETE FROM outbox WHERE row = ?1")?;
+            for row in rows {
+                delete.execute([row.0])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets incidents that ended before `before` and about which the hub knows everything, with their pictures'
+    /// index. Returns how many.
+    pub fn forget_ended_before(&mut self, before: Timestamp) -> Result<usize, StoreError> {
+        self.transact("forget old incidents", |transaction| {
+            transaction.execute(
+                "DELETE FROM incident WHERE phase IN ('closed', 'withdrawn') AND changed_ms < ?1
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.incident = incident.id)",
+                [before.as_millisecond()],
+            )
+        })
+    }
+
+    fn transact<T>(
+        &mut self,
+        doing: &'static str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let run = || -> rusqlite::Result<T> {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            transaction.commit()?;
+            Ok(value)
+        };
+        run().map_err(|source| failed(&self.path, doing, source))
+    }
+}
+
+/// The store as its two users share it: the thread that records incidents and the one that talks to the broker.
+///
+/// One connection behind one lock, held for one transaction at a time (about a millisecond).
+#[derive(Debug, Clone)]
+pub struct SharedStore(Arc<Mutex<Store>>);
+
+impl SharedStore {
+    /// Shares a store.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        Self(Arc::new(Mutex::new(store)))
+    }
+
+    /// Takes the store. A holder that panicked left no trace: its transaction was rolled back.
+    pub fn lock(&self) -> MutexGuard<'_, Store> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn upsert_incident(transaction: &Transaction<'_>, change: &Change<'_>, state: &str) -> rusqlite::Result<()> {
+    let incident = change.incident;
+    transaction
+        .prepare_cached(
+            "INSERT INTO incident (id, camera, rule, zone, kind, phase, revision, state, changed_ms)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+             ON CONFLICT (id) DO UPDATE SET phase = excluded.phase, revision = excluded.revision,
+                 state = excluded.state, changed_ms = excluded.changed_ms",
+        )?
+        .execute(params![
+            incident.id.to_string(),
+            change.camera.as_str(),
+            incident.rule.as_str(),
+            incident.zone.as_str(),
+            change.kind.as_str(),
+            phase_text(change.phase),
+            incident.revision,
+            state,
+            change.now.as_millisecond()
+        ])?;
+    Ok(())
+}
+
+fn insert_evidence(transaction: &Transaction<'_>, change: &Change<'_>, file: &EvidenceFile) -> rusqlite::Result<()> {
+    let incident = change.incident.id.to_string();
+    let path = file.path.to_string_lossy();
+    transaction
+        .prepare_cached("INSERT INTO evidence (id, incident, sha256, path, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .execute(params![
+            file.evidence.id.to_string(),
+            incident,
+            file.evidence.sha256,
+            path,
+            file.evidence.expires_at.instant().as_millisecond()
+        ])?;
+    if let Some(topic) = &file.topic {
+        transaction
+            .prepare_cached(
+                "INSERT INTO outbox (incident, topic, content_type, path, recorded_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![incident, topic, JPEG, path, change.now.as_millisecond()])?;
+    }
+    Ok(())
+}
+
+/// Replaces a number in `meta` by the next one, and returns it.
+fn advance(transaction: &Transaction<'_>, key: &str, next: impl FnOnce(i64) -> i64) -> rusqlite::Result<u64> {
+    let last = transaction
+        .prepare_cached("SELECT value FROM meta WHERE key = ?1")?
+        .query_row([key], |row| row.get(0))
+        .optional()?
+        .unwrap_or(0);
+    let value = next(last);
+    transaction
+        .prepare_cached(
+            "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        )?
+        .execute(params![key, value])?;
+    Ok(value.unsigned_abs())
+}
+
+fn outbox_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<OutboxRow> {
+    let (incident, path): (String, Option<String>) = (row.get(1)?, row.get(5)?);
+    let incident = incident
+        .parse()
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(error)))?;
+    let body = match path {
+        Some(path) => Body::File(path.into()),
+        None => Body::Payload(row.get(4)?),
+    };
+    Ok(OutboxRow { row: RowId(row.get(0)?), incident, topic: row.get(2)?, content_type: row.get(3)?, body })
+}
+
+/// A phase as it stands in the table of incidents.
+fn phase_text(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Opened => "opened",
+        Phase::Updated => "updated",
+        Phase::Rechecked => "rechecked",
+        Phase::Closed => "closed",
+        Phase::Withdrawn => "withdrawn",
+    }
+}

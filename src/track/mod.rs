@@ -1,1 +1,220 @@
-//! Detections → tracks.
+//! Detections → tracks: the same object over frames.
+//!
+//! ByteTrack (Zhang et al. 2022): confident detections are matched first, faint ones may only continue a track. Time is
+//! media time with real steps; nothing is counted in frames. A track is one object while it can be followed; that an
+//! incident outlives it is `incident`'s concern. A person's track lives [`LOST_MOVING`] after its last sight and leaves
+//! nothing behind.
+
+pub mod assign;
+mod kalman;
+
+use crate::detect::Detection;
+use crate::frame::FrameStamp;
+use crate::geometry::BBox;
+use kalman::BoxFilter;
+use std::time::Duration;
+
+/// Confidence from which a detection may start a track.
+const START_CONFIDENCE: f32 = 0.30;
+/// Confidence from which a detection is matched in the first round; fainter ones only continue tracks.
+const HIGH_CONFIDENCE: f32 = 0.25;
+/// Least overlap of a prediction with its detection.
+const MATCH_IOU: f32 = 0.20;
+/// Two detections of one association group that overlap more than this are one object seen as two classes.
+const SAME_OBJECT_IOU: f32 = 0.60;
+/// A thing has moved when its box overlaps the place where it stood by less than this.
+const SAME_PLACE_IOU: f32 = 0.55;
+/// How long a moving object is looked for after it was last seen.
+const LOST_MOVING: Duration = Duration::from_secs(3);
+/// How long a standing object is looked for: others walk in front of it.
+const LOST_STANDING: Duration = Duration::from_secs(30);
+/// From how long on an object counts as standing, for the two limits above.
+const STANDING: Duration = Duration::from_secs(5);
+/// Most tracks at once; the rest of a flood of detections is not tracked.
+const MAX_TRACKS: usize = 256;
+
+/// Number of a track, unique within its camera's process lifetime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TrackId(u64);
+
+/// One object, followed.
+#[derive(Debug, Clone)]
+pub struct Track {
+    id: TrackId,
+    group: u16,
+    /// Confidence summed per class: a van flickers between car and truck.
+    votes: Vec<(u16, f32)>,
+    confidence: f32,
+    filter: BoxFilter,
+    /// Observed time since the last matched detection; zero when seen in this frame.
+    unseen: Duration,
+    /// Observed time for which the object has been at `place`.
+    stationary: Duration,
+    place: BBox,
+}
+
+impl Track {
+    fn start(id: TrackId, group: u16, detection: &Detection) -> Self {
+        Self {
+            id,
+            group,
+            votes: vec![(detection.class, detection.confidence)],
+            confidence: detection.confidence,
+            filter: BoxFilter::new(&detection.bbox),
+            unseen: Duration::ZERO,
+            stationary: Duration::ZERO,
+            place: detection.bbox,
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> TrackId {
+        self.id
+    }
+
+    /// The class it was most often and most surely seen as.
+    #[must_use]
+    pub fn class(&self) -> u16 {
+        self.votes.iter().max_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |vote| vote.0)
+    }
+
+    /// Confidence, smoothed over recent sights, 0..=1.
+    #[must_use]
+    pub fn confidence(&self) -> f32 {
+        self.confidence
+    }
+
+    /// Filtered box.
+    #[must_use]
+    pub fn bbox(&self) -> BBox {
+        self.filter.bbox()
+    }
+
+    /// Whether a detection of this frame belongs to it.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        self.unseen.is_zero()
+    }
+
+    /// For how long, observed, it has not moved.
+    #[must_use]
+    pub fn stationary(&self) -> Duration {
+        self.stationary
+    }
+
+    /// Speed in its own sizes per second.
+    #[must_use]
+    pub fn relative_speed(&self) -> f32 {
+        self.filter.relative_speed()
+    }
+
+    fn see(&mut self, detection: &Detection) {
+        self.filter.correct(&detection.bbox);
+        self.confidence += 0.2 * (detection.confidence - self.confidence);
+        match self.votes.iter_mut().find(|vote| vote.0 == detection.class) {
+            Some(vote) => vote.1 += detection.confidence,
+            None => self.votes.push((detection.class, detection.confidence)),
+        }
+        // What passed while it was hidden counts, since it is found where it stood.
+        self.unseen = Duration::ZERO;
+        if self.filter.bbox().iou(&self.place) < SAME_PLACE_IOU {
+            self.place = self.filter.bbox();
+            self.stationary = Duration::ZERO;
+        }
+    }
+
+    fn is_expired(&self) -> bool {
+        self.unseen > if self.stationary >= STANDING { LOST_STANDING } else { LOST_MOVING }
+    }
+}
+
+/// Follows the objects of one camera.
+#[derive(Debug)]
+pub struct Tracker {
+    /// Association group of each class: classes of one group may be the same object.
+    groups: Vec<u16>,
+    tracks: Vec<Track>,
+    next_id: u64,
+    last: Option<FrameStamp>,
+}
+
+impl Tracker {
+    /// `groups[class]` is the association group of a class; objects are only matched within a group.
+    #[must_use]
+    pub fn new(groups: Vec<u16>) -> Self {
+        Self { groups, tracks: Vec::new(), next_id: 0, last: None }
+    }
+
+    /// Takes in the detections of one frame (best first) and returns all tracks, seen or looked for.
+    pub fn update(&mut self, stamp: &FrameStamp, detections: &[Detection]) -> &[Track] {
+        let observed = self.last.and_then(|last| stamp.observed_since(&last));
+        self.last = Some(*stamp);
+        self.advance(observed);
+        let detections = self.one_per_object(detections);
+        let (high, low): (Vec<_>, Vec<_>) = detections.into_iter().partition(|d| d.confidence >= HIGH_CONFIDENCE);
+        let mut seen = vec![false; self.tracks.len()];
+        let unmatched = self.associate(&high, &mut seen);
+        self.associate(&low, &mut seen);
+        self.tracks.retain(|track| !track.is_expired());
+        for detection in unmatched.iter().filter(|d| d.confidence >= START_CONFIDENCE) {
+            if self.tracks.len() < MAX_TRACKS {
+                let id = TrackId(self.next_id);
+                self.next_id += 1;
+                self.tracks.push(Track::start(id, self.group(detection.class), detection));
+            }
+        }
+        &self.tracks
+    }
+
+    fn group(&self, class: u16) -> u16 {
+        self.groups.get(usize::from(class)).copied().unwrap_or(class)
+    }
+
+    /// Moves all tracks to this frame. Across an interruption nothing was observed: nothing moves and no time counts.
+    fn advance(&mut self, observed: Option<Duration>) {
+        for track in &mut self.tracks {
+            match observed {
+                Some(observed) => {
+                    track.filter.predict(observed.as_secs_f32());
+                    track.unseen += observed;
+                    track.stationary += observed;
+                }
+                None => track.filter.stop(),
+            }
+        }
+    }
+
+    /// Drops the less sure of two detections that are one object seen as two classes of a group.
+    fn one_per_object(&self, detections: &[Detection]) -> Vec<Detection> {
+        let mut kept: Vec<Detection> = Vec::with_capacity(detections.len());
+        for detection in detections {
+            let group = self.group(detection.class);
+            let is_repeat =
+                kept.iter().any(|k| self.group(k.class) == group && k.bbox.iou(&detection.bbox) > SAME_OBJECT_IOU);
+            if !is_repeat {
+                kept.push(*detection);
+            }
+        }
+        kept
+    }
+
+    /// Matches detections with tracks not yet `seen`; returns those left over.
+    fn associate(&mut self, detections: &[Detection], seen: &mut [bool]) -> Vec<Detection> {
+        let open: Vec<usize> = (0..self.tracks.len()).filter(|&index| !seen[index]).collect();
+        let pairs = assign::best_pairs(open.len(), detections.len(), MATCH_IOU, |row, column| {
+            let (track, detection) = (&self.tracks[open[row]], &detections[column]);
+            if track.group == self.group(detection.class) { track.bbox().iou(&detection.bbox) } else { 0.0 }
+        });
+        let mut taken = vec![false; detections.len()];
+        for (row, column) in pairs {
+            taken[column] = true;
+            seen[open[row]] = true;
+            self.tracks[open[row]].see(&detections[column]);
+        }
+        detections.iter().zip(taken).filter(|(_, taken)| !taken).map(|(detection, _)| *detection).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+# One name per thing that one does with the repository. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup demo test bench build fmt lint unit generated doctor
+
+# Seconds after which the demo ends by itself, with exit 0 if it saw what it should; 0: at Ctrl-C.
+DEMO_SECS ?= 0
+
+say = @echo "==> $(1)"
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+setup: ## install packages, ONNX Runtime, the detector and the footage (idempotent)
+	$(call say,set-up: what is missing is installed)
+	@scripts/setup
+
+demo: setup build ## show the whole way in one terminal: cameras, agent, broker, hub
+	$(call say,demo)
+	@DEMO_SECS=$(DEMO_SECS) scripts/demo
+
+test: setup lint unit ## everything that a change must pass
+
+bench: setup ## measure the agent's path beside its floor; writes target/bench.json
+	$(call say,bench: the agent's path beside bare decoding and bare inference)
+	@cargo bench --bench path
+
+build: ## build the release binary
+	$(call say,build: target/release/curbwatch)
+	@cargo build --release --locked
+
+fmt: ## format the sources
+	$(call say,format)
+	@cargo fmt
+
+lint: ## check the format and the lints, with and without the staging feature
+	$(call say,format)
+	@cargo fmt --check
+	$(call say,lints)
+	@cargo clippy --locked --all-targets -- -D warnings
+	$(call say,lints of a production build: without the staging feature)
+	@cargo clippy --locked --no-default-features --lib --bins -- -D warnings
+
+unit: ## run every test
+	$(call say,tests)
+	@cargo test --locked
+
+generated: ## write the generated files (schemas, reference) anew; the tests compare them
+	$(call say,generated files)
+	@UPDATE_GENERATED=1 cargo test --locked --quiet --lib
+	@git status --short -- docs edge-config
+
+doctor: ## say of each piece whether it is there
+	@cargo run --locked --quiet -- doctor

@@ -1,0 +1,91 @@
+//! The engine of one camera: detections in, transitions of its incidents out.
+//!
+//! Synchronous and pure: no I/O, no clock, no lock, no async; a frame's stamp brings the time. Owns the camera's tracker and the
+//! course of each of its rules.
+
+use crate::detect::Detection;
+use crate::frame::FrameStamp;
+use crate::ids::{IdSource, Name};
+use crate::incident::{Course, Incident, Limits, Transition};
+use crate::scene::Watch;
+use crate::track::Tracker;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The model's classes as the engine needs them.
+#[derive(Debug, Clone)]
+pub struct ClassTable {
+    /// Name of each class, by index.
+    pub names: Vec<String>,
+    /// Association group of each class: classes of one group may be the same object.
+    pub association: Vec<u16>,
+}
+
+/// One rule, ready to run.
+#[derive(Debug, Clone)]
+pub struct EngineRule {
+    /// Its id.
+    pub id: Name,
+    /// What it looks for.
+    pub watch: Watch,
+    /// Its times.
+    pub limits: Limits,
+}
+
+/// The engine of one camera.
+#[derive(Debug)]
+pub struct Engine {
+    classes: Arc<ClassTable>,
+    tracker: Tracker,
+    rules: Vec<(Watch, Course)>,
+    ids: IdSource,
+    last: Option<FrameStamp>,
+}
+
+impl Engine {
+    /// Begins with the incidents that were open when the agent last stopped; one whose rule no longer exists is returned.
+    #[must_use]
+    pub fn new(
+        classes: Arc<ClassTable>,
+        rules: Vec<EngineRule>,
+        open: Vec<Incident>,
+        ids: IdSource,
+    ) -> (Self, Vec<Incident>) {
+        let tracker = Tracker::new(classes.association.clone());
+        let mut rules: Vec<_> = rules.into_iter().map(|rule| (rule.watch, Course::new(rule.id, rule.limits))).collect();
+        let mut orphans = Vec::new();
+        for incident in open {
+            match rules.iter_mut().find(|(_, course)| *course.rule() == incident.rule) {
+                Some((_, course)) => course.restore(incident),
+                None => orphans.push(incident),
+            }
+        }
+        (Self { classes, tracker, rules, ids, last: None }, orphans)
+    }
+
+    /// Takes in the detections of one frame, best first. Frames come in the order of their media time; one that does not
+    /// is ignored.
+    pub fn analyse(&mut self, stamp: &FrameStamp, detections: &[Detection]) -> Vec<Transition> {
+        if self.last.is_some_and(|last| stamp.media <= last.media) {
+            return Vec::new();
+        }
+        let observed = self.last.and_then(|last| stamp.observed_since(&last));
+        self.last = Some(*stamp);
+        let tracks = self.tracker.update(stamp, detections);
+        let names = &self.classes.names;
+        let class_name = |class: u16| names.get(usize::from(class)).cloned().unwrap_or_else(|| class.to_string());
+        let mut transitions = Vec::new();
+        for (watch, course) in &mut self.rules {
+            let sightings = watch.sightings(tracks);
+            transitions.extend(course.advance(stamp, observed, &sightings, &class_name, &mut self.ids));
+        }
+        transitions
+    }
+
+    /// What is open now, by rule; rules with nothing open included.
+    #[must_use]
+    pub fn active(&self) -> BTreeMap<Name, Vec<Uuid>> {
+        self.rules.iter().map(|(_, course)| (course.rule().clone(), course.active())).collect()
+    }
+}

@@ -1,0 +1,120 @@
+//! Groups of a model's classes under names that rules use: `stall`, `vehicle`, `person` and the site's own.
+
+use crate::ids::Name;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Built-in groups. Each lists more names than one model has, in COCO's, darknet's and common custom spellings; a group
+/// means those that the model at hand has.
+///
+/// A street stall shows itself to a COCO detector as its parasol or its table. Chairs, benches, bags and suitcases stand on
+/// pavements for too many other reasons.
+pub(super) const BUILT_IN: [(&str, &[&str]); 3] = [
+    ("stall", &["stall", "cart", "umbrella", "dining table", "diningtable"]),
+    ("vehicle", &["vehicle", "car", "van", "bus", "truck"]),
+    ("person", &["person"]),
+];
+
+/// Classes that show a person or a part of one. They are context (someone attends a stall), never the subject of a rule.
+const PERSON_CLASSES: [&str; 12] =
+    ["person", "people", "pedestrian", "man", "woman", "boy", "girl", "child", "rider", "cyclist", "face", "head"];
+
+/// Whether a class shows a person or a part of one.
+#[must_use]
+pub fn is_person(class: &str) -> bool {
+    PERSON_CLASSES.contains(&class.to_lowercase().as_str())
+}
+
+/// Groups by name: the built-in ones, and the site's, which replace a built-in one of the same name.
+#[derive(Debug, Clone)]
+pub struct ClassGroups(BTreeMap<String, Vec<String>>);
+
+/// Names of classes or groups that mean nothing to the model.
+#[derive(Debug, thiserror::Error, Clone, PartialEq, Eq)]
+pub enum ClassError {
+    /// Neither a group nor a class of the model.
+    #[error("\"{0}\" is neither a group nor a class of the model")]
+    Unknown(String),
+    /// A group of which the model has no class.
+    #[error("the model has no class of the group \"{group}\" ({})", classes.join(", "))]
+    EmptyGroup {
+        /// The group.
+        group: String,
+        /// The classes that it lists.
+        classes: Vec<String>,
+    },
+}
+
+impl ClassGroups {
+    /// The built-in groups with those of `config.classes` added.
+    #[must_use]
+    pub fn new(own: &BTreeMap<Name, Vec<String>>) -> Self {
+        Self::from_pairs(own.iter().map(|(name, classes)| (name.as_str().to_owned(), classes.clone())))
+    }
+
+    /// As [`Self::new`], from names that need not be valid.
+    pub(super) fn from_pairs(own: impl IntoIterator<Item = (String, Vec<String>)>) -> Self {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let mut groups: BTreeMap<_, _> =
+            BUILT_IN.iter().map(|&(name, classes)| (name.to_owned(), owned(classes))).collect();
+        groups.extend(own);
+        Self(groups)
+    }
+
+    /// Names of the groups in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The classes that a name stands for: a group's, or the name itself.
+    #[must_use]
+    pub fn expand<'a>(&'a self, name: &'a str) -> Vec<&'a str> {
+        self.0.get(name).map_or_else(|| vec![name], |classes| classes.iter().map(String::as_str).collect())
+    }
+
+    /// Indices into `model_classes` of the classes that the names mean, ascending, each once.
+    pub fn resolve<S: AsRef<str>>(&self, names: &[S], model_classes: &[String]) -> Result<Vec<u16>, ClassError> {
+        let mut indices = BTreeSet::new();
+        for name in names.iter().map(AsRef::as_ref) {
+            let index_of = |class: &str| model_classes.iter().position(|known| known == class);
+            let found: Vec<u16> =
+                self.expand(name).into_iter().filter_map(index_of).map(|index| index as u16).collect();
+            if found.is_empty() {
+                return Err(match self.0.get(name) {
+                    Some(classes) => ClassError::EmptyGroup { group: name.to_owned(), classes: classes.clone() },
+                    None => ClassError::Unknown(name.to_owned()),
+                });
+            }
+            indices.extend(found);
+        }
+        Ok(indices.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn model() -> Vec<String> {
+        ["person", "bicycle", "car", "bus", "truck", "umbrella", "diningtable"].map(str::to_owned).to_vec()
+    }
+
+    #[test]
+    fn groups_and_classes_resolve_to_the_models_indices_once_each() {
+        let groups = ClassGroups::new(&BTreeMap::new());
+        assert_eq!(groups.resolve(&["stall"], &model()), Ok(vec![5, 6]));
+        assert_eq!(groups.resolve(&["vehicle", "car", "bicycle"], &model()), Ok(vec![1, 2, 3, 4]));
+    }
+
+    #[test]
+    fn a_group_of_the_site_replaces_the_built_in_one() {
+        let own = BTreeMap::from([(Name::try_new("stall").unwrap(), vec!["bicycle".to_owned()])]);
+        assert_eq!(ClassGroups::new(&own).resolve(&["stall"], &model()), Ok(vec![1]));
+    }
+
+    #[test]
+    fn names_that_mean_nothing_to_the_model_are_refused() {
+        let groups = ClassGroups::new(&BTreeMap::new());
+        assert_eq!(groups.resolve(&["trolley"], &model()), Err(ClassError::Unknown("trolley".to_owned())));
+        assert!(matches!(groups.resolve(&["stall"], &model()[..3]), Err(ClassError::EmptyGroup { .. })));
+    }
+}

@@ -1,0 +1,152 @@
+//! From a transition to the event that tells the hub of it. Pure: ids, sequence and times are arguments.
+
+use super::event_types::*;
+use super::matter::matter;
+use super::scalars::{Sequence, WallTime};
+use super::{JSON, schema_id};
+use crate::config::{CameraConfig, PlaceConfig, RuleConfig};
+use crate::ids::Name;
+use crate::incident::{IncidentObject, Transition};
+use jiff::tz::TimeZone;
+use uuid::Uuid;
+
+/// Which detector is in use.
+pub type ModelIdentity = ModelRef;
+
+/// Size of the frames of a camera.
+pub type FrameSize = FrameRef;
+
+/// Everything beside the transition that an event tells.
+#[derive(Debug, Clone, Copy)]
+pub struct EventParts<'a> {
+    /// The agent.
+    pub agent: &'a Name,
+    /// Zone in which times are written.
+    pub time_zone: &'a TimeZone,
+    /// The camera that saw it.
+    pub camera: &'a CameraConfig,
+    /// The rule that found it.
+    pub rule: &'a RuleConfig,
+    /// Place shared by all cameras of the box.
+    pub place: &'a PlaceConfig,
+    /// Size of the frame in which the boxes are.
+    pub frame: FrameSize,
+    /// Pictures of this change.
+    pub evidence: &'a [Evidence],
+    /// The detector.
+    pub model: &'a ModelIdentity,
+    /// Digest of the configuration, lower-case hexadecimal.
+    pub config_sha256: &'a str,
+}
+
+/// Assembles the event of a transition.
+///
+/// `id` is the event's own and stays the same at every delivery; `sequence` comes from the store, in the transaction
+/// that writes the event.
+#[must_use]
+pub fn incident_event(id: Uuid, sequence: u64, transition: &Transition, parts: &EventParts<'_>) -> IncidentEvent {
+    let incident = &transition.incident;
+    IncidentEvent {
+        specversion: "1.0".to_owned(),
+        id,
+        event_type: transition.phase.into(),
+        source: format!("urn:curbwatch:{}", parts.agent),
+        subject: format!("camera/{}", parts.camera.id),
+        time: WallTime::new(transition.at.wall, parts.time_zone),
+        datacontenttype: JSON.to_owned(),
+        dataschema: schema_id("incident"),
+        sequence: Sequence(sequence),
+        partitionkey: incident.id,
+        data: IncidentData {
+            incident_id: incident.id,
+            revision: incident.revision,
+            phase: transition.phase,
+            replayed: false,
+            matter: matter(parts.rule.kind).clone(),
+            channel: Channel::VideoAi,
+            verification: Verification::Unverified,
+            severity: Severity::Normal,
+            disclosure: Disclosure::Limited,
+            camera: camera_ref(parts.camera),
+            place: place(parts.place, &parts.camera.place),
+            zone: zone_ref(&incident.zone, parts.camera),
+            rule: rule_ref(parts.rule),
+            timing: timing(transition, parts.time_zone),
+            objects: incident.objects.iter().map(object_seen).collect(),
+            frame: parts.frame,
+            evidence: parts.evidence.to_vec(),
+            model: parts.model.clone(),
+            dedup: Dedup { suppressed: incident.suppressed, continues: None, related: Vec::new() },
+            quality: Quality { flags: Vec::new(), completed: Vec::new() },
+            trace: Trace {
+                agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+                config_sha256: parts.config_sha256.to_owned(),
+                prev_audit_hash: None,
+            },
+        },
+    }
+}
+
+/// The same event with `data.replayed` set: it waited on disk for the connection. Nothing else is read, so that events
+/// written by an earlier version pass too.
+pub fn mark_replayed(payload: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    let mut event: serde_json::Value = serde_json::from_slice(payload)?;
+    if let Some(replayed) = event.pointer_mut("/data/replayed") {
+        *replayed = true.into();
+    }
+    serde_json::to_vec(&event)
+}
+
+fn camera_ref(camera: &CameraConfig) -> CameraRef {
+    CameraRef { id: camera.id.clone(), name: camera.name.clone(), gb28181_id: camera.gb28181_id.clone() }
+}
+
+/// The camera's own place, completed field by field by the box's; none if neither says anything.
+fn place(of_box: &PlaceConfig, of_camera: &PlaceConfig) -> Option<Place> {
+    let point = of_camera.point.or(of_box.point);
+    let place = Place {
+        address: of_camera.address.clone().or_else(|| of_box.address.clone()),
+        grid_id: of_camera.grid_id.clone().or_else(|| of_box.grid_id.clone()),
+        division_code: of_camera.division_code.clone().or_else(|| of_box.division_code.clone()),
+        point: point.map(|p| MapPoint { lon: p.lon, lat: p.lat, crs: p.crs, accuracy_m: p.accuracy_m }),
+    };
+    (place != Place::default()).then_some(place)
+}
+
+fn zone_ref(id: &Name, camera: &CameraConfig) -> ZoneRef {
+    let name = camera.zones.iter().find(|zone| zone.id == *id).and_then(|zone| zone.name.clone());
+    ZoneRef { id: id.clone(), name }
+}
+
+fn rule_ref(rule: &RuleConfig) -> RuleRef {
+    RuleRef { id: rule.id.clone(), dwell_secs: rule.dwell_secs.unwrap_or_else(|| rule.kind.default_dwell_secs()) }
+}
+
+fn timing(transition: &Transition, time_zone: &TimeZone) -> Timing {
+    let incident = &transition.incident;
+    let written = |instant| WallTime::new(instant, time_zone);
+    let offset_ms = |offset: jiff::SignedDuration| i64::try_from(offset.as_millis()).ok();
+    Timing {
+        first_seen: written(incident.first_seen),
+        confirmed_at: written(incident.confirmed_at),
+        last_seen: written(incident.last_seen),
+        closed_at: incident.closed_at.map(written),
+        dwell_secs: tenths(incident.dwell_secs),
+        clock_quality: transition.at.clock_quality,
+        clock_offset_ms: transition.at.clock_offset.and_then(offset_ms),
+    }
+}
+
+fn object_seen(object: &IncidentObject) -> ObjectSeen {
+    ObjectSeen {
+        class: object.class.clone(),
+        confidence: (object.confidence * 1000.0).round() / 1000.0,
+        bbox: object.bbox,
+        stationary_secs: tenths(object.stationary_secs),
+    }
+}
+
+/// Rounded to a tenth: a frame interval is no better.
+fn tenths(secs: f64) -> f64 {
+    (secs * 10.0).round() / 10.0
+}

@@ -1,0 +1,407 @@
+//! An incident event: a `CloudEvents` 1.0 envelope around what the hub must know of an incident.
+//!
+//! Fields come from `CloudEvents` 1.0, GB/T 47678.5-2026 and GB/T 30428.2 (matter), GB/T 28181 (device id). Assembled
+//! by [`incident_event`](super::incident_event).
+
+use super::matter::Matter;
+use super::scalars::{Sequence, WallTime, bbox_schema, sha256_schema, uuid_schema, uuids_schema};
+use crate::clock::ClockQuality;
+use crate::config::Crs;
+use crate::geometry::BBox;
+use crate::ids::Name;
+use crate::incident::Phase;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// An incident was opened, changed, looked at again, closed or withdrawn. Under 64 KiB; pictures are not inside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IncidentEvent {
+    /// Version of `CloudEvents`.
+    #[schemars(extend("const" = "1.0"))]
+    pub specversion: String,
+    /// `UUIDv7` of this event, the same at every delivery: what a hub deduplicates by.
+    #[schemars(schema_with = "uuid_schema")]
+    pub id: Uuid,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// The agent: `urn:curbwatch:{agent}`.
+    #[schemars(regex(pattern = "^urn:curbwatch:[a-z0-9][a-z0-9_-]{0,63}$"))]
+    pub source: String,
+    /// The camera: `camera/{camera}`.
+    #[schemars(regex(pattern = "^camera/[a-z0-9][a-z0-9_-]{0,63}$"))]
+    pub subject: String,
+    /// When it happened.
+    pub time: WallTime,
+    /// Content type of `data`.
+    #[schemars(extend("const" = "application/json"))]
+    pub datacontenttype: String,
+    /// `$id` of this schema.
+    #[schemars(extend("const" = "urn:curbwatch:schema:incident:1"))]
+    pub dataschema: String,
+    /// Position among all events of the agent.
+    pub sequence: Sequence,
+    /// The incident: events with the same key are in order (`CloudEvents` extension `partitionkey`).
+    #[schemars(schema_with = "uuid_schema")]
+    pub partitionkey: Uuid,
+    /// The incident after the change.
+    pub data: IncidentData,
+}
+
+/// `type` of an incident event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum EventType {
+    /// The dwell was reached.
+    #[serde(rename = "curbwatch.incident.opened")]
+    Opened,
+    /// A material change.
+    #[serde(rename = "curbwatch.incident.updated")]
+    Updated,
+    /// The answer to a request to look again.
+    #[serde(rename = "curbwatch.incident.rechecked")]
+    Rechecked,
+    /// The thing has gone.
+    #[serde(rename = "curbwatch.incident.closed")]
+    Closed,
+    /// It was reported in error.
+    #[serde(rename = "curbwatch.incident.withdrawn")]
+    Withdrawn,
+}
+
+impl From<Phase> for EventType {
+    fn from(phase: Phase) -> Self {
+        match phase {
+            Phase::Opened => Self::Opened,
+            Phase::Updated => Self::Updated,
+            Phase::Rechecked => Self::Rechecked,
+            Phase::Closed => Self::Closed,
+            Phase::Withdrawn => Self::Withdrawn,
+        }
+    }
+}
+
+/// The incident after the change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IncidentData {
+    /// `UUIDv7`, the same over the incident's whole life and over restarts.
+    #[schemars(schema_with = "uuid_schema")]
+    pub incident_id: Uuid,
+    /// Counts the changes of this incident from 0.
+    pub revision: u32,
+    /// What happened.
+    pub phase: Phase,
+    /// Whether this event waited on the box's disk for the connection.
+    pub replayed: bool,
+    /// What the city calls it.
+    pub matter: Matter,
+    /// By what means it was found.
+    pub channel: Channel,
+    /// Whether a person confirmed it.
+    pub verification: Verification,
+    /// How grave it is.
+    pub severity: Severity,
+    /// How far it may be made public.
+    pub disclosure: Disclosure,
+    /// The camera that saw it.
+    pub camera: CameraRef,
+    /// Where the camera looks, as far as the site configured it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// The zone in which it stands.
+    pub zone: ZoneRef,
+    /// The rule that found it.
+    pub rule: RuleRef,
+    /// When and for how long.
+    pub timing: Timing,
+    /// The things it consists of.
+    pub objects: Vec<ObjectSeen>,
+    /// Size of the frame in which the boxes are.
+    pub frame: FrameRef,
+    /// Its pictures.
+    pub evidence: Vec<Evidence>,
+    /// The detector that saw it.
+    pub model: ModelRef,
+    /// What was not reported because it belongs to this incident.
+    pub dedup: Dedup,
+    /// What to think of the data.
+    pub quality: Quality,
+    /// What made this event.
+    pub trace: Trace,
+}
+
+/// By what means an incident was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Channel {
+    /// A program that watches video.
+    VideoAi,
+}
+
+/// Whether a person confirmed an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Verification {
+    /// Nobody has looked yet.
+    Unverified,
+}
+
+/// How grave an incident is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// For the daily round.
+    Normal,
+}
+
+/// How far an incident may be made public (GB/T 47678.5-2026).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Disclosure {
+    /// Not at all.
+    None,
+    /// Within the administration.
+    Limited,
+    /// To everyone.
+    Full,
+}
+
+/// The camera that saw an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CameraRef {
+    /// Id in the agent's configuration and in topics.
+    pub id: Name,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// 20-digit device id of GB/T 28181.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = "^[0-9]{20}$"))]
+    pub gb28181_id: Option<String>,
+}
+
+/// Where a camera looks; only what the site configured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Street address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// 15-digit grid-cell id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = "^[0-9]{15}$"))]
+    pub grid_id: Option<String>,
+    /// 6-digit administrative division.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = "^[0-9]{6}$"))]
+    pub division_code: Option<String>,
+    /// Position on the map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<MapPoint>,
+}
+
+/// A position on the map with its reference system; never converted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MapPoint {
+    /// Longitude in degrees.
+    #[schemars(range(min = -180, max = 180))]
+    pub lon: f64,
+    /// Latitude in degrees.
+    #[schemars(range(min = -90, max = 90))]
+    pub lat: f64,
+    /// Reference system of both.
+    pub crs: Crs,
+    /// Radius of uncertainty in metres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0))]
+    pub accuracy_m: Option<f64>,
+}
+
+/// The zone in which an incident stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ZoneRef {
+    /// Id in the camera's configuration.
+    pub id: Name,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// The rule that found an incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleRef {
+    /// Id in the camera's configuration.
+    pub id: Name,
+    /// Observed seconds after which the rule reports.
+    pub dwell_secs: f64,
+}
+
+/// When an incident was seen, and how good these times are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// First sight, before the dwell.
+    pub first_seen: WallTime,
+    /// When the dwell was reached.
+    pub confirmed_at: WallTime,
+    /// Last sight.
+    pub last_seen: WallTime,
+    /// When it was found gone; null while it is there.
+    pub closed_at: Option<WallTime>,
+    /// Observed presence in seconds on the media timeline.
+    pub dwell_secs: f64,
+    /// Where the times come from.
+    pub clock_quality: ClockQuality,
+    /// Camera clock minus box clock, where the camera tells its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// A thing as last seen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ObjectSeen {
+    /// Class name of the model.
+    pub class: String,
+    /// The model's score.
+    #[schemars(range(min = 0, max = 1))]
+    pub confidence: f32,
+    /// Where it stands.
+    #[schemars(schema_with = "bbox_schema")]
+    pub bbox: BBox,
+    /// Seconds for which it has not moved.
+    #[schemars(range(min = 0))]
+    pub stationary_secs: f64,
+}
+
+/// Size of a frame in pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FrameRef {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
+/// A redacted picture of an incident.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Evidence {
+    /// `UUIDv7` of the picture.
+    #[schemars(schema_with = "uuid_schema")]
+    pub id: Uuid,
+    /// The change that it shows.
+    pub role: Phase,
+    /// Media type of its bytes.
+    #[schemars(extend("const" = "image/jpeg"))]
+    pub media_type: String,
+    /// SHA-256 of its bytes, lower-case hexadecimal.
+    #[schemars(schema_with = "sha256_schema")]
+    pub sha256: String,
+    /// Length in bytes.
+    pub size_bytes: u64,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// When the picture was taken.
+    pub captured_at: WallTime,
+    /// When the box deletes it.
+    pub expires_at: WallTime,
+    /// How the hub gets it.
+    pub delivery: Delivery,
+    /// What was made unrecognisable.
+    pub redaction: Redaction,
+}
+
+/// How the hub gets a picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Delivery {
+    /// The way.
+    pub via: DeliveryVia,
+    /// Where it is found on that way: for `mqtt` the topic below the agent's own.
+    #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}
+
+/// A way of delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryVia {
+    /// As bytes on an MQTT topic, sent before the event.
+    Mqtt,
+    /// It stays on the box.
+    None,
+}
+
+/// What was made unrecognisable in a picture.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Redaction {
+    /// Always true: no picture leaves unredacted.
+    #[schemars(extend("const" = true))]
+    pub applied: bool,
+    /// Kinds of areas that were looked for.
+    pub classes: Vec<String>,
+    /// Version of the method.
+    pub version: u32,
+}
+
+/// The detector that saw an incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRef {
+    /// Name in its manifest.
+    pub name: String,
+    /// SHA-256 of the model file.
+    #[schemars(schema_with = "sha256_schema")]
+    pub sha256: String,
+    /// Execution provider in use.
+    pub provider: String,
+}
+
+/// What was not reported because it belongs to this incident.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Dedup {
+    /// Sights taken for this incident instead of opening another.
+    pub suppressed: u32,
+    /// The incident that this one continues, or null.
+    #[schemars(with = "Option<String>")]
+    pub continues: Option<Uuid>,
+    /// Other incidents of the same thing.
+    #[schemars(schema_with = "uuids_schema")]
+    pub related: Vec<Uuid>,
+}
+
+/// What to think of the data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quality {
+    /// Reservations.
+    pub flags: Vec<String>,
+    /// Fields that were filled in by inference and not by the site's configuration of the camera.
+    pub completed: Vec<String>,
+}
+
+/// What made an event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trace {
+    /// Version of the agent.
+    pub agent_version: String,
+    /// Digest of its configuration.
+    #[schemars(schema_with = "sha256_schema")]
+    pub config_sha256: String,
+    /// Hash of the audit record before this event's, where an audit chain is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prev_audit_hash: Option<String>,
+}

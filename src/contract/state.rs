@@ -1,0 +1,316 @@
+//! The messages that say how agent and cameras are: status, birth, heartbeat, health, camera status, active incidents.
+
+use super::event_types::ModelRef;
+use super::matter::Matter;
+use super::scalars::{WallTime, sha256_schema, uuids_schema};
+use crate::clock::ClockQuality;
+use crate::ids::Name;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// Topic `status`, retained, and the will.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgentStatus {
+    /// How the agent is.
+    pub status: AgentState,
+    /// Number of the connection; grows, so that a will of an older connection is told from news of the present one.
+    pub session: u64,
+    /// When this was written; a will is written when its connection begins.
+    pub time: WallTime,
+}
+
+/// How an agent is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentState {
+    /// Connected and working.
+    Online,
+    /// About to leave; it still delivers what it has.
+    Stopping,
+    /// It left in an orderly way.
+    Offline,
+    /// The broker lost it.
+    Lost,
+}
+
+/// Topic `birth`, retained: what the agent is and watches.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Birth {
+    /// The agent.
+    pub agent: Name,
+    /// Its site.
+    pub site: Name,
+    /// Version of the program.
+    pub agent_version: String,
+    /// When the program started.
+    pub started_at: WallTime,
+    /// IANA time zone in which its times are written.
+    pub time_zone: String,
+    /// Digest of its configuration.
+    #[schemars(schema_with = "sha256_schema")]
+    pub config_sha256: String,
+    /// Its detectors; empty while none could be loaded.
+    pub models: Vec<ModelRef>,
+    /// Its cameras.
+    pub cameras: Vec<BirthCamera>,
+    /// Versions of the messages that it sends.
+    pub schemas: Vec<SchemaVersion>,
+}
+
+/// A camera in a birth message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BirthCamera {
+    /// Id in topics.
+    pub id: Name,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// 20-digit device id of GB/T 28181.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", regex(pattern = "^[0-9]{20}$"))]
+    pub gb28181_id: Option<String>,
+    /// Whether it is watched.
+    pub enabled: bool,
+    /// Its zones.
+    pub zones: Vec<BirthZone>,
+    /// Its rules.
+    pub rules: Vec<BirthRule>,
+}
+
+/// A zone in a birth message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BirthZone {
+    /// Id within the camera.
+    pub id: Name,
+    /// Name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Corners `[x, y]`, 0..1 in the frame from the top left.
+    pub polygon: Vec<[f32; 2]>,
+}
+
+/// A rule in a birth message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BirthRule {
+    /// Id within the camera.
+    pub id: Name,
+    /// What it reports.
+    pub matter: Matter,
+    /// Where it applies.
+    pub zones: Vec<Name>,
+    /// Observed seconds after which it reports.
+    pub dwell_secs: f64,
+}
+
+/// Version of a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SchemaVersion {
+    /// Name of the message.
+    pub message: String,
+    /// Version of its schema.
+    pub version: u32,
+}
+
+/// Topic `heartbeat`, not retained: a sign of life for brokers without wills.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Heartbeat {
+    /// Number of the connection.
+    pub session: u64,
+    /// When it was written.
+    pub time: WallTime,
+}
+
+/// Topic `health`, retained: load of the box and of the agent's stages.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// When it was measured.
+    pub time: WallTime,
+    /// Seconds since the program started.
+    pub uptime_secs: u64,
+    /// The box.
+    pub host: HostHealth,
+    /// The detector.
+    pub model: ModelHealth,
+    /// Latency of each stage.
+    pub stages: Vec<StageLatency>,
+    /// What waits for the hub.
+    pub outbox: OutboxHealth,
+    /// What each queue dropped.
+    pub queues: Vec<QueueDrops>,
+}
+
+/// Whether frames are analysed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelHealth {
+    /// Whether the detector is loaded.
+    pub is_loaded: bool,
+    /// Why not, while it is not: which file is missing or differs from its manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub reason: Option<String>,
+}
+
+/// Load of the box; a value that cannot be read is left out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HostHealth {
+    /// Share of all cores in use by anyone, 0..1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0, max = 1))]
+    pub cpu_share: Option<f64>,
+    /// Share of all cores in use by the agent, 0..1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0, max = 1))]
+    pub process_cpu_share: Option<f64>,
+    /// Resident memory of the agent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process_memory_bytes: Option<u64>,
+    /// Memory that could be used without swapping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_available_bytes: Option<u64>,
+    /// Memory of the box.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_total_bytes: Option<u64>,
+    /// Free space where the database and the evidence are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_free_bytes: Option<u64>,
+    /// Size of that file system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disk_total_bytes: Option<u64>,
+    /// Highest temperature of the processor in degrees Celsius.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub temperature_celsius: Option<f64>,
+}
+
+/// Latency of a stage since the last health message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StageLatency {
+    /// Name of the stage.
+    pub stage: String,
+    /// How many were measured.
+    pub count: u64,
+    /// Median in milliseconds.
+    pub p50_ms: f64,
+    /// 99th percentile in milliseconds.
+    pub p99_ms: f64,
+}
+
+/// What waits for the hub; the counters are since the program started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutboxHealth {
+    /// Messages on disk that the broker has not acknowledged.
+    pub backlog: u64,
+    /// Since when the oldest of them waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<WallTime>,
+    /// Connections made.
+    pub connects: u64,
+    /// Messages from disk handed to the broker, repetitions included.
+    pub sent: u64,
+    /// Messages from disk that the broker acknowledged.
+    pub acknowledged: u64,
+    /// Messages that the broker refused; they are kept and sent again.
+    pub refused: u64,
+    /// Pictures whose file had gone before they could be sent.
+    pub pictures_lost: u64,
+}
+
+/// What a queue dropped since the program started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueueDrops {
+    /// Name of the queue.
+    pub queue: String,
+    /// The camera, if the queue is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub camera: Option<Name>,
+    /// How many it dropped.
+    pub dropped: u64,
+}
+
+/// Topic `camera/{camera}/status`, retained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CameraStatus {
+    /// The camera.
+    pub camera: Name,
+    /// How it is.
+    pub state: CameraState,
+    /// Since when it is so.
+    pub since: WallTime,
+    /// Why, in words without any secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The stream, while there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<StreamStatus>,
+    /// When the last frame was decoded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_frame: Option<WallTime>,
+    /// How often it was connected again since the program started.
+    pub reconnects: u64,
+}
+
+/// How a camera is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CameraState {
+    /// Being connected.
+    Connecting,
+    /// Frames arrive.
+    Online,
+    /// Connected, and no frame arrives.
+    Stalled,
+    /// Not reachable.
+    Offline,
+    /// It refuses user or password.
+    Unauthorised,
+    /// Switched off by configuration, or set aside for a mistake in it.
+    Disabled,
+}
+
+/// A camera's stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamStatus {
+    /// Video codec: `H264`, `H265`.
+    pub codec: String,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Frames received per second.
+    pub fps_in: f64,
+    /// Frames analysed per second.
+    pub fps_analysed: f64,
+    /// Where the times of its frames come from.
+    pub clock_quality: ClockQuality,
+    /// Camera clock minus box clock, where the camera tells its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_offset_ms: Option<i64>,
+}
+
+/// Topic `camera/{camera}/active/{rule}`, retained; zero bytes when nothing is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Active {
+    /// The camera.
+    pub camera: Name,
+    /// The rule.
+    pub rule: Name,
+    /// Incidents that are open, oldest first; at least one.
+    #[schemars(schema_with = "uuids_schema")]
+    pub incidents: Vec<Uuid>,
+}

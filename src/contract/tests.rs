@@ -1,0 +1,313 @@
+//! Every message against its published schema; the event as a snapshot.
+
+use super::*;
+use crate::clock::{ClockQuality, MediaTime, Mono};
+use crate::config::{CameraConfig, PlaceConfig};
+use crate::frame::FrameStamp;
+use crate::geometry::BBox;
+use crate::ids::Name;
+use crate::incident::{Incident, IncidentObject, Phase, Transition};
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::Duration;
+use uuid::Uuid;
+
+pub(crate) fn name(text: &str) -> Name {
+    Name::try_new(text).unwrap()
+}
+
+/// A camera of a market street with one zone and one rule.
+pub(crate) fn camera() -> CameraConfig {
+    serde_json::from_value(json!({
+        "id": "wenyi-road-east", "name": "文一路东口", "gb28181_id": "33011000001320000017",
+        "place": {"address": "文一路 12 号", "point": {"lon": 119.98, "lat": 30.27, "crs": "CGCS2000", "accuracy_m": 15.0}},
+        "rtsp": {"url": "rtsp://192.0.2.7/main"},
+        "zones": [{"id": "carriageway", "name": "机动车道", "polygon": [[0.1, 0.4], [0.9, 0.4], [0.9, 0.9]]}],
+        "rules": [{"id": "vending-carriageway", "kind": "street_vending", "zones": ["carriageway"]}]
+    }))
+    .unwrap()
+}
+
+pub(crate) fn transition(phase: Phase) -> Transition {
+    let at = |text: &str| text.parse().unwrap();
+    let bbox = BBox::try_new(0.41, 0.52, 0.55, 0.7).unwrap();
+    let closed_at = (phase == Phase::Closed).then(|| at("2026-11-21T07:40:00Z"));
+    Transition {
+        phase,
+        at: FrameStamp {
+            media: MediaTime(Duration::from_secs(190)),
+            mono: Mono(Duration::from_secs(200)),
+            wall: at("2026-11-21T07:29:41.120Z"),
+            clock_quality: ClockQuality::CameraNtp,
+            clock_offset: Some(jiff::SignedDuration::from_millis(12)),
+            segment: 0,
+        },
+        incident: Incident {
+            id: Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0001),
+            rule: name("vending-carriageway"),
+            zone: name("carriageway"),
+            revision: 0,
+            first_seen: at("2026-11-21T07:26:37.700Z"),
+            confirmed_at: at("2026-11-21T07:29:41.120Z"),
+            last_seen: at("2026-11-21T07:29:41.120Z"),
+            closed_at,
+            dwell_secs: 183.42,
+            bbox,
+            objects: vec![IncidentObject {
+                class: "umbrella".into(),
+                confidence: 0.8701,
+                bbox,
+                stationary_secs: 181.0,
+            }],
+            suppressed: 3,
+        },
+    }
+}
+
+fn model() -> ModelIdentity {
+    ModelIdentity { name: "yolov4-tiny-416".into(), sha256: "ab".repeat(32), provider: "cpu".into() }
+}
+
+pub(crate) fn evidence(incident: Uuid) -> Evidence {
+    let shanghai = TimeZone::get("Asia/Shanghai").unwrap();
+    let id = Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0002);
+    Evidence {
+        id,
+        role: Phase::Opened,
+        media_type: JPEG.into(),
+        sha256: "cd".repeat(32),
+        size_bytes: 183_422,
+        width: 1920,
+        height: 1080,
+        captured_at: WallTime::new("2026-11-21T07:29:41.120Z".parse().unwrap(), &shanghai),
+        expires_at: WallTime::new("2026-12-21T07:29:41.120Z".parse().unwrap(), &shanghai),
+        delivery: Delivery { via: DeliveryVia::Mqtt, reference: Some(Topics::evidence_ref(incident, id)) },
+        redaction: Redaction {
+            applied: true,
+            classes: vec!["person_head".into(), "vehicle_plate_area".into()],
+            version: 1,
+        },
+    }
+}
+
+/// An event of [`transition`] as the agent would send it.
+pub(crate) fn event(phase: Phase, sequence: u64) -> IncidentEvent {
+    let transition = transition(phase);
+    let camera = camera();
+    let place = PlaceConfig {
+        address: Some("余杭区".into()),
+        grid_id: Some("330110001003005".into()),
+        division_code: Some("330110".into()),
+        point: None,
+    };
+    let parts = EventParts {
+        agent: &name("yuhang-03"),
+        time_zone: &TimeZone::get("Asia/Shanghai").unwrap(),
+        camera: &camera,
+        rule: &camera.rules[0],
+        place: &place,
+        frame: FrameSize { width: 1920, height: 1080 },
+        evidence: &[evidence(transition.incident.id)],
+        model: &model(),
+        config_sha256: &"ef".repeat(32),
+    };
+    incident_event(
+        Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0000 + u128::from(sequence)),
+        sequence,
+        &transition,
+        &parts,
+    )
+}
+
+fn mistakes(message: &str, payload: &Value) -> Vec<String> {
+    let validator = jsonschema::draft202012::new(&schemas()[message]).unwrap();
+    validator.iter_errors(payload).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+fn samples() -> Vec<(&'static str, Value)> {
+    let time = WallTime::new("2026-11-21T07:29:41.120Z".parse().unwrap(), &TimeZone::get("Asia/Shanghai").unwrap());
+    let status = AgentStatus { status: AgentState::Online, session: 7, time };
+    let birth = Birth {
+        agent: name("yuhang-03"),
+        site: name("yuhang"),
+        agent_version: "0.1.0".into(),
+        started_at: time,
+        time_zone: "Asia/Shanghai".into(),
+        config_sha256: "ef".repeat(32),
+        models: vec![model()],
+        cameras: vec![BirthCamera {
+            id: name("wenyi-road-east"),
+            name: None,
+            gb28181_id: None,
+            enabled: true,
+            zones: vec![BirthZone { id: name("lane"), name: None, polygon: vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]] }],
+            rules: vec![BirthRule {
+                id: name("fire"),
+                matter: matter(crate::config::RuleKind::FireLaneBlocked).clone(),
+                zones: vec![name("lane")],
+                dwell_secs: 45.0,
+            }],
+        }],
+        schemas: vec![SchemaVersion { message: "incident".into(), version: SCHEMA_VERSION }],
+    };
+    let health = Health {
+        time,
+        uptime_secs: 60,
+        host: HostHealth {
+            cpu_share: Some(0.5),
+            process_cpu_share: Some(0.4),
+            process_memory_bytes: Some(200_000_000),
+            memory_available_bytes: None,
+            memory_total_bytes: None,
+            disk_free_bytes: None,
+            disk_total_bytes: None,
+            temperature_celsius: Some(51.5),
+        },
+        stages: vec![StageLatency { stage: "detect".into(), count: 9, p50_ms: 83.0, p99_ms: 95.0 }],
+        outbox: OutboxHealth {
+            backlog: 2,
+            oldest: Some(time),
+            connects: 1,
+            sent: 3,
+            acknowledged: 1,
+            refused: 0,
+            pictures_lost: 0,
+        },
+        queues: vec![QueueDrops { queue: "mailbox".into(), camera: Some(name("east")), dropped: 4 }],
+    };
+    let stream = StreamStatus {
+        codec: "H264".into(),
+        width: 1920,
+        height: 1080,
+        fps_in: 25.0,
+        fps_analysed: 4.0,
+        clock_quality: ClockQuality::Arrival,
+        clock_offset_ms: None,
+    };
+    let camera_status = CameraStatus {
+        camera: name("east"),
+        state: CameraState::Online,
+        since: time,
+        reason: None,
+        stream: Some(stream),
+        last_frame: Some(time),
+        reconnects: 0,
+    };
+    let active = Active { camera: name("east"), rule: name("fire"), incidents: vec![Uuid::from_u128(1)] };
+    let value = |message: &dyn Fn() -> Vec<u8>| serde_json::from_slice(&message()).unwrap();
+    vec![
+        ("status", value(&|| to_json(&status))),
+        ("birth", value(&|| to_json(&birth))),
+        ("heartbeat", value(&|| to_json(&Heartbeat { session: 7, time }))),
+        ("health", value(&|| to_json(&health))),
+        ("camera-status", value(&|| to_json(&camera_status))),
+        ("active", value(&|| to_json(&active))),
+        ("incident", value(&|| to_json(&event(Phase::Opened, 4217)))),
+        ("incident", value(&|| to_json(&event(Phase::Closed, 4218)))),
+    ]
+}
+
+#[test]
+fn every_message_is_valid_against_its_schema() {
+    let samples = samples();
+    for (message, payload) in &samples {
+        assert_eq!(mistakes(message, payload), Vec::<String>::new(), "{message}: {payload:#}");
+    }
+    for message in schemas().keys() {
+        assert!(samples.iter().any(|(sampled, _)| sampled == message), "{message} was not checked");
+    }
+}
+
+#[test]
+fn no_object_of_any_message_takes_a_further_property() {
+    fn objects<'a>(value: &'a mut Value, visit: &mut dyn FnMut(&mut serde_json::Map<String, Value>)) {
+        match value {
+            Value::Object(map) => {
+                visit(map);
+                map.values_mut().for_each(|inner| objects(inner, visit));
+            }
+            Value::Array(items) => items.iter_mut().for_each(|inner| objects(inner, visit)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    for (message, payload) in samples() {
+        let mut count = 0;
+        objects(&mut payload.clone(), &mut |_| count += 1);
+        for nth in 0..count {
+            let (mut spoilt, mut index) = (payload.clone(), 0);
+            objects(&mut spoilt, &mut |map| {
+                if index == nth {
+                    map.insert("person_id".into(), json!(1));
+                }
+                index += 1;
+            });
+            assert!(!mistakes(message, &spoilt).is_empty(), "{message}: object {nth} took a further property");
+        }
+    }
+}
+
+#[test]
+fn an_event_is_as_the_contract_says() {
+    let mut event = event(Phase::Opened, 4217);
+    event.data.trace.agent_version = "[version]".into();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&event).unwrap());
+}
+
+#[test]
+fn what_the_site_did_not_configure_is_left_out() {
+    let mut camera = camera();
+    (camera.name, camera.gb28181_id, camera.place) = (None, None, PlaceConfig::default());
+    camera.zones[0].name = None;
+    let transition = transition(Phase::Opened);
+    let parts = EventParts {
+        agent: &name("yuhang-03"),
+        time_zone: &TimeZone::UTC,
+        camera: &camera,
+        rule: &camera.rules[0],
+        place: &PlaceConfig::default(),
+        frame: FrameSize { width: 2, height: 2 },
+        evidence: &[],
+        model: &model(),
+        config_sha256: &"ef".repeat(32),
+    };
+    let event = serde_json::to_value(incident_event(Uuid::from_u128(9), 1, &transition, &parts)).unwrap();
+    assert_eq!(event["data"]["camera"], json!({"id": "wenyi-road-east"}));
+    assert_eq!(event["data"]["zone"], json!({"id": "carriageway"}));
+    assert_eq!(event["data"].get("place"), None);
+    assert_eq!(mistakes("incident", &event), Vec::<String>::new());
+}
+
+#[test]
+fn the_camera_s_place_replaces_the_box_s_field_by_field() {
+    let place = event(Phase::Opened, 1).data.place.unwrap();
+    assert_eq!(place.address.as_deref(), Some("文一路 12 号"));
+    assert_eq!(place.grid_id.as_deref(), Some("330110001003005"));
+}
+
+#[test]
+fn marking_as_replayed_changes_nothing_else() {
+    let original = event(Phase::Opened, 4217);
+    let marked: IncidentEvent = serde_json::from_slice(&mark_replayed(&to_json(&original)).unwrap()).unwrap();
+    assert!(marked.data.replayed && !original.data.replayed);
+    let mut expected = original;
+    expected.data.replayed = true;
+    assert_eq!(marked, expected);
+}
+
+/// `UPDATE_GENERATED=1` writes the files instead of comparing them.
+#[test]
+fn the_published_schemas_are_those_of_the_types() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas");
+    let update = std::env::var_os("UPDATE_GENERATED").is_some();
+    for (message, schema) in schemas() {
+        let path = folder.join(format!("{message}.schema.json"));
+        let generated = format!("{schema:#}\n");
+        if update {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, &generated).unwrap();
+        }
+        let published = std::fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(published, generated, "{} is stale: UPDATE_GENERATED=1 cargo test schemas", path.display());
+    }
+}

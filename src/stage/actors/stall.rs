@@ -1,0 +1,342 @@
+//! A stall: a parasol over a table with goods, boxes on the ground, and someone who attends it.
+//!
+//! Stall and shadow are drawn; the attendant is a pedestrian of the footage who stands still for us. Proportions are metres, seen from
+//! a camera that looks down by about 20 degrees, as the footage's does.
+
+use super::{Actor, fading, pixels_per_metre};
+use crate::config::RuleKind;
+use crate::geometry::Point;
+use crate::stage::canvas::{Cutout, Picture, Placement, View};
+use crate::stage::footage::Footage;
+use crate::stage::pedestrians::Walker;
+use crate::stage::truth::{Thing, ThingObject};
+use crate::stage::{Appearance, StageError};
+use std::f32::consts::{PI, TAU};
+use std::time::Duration;
+use tiny_skia::{
+    Color, FillRule, GradientStop, LineCap, LinearGradient, Paint, PathBuilder, Pixmap, Rect, Shader, SpreadMode,
+    Stroke, Transform,
+};
+
+/// Where the parasol's foot stands by default.
+const PLACE: Point = Point { x: 572.0, y: 318.0 };
+/// Share of a level length that shows upright, and of an upright one: sine and cosine of the camera's pitch.
+const LEVEL: f32 = 0.36;
+const UPRIGHT: f32 = 0.93;
+/// Parasol: radius, height of its rim and of its tip.
+const RADIUS: f32 = 1.25;
+const RIM: f32 = 1.95;
+const TIP: f32 = 2.5;
+const PANELS: usize = 8;
+/// The drawing: metres left and right of the foot, above and below it.
+const EXTENT: (f32, f32, f32) = (1.9, 2.75, 0.75);
+
+/// The pedestrian who attends: frame of the footage, and the middle of the walker in it. A man who faces the camera.
+const ATTENDANT_FRAME: u64 = 465;
+const ATTENDANT_MIDDLE: Point = Point { x: 540.0, y: 256.0 };
+/// Where the attendant stands beside the parasol's foot, and how tall, in metres.
+const ATTENDANT_BESIDE: f32 = 1.5;
+const ATTENDANT_HEIGHT: f32 = 1.72;
+/// Sway of the attendant's head in metres, and its period.
+const SWAY: f32 = 0.05;
+const SWAY_SECS: f32 = 3.7;
+
+/// A stall.
+pub struct Stall {
+    view: View,
+    appearance: Appearance,
+    place: Point,
+    drawing: Cutout,
+    attendant: Attendant,
+}
+
+/// The attendant, cut out, with the extent of the person inside the cut-out.
+struct Attendant {
+    cutout: Cutout,
+    /// Left, top, right, bottom of the person in the cut-out's pixels.
+    body: [f32; 4],
+}
+
+impl Stall {
+    /// Draws the stall for this view.
+    pub fn try_new(view: &View, appearance: Appearance, footage: &Footage) -> Result<Self, StageError> {
+        let place = appearance.at.map_or(PLACE, |at| view.street_from_frame(at));
+        let metre = pixels_per_metre(place.y) * view.scale();
+        let attendant = Attendant::find(footage.walkers(ATTENDANT_FRAME)).ok_or(StageError::NoAttendant)?;
+        Ok(Self { view: *view, appearance, place, drawing: drawing(metre), attendant })
+    }
+
+    /// Pixels of the street per metre.
+    fn metre(&self) -> f32 {
+        pixels_per_metre(self.place.y)
+    }
+
+    /// Scale of the attendant's cut-out to the street, and where its left upper corner is.
+    fn attendant_stance(&self) -> (f32, Point) {
+        let [left, top, right, bottom] = self.attendant.body;
+        let scale = ATTENDANT_HEIGHT * self.metre() / (bottom - top);
+        let x = self.place.x + ATTENDANT_BESIDE * self.metre() - f32::midpoint(left, right) * scale;
+        (scale, Point { x, y: self.place.y + 4.0 - bottom * scale })
+    }
+}
+
+impl Actor for Stall {
+    fn ground(&self, _: Duration) -> f32 {
+        self.place.y
+    }
+
+    fn draw(&self, picture: &mut Picture, time: Duration) {
+        let opacity = fading(time, self.appearance.from, self.appearance.to);
+        if opacity <= 0.0 {
+            return;
+        }
+        let (side, above, _) = EXTENT;
+        let corner = Point { x: self.place.x - side * self.metre(), y: self.place.y - above * self.metre() };
+        picture.lay(&self.drawing, &Placement { opacity, ..Placement::at(self.view.to_output(corner)) });
+        let (scale, corner) = self.attendant_stance();
+        let metre = self.metre() * self.view.scale();
+        let placement = Placement {
+            left_top: self.view.to_output(corner),
+            scale: scale * self.view.scale(),
+            lean: SWAY * metre * (TAU * time.as_secs_f32() / SWAY_SECS).sin(),
+            opacity,
+        };
+        picture.lay(&self.attendant.cutout, &placement);
+    }
+
+    fn truth(&self) -> Thing {
+        let (metre, foot) = (self.metre(), self.place);
+        let corner = |x: f32, up: f32| Point { x: foot.x + x * metre, y: foot.y - up * metre };
+        let parasol =
+            self.view.bbox(corner(-RADIUS, TIP * UPRIGHT), corner(RADIUS, RIM * UPRIGHT - RADIUS * LEVEL - 0.12));
+        let (scale, origin) = self.attendant_stance();
+        let [left, top, right, bottom] = self.attendant.body.map(|edge| edge * scale);
+        let person = self
+            .view
+            .bbox(Point { x: origin.x + left, y: origin.y + top }, Point { x: origin.x + right, y: origin.y + bottom });
+        let stand = self.view.bbox(corner(-1.3, TIP * UPRIGHT), corner(RADIUS, -0.3));
+        Thing {
+            id: "stall".to_owned(),
+            kind: RuleKind::StreetVending,
+            what: "a stall with a parasol, a table with goods, and someone who attends it".to_owned(),
+            bbox: stand.union(&person),
+            objects: vec![
+                ThingObject { classes: vec!["umbrella".to_owned()], bbox: parasol },
+                ThingObject { classes: vec!["person".to_owned()], bbox: person },
+            ],
+            from_secs: self.appearance.from.as_secs_f64(),
+            to_secs: self.appearance.to.as_secs_f64(),
+        }
+    }
+}
+
+impl Attendant {
+    /// The walker around [`ATTENDANT_MIDDLE`].
+    fn find(walkers: &[Walker]) -> Option<Self> {
+        let Point { x, y } = ATTENDANT_MIDDLE;
+        let walker = walkers.iter().find(|walker| {
+            let (width, height) = walker.cutout.size();
+            let inside = |start: usize, length: usize, at: f32| (start..start + length).contains(&(at as usize));
+            inside(walker.left, width, x) && inside(walker.top, height, y)
+        })?;
+        let alpha = &walker.cutout.alpha;
+        let solid = |x: usize, y: usize| alpha.samples[y * alpha.width + x] > 127;
+        let columns = || (0..alpha.width).filter(|&x| (0..alpha.height).any(|y| solid(x, y)));
+        let rows = || (0..alpha.height).filter(|&y| (0..alpha.width).any(|x| solid(x, y)));
+        let body = [columns().min()?, rows().min()?, columns().max()? + 1, rows().max()? + 1].map(|edge| edge as f32);
+        Some(Self { cutout: walker.cutout.clone(), body })
+    }
+}
+
+/// Draws parasol, table, goods, boxes and shadow at so many output pixels per metre.
+fn drawing(metre: f32) -> Cutout {
+    let (side, above, below) = EXTENT;
+    let pixels = |metres: f32| ((metres * metre).ceil() as u32).next_multiple_of(2);
+    let pixmap = Pixmap::new(pixels(2.0 * side), pixels(above + below)).expect("a street's scale is bounded");
+    let origin = Transform::from_row(metre, 0.0, 0.0, metre, side * metre, above * metre);
+    let mut sketch = Sketch { pixmap, origin };
+    shadow(&mut sketch);
+    pole(&mut sketch);
+    table(&mut sketch);
+    boxes(&mut sketch);
+    parasol(&mut sketch);
+    Cutout::from_drawing(&sketch.pixmap)
+}
+
+/// A drawing in metres, x to the right of the parasol's foot, y down.
+struct Sketch {
+    pixmap: Pixmap,
+    origin: Transform,
+}
+
+impl Sketch {
+    fn fill(&mut self, corners: &[(f32, f32)], color: [u8; 4]) {
+        let mut path = PathBuilder::new();
+        for (index, &(x, y)) in corners.iter().enumerate() {
+            if index == 0 { path.move_to(x, y) } else { path.line_to(x, y) }
+        }
+        path.close();
+        self.fill_path(path, Shader::SolidColor(rgba(color)));
+    }
+
+    fn ellipse(&mut self, center: (f32, f32), radius: (f32, f32), color: [u8; 4]) {
+        let bounds = Rect::from_xywh(center.0 - radius.0, center.1 - radius.1, 2.0 * radius.0, 2.0 * radius.1);
+        let mut path = PathBuilder::new();
+        path.push_oval(bounds.expect("positive radii"));
+        self.fill_path(path, Shader::SolidColor(rgba(color)));
+    }
+
+    fn fill_path(&mut self, path: PathBuilder, shader: Shader) {
+        let paint = Paint { shader, ..Paint::default() };
+        // A path without area draws nothing.
+        if let Some(path) = path.finish() {
+            self.pixmap.fill_path(&path, &paint, FillRule::Winding, self.origin, None);
+        }
+    }
+
+    fn line(&mut self, from: (f32, f32), to: (f32, f32), width: f32, color: [u8; 4]) {
+        let mut path = PathBuilder::new();
+        path.move_to(from.0, from.1);
+        path.line_to(to.0, to.1);
+        let paint = Paint { shader: Shader::SolidColor(rgba(color)), ..Paint::default() };
+        let stroke = Stroke { width, line_cap: LineCap::Round, ..Stroke::default() };
+        if let Some(path) = path.finish() {
+            self.pixmap.stroke_path(&path, &paint, &stroke, self.origin, None);
+        }
+    }
+}
+
+fn rgba([r, g, b, a]: [u8; 4]) -> Color {
+    Color::from_rgba8(r, g, b, a)
+}
+
+/// The light is diffuse, as in the footage: a soft dark patch.
+fn shadow(sketch: &mut Sketch) {
+    for step in 0..8 {
+        let grow = 1.0 - step as f32 * 0.09;
+        sketch.ellipse((0.05, 0.08), (1.45 * grow, 1.45 * LEVEL * grow), [10, 10, 16, 16]);
+    }
+}
+
+fn pole(sketch: &mut Sketch) {
+    sketch.ellipse((0.0, 0.0), (0.22, 0.22 * LEVEL), [60, 60, 62, 255]);
+    sketch.ellipse((0.0, -0.05), (0.2, 0.2 * LEVEL), [92, 92, 94, 255]);
+    sketch.line((0.0, -0.04), (0.0, -TIP * UPRIGHT), 0.07, [150, 150, 152, 255]);
+    sketch.line((0.015, -0.04), (0.015, -TIP * UPRIGHT), 0.025, [205, 205, 208, 255]);
+}
+
+/// A table of 1.9 m by 0.7 m, 0.75 m high, with a cloth to the ground, before the pole.
+fn table(sketch: &mut Sketch) {
+    let (left, right) = (-1.2, 0.75);
+    let (front, depth, height) = (0.18, 0.7 * LEVEL, 0.75 * UPRIGHT);
+    let top = front - height;
+    let mut cloth = PathBuilder::new();
+    cloth.push_rect(Rect::from_ltrb(left, top, right, front).expect("a constant extent"));
+    let shade = LinearGradient::new(
+        tiny_skia::Point::from_xy(0.0, top),
+        tiny_skia::Point::from_xy(0.0, front),
+        vec![GradientStop::new(0.0, rgba([58, 92, 150, 255])), GradientStop::new(1.0, rgba([30, 48, 84, 255]))],
+        SpreadMode::Pad,
+        Transform::identity(),
+    );
+    sketch.fill_path(cloth, shade.expect("two different stops"));
+    for fold in 0..7 {
+        let x = left + 0.15 + fold as f32 * 0.28;
+        sketch.line((x, top + 0.05), (x + 0.02, front - 0.03), 0.03, [24, 40, 74, 110]);
+    }
+    sketch.fill(
+        &[(left, top), (right, top), (right - 0.08, top - depth), (left + 0.08, top - depth)],
+        [196, 200, 206, 255],
+    );
+    let crates = [([222, 120, 30], -1.12), ([186, 34, 40], -0.66), ([92, 148, 48], -0.2), ([232, 190, 60], 0.26)];
+    for (fruit, x) in crates {
+        goods(sketch, (x, top - 0.02), fruit);
+    }
+}
+
+/// A crate of round fruit on the table.
+fn goods(sketch: &mut Sketch, (left, bottom): (f32, f32), [r, g, b]: [u8; 3]) {
+    let (width, depth) = (0.42, 0.2);
+    sketch.fill(
+        &[
+            (left, bottom),
+            (left + width, bottom),
+            (left + width - 0.02, bottom - depth - 0.06),
+            (left + 0.02, bottom - depth - 0.06),
+        ],
+        [110, 80, 50, 255],
+    );
+    for row in 0..3 {
+        for column in 0..5 {
+            let shift = if row == 1 { 0.03 } else { 0.0 };
+            let center = (left + 0.06 + column as f32 * 0.075 + shift, bottom - 0.2 + row as f32 * 0.065);
+            sketch.ellipse(center, (0.045, 0.045), [r / 2, g / 2, b / 2, 255]);
+            sketch.ellipse((center.0 - 0.005, center.1 - 0.008), (0.038, 0.036), [r, g, b, 255]);
+            sketch.ellipse((center.0 - 0.014, center.1 - 0.018), (0.012, 0.01), [255, 255, 240, 120]);
+        }
+    }
+}
+
+/// Two cardboard boxes on the ground beside the table.
+fn boxes(sketch: &mut Sketch) {
+    for (x, y, size) in [(-1.62, 0.02, 0.42), (-1.5, 0.22, 0.36)] {
+        let height = size * 0.8;
+        sketch.ellipse((x + size / 2.0, y), (size * 0.62, 0.08), [10, 10, 14, 90]);
+        sketch.fill(&[(x, y), (x + size, y), (x + size, y - height), (x, y - height)], [160, 122, 78, 255]);
+        let back = y - height - size * LEVEL;
+        sketch.fill(
+            &[(x, y - height), (x + size, y - height), (x + size - 0.03, back), (x + 0.03, back)],
+            [196, 158, 108, 255],
+        );
+        sketch.line((x + size / 2.0, y - height), (x + size / 2.0, back), 0.03, [214, 184, 140, 255]);
+    }
+}
+
+/// Eight panels in two colours around the tip, the farthest first, with a valance at the rim.
+fn parasol(sketch: &mut Sketch) {
+    let tip = (0.0, -TIP * UPRIGHT);
+    let middle = -RIM * UPRIGHT;
+    let rim = |angle: f32| (RADIUS * angle.cos(), middle + RADIUS * LEVEL * angle.sin());
+    // The underside, seen below the near rim.
+    sketch.ellipse((0.0, middle), (RADIUS, RADIUS * LEVEL), [70, 24, 26, 255]);
+    let mut panels: Vec<usize> = (0..PANELS).collect();
+    let angles =
+        |panel: usize| (panel as f32 * TAU / PANELS as f32 + 0.2, (panel + 1) as f32 * TAU / PANELS as f32 + 0.2);
+    let facing = |panel: usize| f32::midpoint(angles(panel).0, angles(panel).1);
+    panels.sort_by(|&a, &b| facing(a).sin().total_cmp(&facing(b).sin()));
+    for panel in panels {
+        let (start, end) = angles(panel);
+        // Light from the upper left, behind the camera.
+        let light = 0.80 + 0.16 * (facing(panel) - PI * 0.9).cos() + 0.06 * facing(panel).sin();
+        let color = if panel % 2 == 0 { [206.0, 38.0, 40.0] } else { [240.0, 236.0, 226.0] };
+        let lit = |factor: f32| {
+            let [r, g, b] = color.map(|channel: f32| (channel * light * factor).clamp(0.0, 255.0) as u8);
+            rgba([r, g, b, 255])
+        };
+        let mut path = PathBuilder::new();
+        let (from, to) = (rim(start), rim(end));
+        let bulge = |point: (f32, f32)| ((tip.0 + point.0) * 0.58, f32::midpoint(tip.1, point.1) - 0.12);
+        path.move_to(tip.0, tip.1);
+        path.quad_to(bulge(from).0, bulge(from).1, from.0, from.1);
+        let sag = rim(f32::midpoint(start, end));
+        path.quad_to(sag.0, sag.1, to.0, to.1);
+        path.quad_to(bulge(to).0, bulge(to).1, tip.0, tip.1);
+        path.close();
+        let shade = LinearGradient::new(
+            tiny_skia::Point::from_xy(tip.0, tip.1),
+            tiny_skia::Point::from_xy(sag.0, sag.1),
+            vec![GradientStop::new(0.0, lit(1.06)), GradientStop::new(1.0, lit(0.88))],
+            SpreadMode::Pad,
+            Transform::identity(),
+        );
+        sketch.fill_path(path, shade.unwrap_or(Shader::SolidColor(lit(1.0))));
+        if facing(panel).sin() > -0.2 {
+            let drop = 0.13;
+            let hanging =
+                [from, to, (to.0, to.1 + drop * 0.8), (sag.0, sag.1 + drop * 1.3), (from.0, from.1 + drop * 0.8)];
+            let [r, g, b] = color.map(|channel: f32| (channel * light * 0.72) as u8);
+            sketch.fill(&hanging, [r, g, b, 255]);
+        }
+    }
+    sketch.line(tip, (tip.0, tip.1 - 0.08), 0.06, [120, 120, 122, 255]);
+}

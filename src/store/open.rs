@@ -1,0 +1,120 @@
+//! Opening the database: settings, schema, and what to do with a damaged file.
+
+use super::error::failed;
+use super::{Store, StoreError};
+use jiff::Timestamp;
+use rusqlite::{Connection, TransactionBehavior};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Each entry brings the schema from the version of its index to the next; entries are added, never changed.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+    CREATE TABLE incident (
+        id TEXT PRIMARY KEY,
+        camera TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        zone TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        phase TEXT NOT NULL,
+        revision INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        changed_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX incident_open ON incident (camera) WHERE phase NOT IN ('closed', 'withdrawn');
+    CREATE TABLE evidence (
+        id TEXT PRIMARY KEY,
+        incident TEXT NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
+        sha256 TEXT NOT NULL,
+        path TEXT NOT NULL,
+        expires_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX evidence_incident ON evidence (incident);
+    CREATE TABLE outbox (
+        row INTEGER PRIMARY KEY AUTOINCREMENT,
+        incident TEXT NOT NULL,
+        topic TEXT NOT NULL,
+        content_type TEXT NOT NULL,
+        payload BLOB,
+        path TEXT,
+        recorded_ms INTEGER NOT NULL,
+        CHECK ((payload IS NULL) <> (path IS NULL))
+    ) STRICT;
+    CREATE INDEX outbox_incident ON outbox (incident);
+"];
+
+/// Opens the database, setting a damaged one aside.
+pub(super) fn open(path: &Path, now: Timestamp) -> Result<Store, StoreError> {
+    match try_open(path) {
+        Ok(connection) => Ok(Store { connection, path: path.to_owned(), set_aside: None }),
+        Err(StoreError::Corrupt { source, .. }) => {
+            let aside = set_aside(path, now)?;
+            tracing::error!(
+                path = %path.display(), set_aside = %aside.display(), error = %source,
+                "the database is damaged; it was set aside and a new one begun: open incidents, unsent messages and the \
+                 sequence of events are lost"
+            );
+            let connection = try_open(path)?;
+            Ok(Store { connection, path: path.to_owned(), set_aside: Some(aside) })
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn try_open(path: &Path) -> Result<Connection, StoreError> {
+    let error = |source| failed(path, "open the database", source);
+    let mut connection = Connection::open(path).map_err(error)?;
+    configure(&connection).map_err(error)?;
+    let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(error)?;
+    if check != "ok" {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+        return Err(error(rusqlite::Error::SqliteFailure(code, Some(check))));
+    }
+    let known = MIGRATIONS.len() as i64;
+    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(error)?;
+    let done = usize::try_from(found).ok().filter(|done| *done <= MIGRATIONS.len());
+    let Some(done) = done else {
+        return Err(StoreError::TooNew { path: path.to_owned(), found, known });
+    };
+    for (version, migration) in (1i64..).zip(MIGRATIONS).skip(done) {
+        migrate(&mut connection, migration, version).map_err(error)?;
+    }
+    Ok(connection)
+}
+
+/// `locking_mode=EXCLUSIVE`: a second agent on the same folder would send every event twice.
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(Duration::from_secs(2))?;
+    connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", true)
+}
+
+fn migrate(connection: &mut Connection, migration: &str, version: i64) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(migration)?;
+    transaction.pragma_update(None, "user_version", version)?;
+    transaction.commit()
+}
+
+/// Renames the database and its log; returns the new name of the database.
+fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
+    let with_suffix = |suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let stamp = now.strftime("%Y%m%dT%H%M%SZ");
+    let aside = with_suffix(&format!(".damaged-{stamp}"));
+    let error = |source| StoreError::SetAside { path: path.to_owned(), source };
+    std::fs::rename(path, &aside).map_err(error)?;
+    for log in ["-wal", "-shm"] {
+        match std::fs::rename(with_suffix(log), with_suffix(&format!(".damaged-{stamp}{log}"))) {
+            Ok(()) => {}
+            Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => {}
+            Err(other) => return Err(error(other)),
+        }
+    }
+    Ok(aside)
+}

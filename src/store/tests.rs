@@ -1,0 +1,227 @@
+//! The store alone: atomicity, order, restart, damage, full and read-only disks, and the outbox against a model.
+
+use super::*;
+use crate::contract::tests::{event, evidence, transition};
+use crate::contract::{CLOUDEVENTS_JSON, to_json};
+use proptest::prelude::*;
+
+fn now() -> Timestamp {
+    "2026-11-21T07:29:41Z".parse().unwrap()
+}
+
+fn camera() -> Name {
+    Name::try_new("wenyi-road-east").unwrap()
+}
+
+fn store(folder: &tempfile::TempDir) -> Store {
+    Store::open(&folder.path().join("agent.db"), now()).unwrap()
+}
+
+fn message(sequence: u64) -> Message {
+    let payload = to_json(&event(Phase::Opened, sequence));
+    Message { topic: format!("event/{sequence}"), content_type: CLOUDEVENTS_JSON, payload }
+}
+
+fn record(store: &mut Store, incident: u128, phase: Phase, pictures: &[EvidenceFile]) -> Result<u64, StoreError> {
+    let mut transition = transition(phase);
+    transition.incident.id = Uuid::from_u128(incident);
+    let change = Change {
+        camera: &camera(),
+        kind: RuleKind::StreetVending,
+        phase,
+        incident: &transition.incident,
+        evidence: pictures,
+        now: now(),
+    };
+    store.record(&change, message)
+}
+
+fn picture(incident: u128) -> EvidenceFile {
+    let evidence = evidence(Uuid::from_u128(incident));
+    EvidenceFile { evidence, path: "/nowhere/picture.jpg".into(), topic: Some("evidence/1/2".into()) }
+}
+
+fn topics(store: &Store) -> Vec<String> {
+    store.pending(RowId::ZERO, 1000).unwrap().into_iter().map(|row| row.topic).collect()
+}
+
+#[test]
+fn the_picture_goes_before_the_event_and_both_wait_for_acknowledgement() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    assert_eq!(record(&mut store, 1, Phase::Opened, &[picture(1)]).unwrap(), 1);
+    let rows = store.pending(RowId::ZERO, 10).unwrap();
+    assert_eq!(rows[0].body, Body::File("/nowhere/picture.jpg".into()));
+    assert_eq!((rows[0].content_type.as_str(), rows[1].content_type.as_str()), (JPEG, CLOUDEVENTS_JSON));
+    assert_eq!(rows[1].body, Body::Payload(message(1).payload));
+    store.acknowledge(&[rows[0].row]).unwrap();
+    assert_eq!(topics(&store), ["event/1"]);
+    assert_eq!(store.backlog().unwrap(), Backlog { rows: 1, oldest: Some(now()) });
+    assert_eq!(store.last_row().unwrap(), rows[1].row);
+}
+
+#[test]
+fn open_incidents_come_back_after_a_restart_and_closed_ones_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = store(&folder);
+    record(&mut first, 1, Phase::Opened, &[]).unwrap();
+    record(&mut first, 2, Phase::Opened, &[]).unwrap();
+    record(&mut first, 1, Phase::Closed, &[]).unwrap();
+    drop(first);
+    let second = store(&folder);
+    let open = second.open_incidents(&camera()).unwrap();
+    let mut expected = transition(Phase::Opened).incident;
+    expected.id = Uuid::from_u128(2);
+    assert_eq!(open, [OpenIncident { incident: expected, kind: RuleKind::StreetVending }]);
+    assert_eq!(second.open_incidents(&Name::try_new("other").unwrap()).unwrap(), []);
+    assert_eq!(topics(&second), ["event/1", "event/2", "event/3"]);
+}
+
+#[test]
+fn sessions_grow_over_restarts_and_over_a_lost_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = store(&folder);
+    let session = first.next_session(now()).unwrap();
+    let earlier = now() - jiff::SignedDuration::from_hours(1);
+    assert_eq!(first.next_session(earlier).unwrap(), session + 1, "a clock that went back must not repeat a session");
+    drop(first);
+    let elsewhere = tempfile::tempdir().unwrap();
+    let later = now() + jiff::SignedDuration::from_secs(60);
+    assert!(store(&elsewhere).next_session(later).unwrap() > session + 1);
+}
+
+#[test]
+fn a_damaged_database_is_set_aside_and_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.db");
+    let mut first = store(&folder);
+    record(&mut first, 1, Phase::Opened, &[]).unwrap();
+    assert_eq!(first.set_aside(), None);
+    drop(first);
+    std::fs::write(&path, b"this is no database, and it is longer than the header of one would be".repeat(9)).unwrap();
+    let mut second = store(&folder);
+    let aside = second.set_aside().unwrap().to_owned();
+    assert!(std::fs::read(&aside).unwrap().starts_with(b"this is no database"));
+    assert_eq!(record(&mut second, 2, Phase::Opened, &[]).unwrap(), 1);
+}
+
+#[test]
+fn a_database_of_a_later_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = store(&folder);
+    first.connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(first);
+    let error = Store::open(&folder.path().join("agent.db"), now()).unwrap_err();
+    assert!(matches!(error, StoreError::TooNew { found: 99, .. }), "{error}");
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = store(&folder);
+    let error = Store::open(&folder.path().join("agent.db"), now()).unwrap_err();
+    assert!(matches!(error, StoreError::InUse { .. }), "{error}");
+}
+
+#[test]
+fn a_full_disk_changes_nothing_and_takes_no_sequence_number() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    let pages: i64 = store.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    let limit = |store: &Store, pages: i64| {
+        store.connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    };
+    limit(&store, pages + 1);
+    let mut recorded = 0;
+    let error = loop {
+        match record(&mut store, 1, Phase::Opened, &[]) {
+            Ok(sequence) => recorded = sequence,
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+    assert_eq!(topics(&store).len() as u64, recorded);
+    limit(&store, 1_000_000);
+    assert_eq!(record(&mut store, 1, Phase::Opened, &[]).unwrap(), recorded + 1);
+}
+
+#[test]
+fn a_read_only_disk_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    store.connection.pragma_update(None, "query_only", true).unwrap();
+    let error = record(&mut store, 1, Phase::Opened, &[]).unwrap_err();
+    assert!(matches!(error, StoreError::ReadOnly { .. }), "{error}");
+}
+
+#[test]
+fn ended_incidents_are_forgotten_once_the_hub_knows_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    record(&mut store, 1, Phase::Opened, &[picture(1)]).unwrap();
+    record(&mut store, 1, Phase::Closed, &[]).unwrap();
+    let later = now() + jiff::SignedDuration::from_secs(1);
+    assert_eq!(store.forget_ended_before(later).unwrap(), 0, "the hub has not heard of it yet");
+    let rows: Vec<RowId> = store.pending(RowId::ZERO, 10).unwrap().iter().map(|row| row.row).collect();
+    store.acknowledge(&rows).unwrap();
+    assert_eq!(store.forget_ended_before(now()).unwrap(), 0, "it ended too lately");
+    assert_eq!(store.forget_ended_before(later).unwrap(), 1);
+    let pictures: i64 = store.connection.query_row("SELECT count(*) FROM evidence", [], |row| row.get(0)).unwrap();
+    assert_eq!(pictures, 0);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Record { with_picture: bool },
+    Acknowledge(prop::sample::Index),
+    Reopen,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => any::<bool>().prop_map(|with_picture| Step::Record { with_picture }),
+        3 => any::<prop::sample::Index>().prop_map(Step::Acknowledge),
+        1 => Just(Step::Reopen),
+    ];
+    prop::collection::vec(step, 1..40)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn the_outbox_is_a_queue_from_which_only_acknowledgements_take(steps in steps()) {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut tested, mut model, mut recorded) = (Some(store(&folder)), Vec::<String>::new(), 0u64);
+        for step in steps {
+            let mut current = tested.take().unwrap();
+            match step {
+                Step::Record { with_picture } => {
+                    let mut pictures = vec![];
+                    if with_picture {
+                        let mut picture = picture(1);
+                        picture.evidence.id = Uuid::from_u128(u128::from(recorded));
+                        picture.topic = Some(format!("evidence/{recorded}"));
+                        model.extend(picture.topic.clone());
+                        pictures.push(picture);
+                    }
+                    recorded += 1;
+                    model.push(format!("event/{recorded}"));
+                    prop_assert_eq!(record(&mut current, 1, Phase::Updated, &pictures).unwrap(), recorded);
+                }
+                Step::Acknowledge(which) if !model.is_empty() => {
+                    let index = which.index(model.len());
+                    let row = current.pending(RowId::ZERO, 1000).unwrap()[index].row;
+                    current.acknowledge(&[row]).unwrap();
+                    model.remove(index);
+                }
+                Step::Acknowledge(_) => {}
+                Step::Reopen => {
+                    drop(current);
+                    current = store(&folder);
+                }
+            }
+            prop_assert_eq!(&topics(&current), &model);
+            tested = Some(current);
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The configuration as its reader meets it: the binary's exit status and words, the committed examples, schema and reference.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use assert_cmd::Command;
+use curbwatch::{config, install};
+use proptest::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Some of COCO's classes.
+const MODEL_CLASSES: [&str; 12] = [
+    "person",
+    "bicycle",
+    "car",
+    "motorcycle",
+    "bus",
+    "truck",
+    "bench",
+    "umbrella",
+    "handbag",
+    "suitcase",
+    "chair",
+    "dining table",
+];
+
+#[expect(clippy::unnecessary_wraps, reason = "the shape that config::load asks for")]
+fn model_classes(_manifest: &str) -> Result<Vec<String>, String> {
+    Ok(MODEL_CLASSES.map(str::to_owned).to_vec())
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn examples() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(repository().join("edge-config")).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    files
+}
+
+/// A folder with `edge.yaml` and the model's class names, in which the binary runs.
+struct Site(tempfile::TempDir);
+
+impl Site {
+    fn with(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("edge.yaml"), text).unwrap();
+        std::fs::write(dir.path().join("classes.txt"), MODEL_CLASSES.join("\n")).unwrap();
+        Self(dir)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.0.path().join("edge.yaml")
+    }
+
+    fn check(&self, extra: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("curbwatch").unwrap();
+        command.current_dir(self.0.path()).args(["check", "edge.yaml", "--model-classes", "classes.txt"]).args(extra);
+        command
+    }
+}
+
+const GOOD: &str = "\
+agent: {site: yuhang, id: box-1}
+hub: {host: mqtt.example}
+cameras:
+  - id: east
+    rtsp: {url: \"rtsp://192.0.2.1/1\"}
+    zones: [{id: lane, polygon: [[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]}]
+    rules: [{id: vending, kind: street_vending, zones: [lane]}]
+";
+
+const WRONG: &str = include_str!("data/wrong.yaml");
+
+#[test]
+fn every_mistake_is_told_at_once_with_its_place_and_what_is_allowed() {
+    let site = Site::with(WRONG);
+    let output = site.check(&[]).assert().code(78).get_output().clone();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(!told.contains("hunter2"), "a password was printed:\n{told}");
+    insta::assert_snapshot!("wrong", told);
+}
+
+#[test]
+fn machines_get_the_same_findings_as_json() {
+    let site = Site::with(WRONG);
+    let output = site.check(&["--json"]).assert().code(78).get_output().clone();
+    let findings: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let strict = config::check(&site.path(), &model_classes).unwrap();
+    assert_eq!(findings["errors"].as_array().unwrap().len(), strict.errors.len());
+    let first = &findings["errors"][0];
+    assert!(first["line"].is_u64() && first["column"].is_u64() && first["problem"].is_string(), "{first}");
+}
+
+#[test]
+fn a_good_file_passes_and_an_absent_one_does_not() {
+    Site::with(GOOD).check(&[]).assert().success().stdout("edge.yaml: no mistakes, no warnings\n");
+    let absent = Command::cargo_bin("curbwatch").unwrap().args(["check", "no-such-file.yaml"]).assert().code(78);
+    assert!(String::from_utf8_lossy(&absent.get_output().stderr).contains("no-such-file.yaml"));
+}
+
+#[test]
+fn text_that_is_not_yaml_is_told_with_its_place() {
+    let output = Site::with("agent: {site: yuhang\nhub: [").check(&[]).assert().code(78).get_output().clone();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.starts_with("edge.yaml:2:"), "{told}");
+}
+
+#[test]
+fn a_camera_with_mistakes_is_set_aside_and_the_others_run() {
+    let two = format!("{GOOD}  - id: west\n    rtsp: {{url: \"rtsp://192.0.2.2/1\"}}\n    zoness: []\n");
+    let loaded = config::load(&Site::with(&two).path(), &model_classes).unwrap();
+    assert_eq!(loaded.config.cameras.iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>(), ["east"]);
+    let [west] = &loaded.set_aside[..] else { panic!("{:?}", loaded.set_aside) };
+    assert_eq!((west.index, west.id.as_deref(), west.mistakes.len()), (1, Some("west"), 1));
+    assert!(west.mistakes[0].to_string().contains("did you mean zones?"), "{}", west.mistakes[0]);
+    assert_eq!(loaded.digest_sha256.len(), 64);
+}
+
+#[test]
+fn a_mistake_outside_the_cameras_or_in_all_of_them_stops_the_agent() {
+    for wrong in [GOOD.replace("mqtt.example", "mqtt://x/"), GOOD.replace("kind: street_vending", "kind: vending")] {
+        let error = config::load(&Site::with(&wrong).path(), &model_classes).unwrap_err();
+        assert!(matches!(error, config::LoadError::Wrong(ref findings) if findings.errors.len() == 1), "{error}");
+    }
+}
+
+#[test]
+fn a_secret_that_cannot_be_read_is_a_warning_because_the_agent_runs_without_it() {
+    let text = GOOD.replace("hub: {", "hub: {username: u, password: {file: /no/such/secret}, ");
+    let findings = config::check(&Site::with(&text).path(), &model_classes).unwrap();
+    assert_eq!(findings.errors, []);
+    assert!(findings.warnings[0].to_string().contains("/no/such/secret"), "{findings}");
+}
+
+#[test]
+fn classes_are_checked_against_the_manifest_that_the_configuration_names() {
+    let site = Site::with(&GOOD.replace("zones: [lane]}", "zones: [lane], classes: [umbrela]}"));
+    let output =
+        Command::cargo_bin("curbwatch").unwrap().arg("check").arg(site.path()).assert().code(78).get_output().clone();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("toothbrush") && told.contains("did you mean umbrella?"), "{told}");
+    let absent = Site::with(&(GOOD.to_owned() + "model: {manifest: no-such-model}\n"));
+    let output = Command::cargo_bin("curbwatch")
+        .unwrap()
+        .arg("check")
+        .arg(absent.path())
+        .assert()
+        .success()
+        .get_output()
+        .clone();
+    assert!(String::from_utf8_lossy(&output.stderr).contains("classes were not checked"));
+}
+
+#[test]
+fn a_rule_about_persons_is_refused_by_class_and_by_group() {
+    for classes in ["[person]", "[stall, person]", "[walkers]"] {
+        let text = GOOD.replace("zones: [lane]}", &format!("zones: [lane], classes: {classes}}}"))
+            + "classes: {walkers: [person]}\n";
+        let findings = config::check(&Site::with(&text).path(), &model_classes).unwrap();
+        assert!(findings.errors.len() == 1 && findings.errors[0].problem.contains("a person is context"), "{findings}");
+    }
+}
+
+#[test]
+fn classes_that_are_not_known_are_a_warning_not_a_guess() {
+    let site = Site::with(&GOOD.replace("zones: [lane]}", "zones: [lane], classes: [trolley]}"));
+    let unknown = |_: &str| Err("no manifest".to_owned());
+    let findings = config::check(&site.path(), &unknown).unwrap();
+    assert!(findings.errors.is_empty() && findings.warnings[0].problem.contains("no manifest"), "{findings}");
+    let refused = config::check(&site.path(), &model_classes).unwrap();
+    assert!(refused.errors[0].to_string().contains("dining table"), "{refused}");
+}
+
+#[test]
+fn every_example_loads_strictly() {
+    let examples = examples();
+    assert!(examples.len() >= 3);
+    for file in examples {
+        let built_in =
+            |name: &str| install::manifest(name).map(|model| model.classes).map_err(|error| error.to_string());
+        let findings = config::check(&file, &built_in).unwrap();
+        assert!(findings.errors.is_empty(), "{findings}");
+        // The secrets of the examples are not on this machine; nothing else may be doubtful in them.
+        let doubts = findings.warnings.iter().filter(|warning| !warning.problem.starts_with("cannot be read now"));
+        assert_eq!(doubts.count(), 0, "{findings}");
+        let text = std::fs::read_to_string(&file).unwrap();
+        assert!(text.starts_with("# yaml-language-server: $schema=./curbwatch.schema.json\n"), "{}", file.display());
+    }
+}
+
+/// What an editor's slip may leave behind.
+fn mutation() -> impl Strategy<Value = (prop::sample::Index, u8, String)> {
+    let scrap = prop_oneof![
+        Just(String::new()),
+        "[ \\t\\n:,\\[\\]{}&*!|>'\"#%@-]{1,4}",
+        "[a-z_]{1,8}: ",
+        "-?[0-9]{1,20}(\\.[0-9]{1,3})?",
+        Just("null".to_owned()),
+        Just(".nan".to_owned()),
+        Just("1e999".to_owned()),
+        any::<char>().prop_map(String::from),
+    ];
+    (any::<prop::sample::Index>(), 0u8..24, scrap)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever stands in the file, the loader answers: with a configuration, or with mistakes that have a place; and what
+    /// passes the checks fits the types.
+    #[test]
+    fn the_loader_never_panics_on_mutated_text(
+        market in any::<bool>(), mutations in prop::collection::vec(mutation(), 1..4)
+    ) {
+        let mut text = if market { include_str!("../edge-config/market-street.yaml").to_owned() } else { GOOD.to_owned() };
+        for (at, length, scrap) in mutations {
+            let boundaries: Vec<usize> = text.char_indices().map(|(index, _)| index).chain([text.len()]).collect();
+            let start = at.index(boundaries.len());
+            let end = (start + length as usize).min(boundaries.len() - 1);
+            text.replace_range(boundaries[start]..boundaries[end], &scrap);
+        }
+        let site = Site::with(&text);
+        let findings = config::check(&site.path(), &model_classes).unwrap();
+        for finding in &findings.errors {
+            prop_assert!(finding.position.line >= 1 && finding.position.column >= 1);
+            prop_assert!(!finding.problem.contains("cannot be used"), "{finding}\n{text}");
+        }
+        match config::load(&site.path(), &model_classes) {
+            Ok(loaded) => prop_assert_eq!(loaded.set_aside.is_empty(), findings.errors.is_empty()),
+            Err(error) => prop_assert!(!findings.errors.is_empty(), "{}", error),
+        }
+    }
+}

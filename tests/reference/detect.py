@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Reference detector: what an image holds according to the model, by a path that shares no code with the agent's.
+
+    <cache>/curbwatch/python/bin/python tests/reference/detect.py IMAGE [--raw WIDTHxHEIGHT | --i420 WIDTHxHEIGHT] [options]
+
+IMAGE is a PNG, PPM or JPEG, or with --raw WIDTHxHEIGHT a file (`-`: standard input) of packed 8-bit RGB,
+or with --i420 WIDTHxHEIGHT a file of packed I420. The model and
+its manifest are those that `make setup` installs; --model and --manifest take others.
+
+Prints one JSON object:
+
+    {"width": 768, "height": 576,
+     "detections": [{"class": "person", "index": 0, "confidence": 0.91, "bbox": [left, top, right, bottom]}, …]}
+
+best first; boxes are 0..1 in the image and clipped to it.
+
+--tensor FILE takes the input tensor (little-endian float32, the manifest's shape) in place of the picture's, so that
+preprocessing can be left out of a comparison; the image's size is still needed to map the boxes back.
+"""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import yaml
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "curbwatch"
+
+
+def read_manifest(path: Path) -> dict:
+    """The manifest, if it is one that this reference can follow."""
+    manifest = yaml.safe_load(path.read_text())
+    known = {"color": "rgb", "layout": "nchw", "resize": "letterbox"}
+    for key, value in known.items():
+        if manifest["input"][key] != value:
+            raise SystemExit(f"{path}: input.{key} is {manifest['input'][key]!r}; this reference knows only {value!r}")
+    if manifest["decoder"] != "yolo_boxes_scores":
+        raise SystemExit(f"{path}: this reference does not know the decoder {manifest['decoder']!r}")
+    return manifest
+
+
+def read_i420(path: str, size: str) -> np.ndarray:
+    """A file of packed I420 (BT.601, limited range, even size) as float64 [height, width, 3], RGB, not yet cut to 0..255: colours that
+    cannot be shown are cut once, after scaling.
+
+    Chroma is interpolated to every luma pixel; its samples lie between two luma pixels in both directions (JPEG's
+    siting), which is how the agent reads them.
+    """
+    width, height = (int(side) for side in size.split("x"))
+    data = np.fromfile(path, dtype=np.uint8).astype(np.float64)
+    luma, chroma = width * height, width * height // 4
+    if len(data) != luma + 2 * chroma:
+        raise SystemExit(f"{path} has {len(data)} bytes, {width}×{height} I420 has {luma + 2 * chroma}")
+    planes = [plane.reshape(height // 2, width // 2) for plane in np.split(data[luma:], 2)]
+
+    def upsample(plane: np.ndarray) -> np.ndarray:
+        columns, rows = np.arange(width) / 2 - 0.25, np.arange(height) / 2 - 0.25
+        wide = np.stack([np.interp(columns, np.arange(width // 2), row) for row in plane])
+        return np.stack([np.interp(rows, np.arange(height // 2), column) for column in wide.T], axis=1)
+
+    y = (data[:luma].reshape(height, width) - 16) * 255 / 219
+    cb, cr = ((upsample(plane) - 128) * 255 / 224 for plane in planes)
+    return np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=2)
+
+
+def read_image(path: str, raw_size: str | None) -> np.ndarray:
+    """The image as uint8 [height, width, 3], RGB."""
+    if raw_size is None:
+        return np.asarray(Image.open(path).convert("RGB"))
+    width, height = (int(side) for side in raw_size.split("x"))
+    data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    if len(data) != width * height * 3:
+        raise SystemExit(f"{path} has {len(data)} bytes, {width}×{height} RGB has {width * height * 3}")
+    return np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3)
+
+
+def letterbox(width: int, height: int, model_width: int, model_height: int) -> tuple[float, float, float]:
+    """Scale, left and top border in model pixels of an image fitted evenly and centred."""
+    scale = min(model_width / width, model_height / height)
+    return scale, (model_width - width * scale) / 2, (model_height - height * scale) / 2
+
+
+def to_tensor(image: np.ndarray, model_width: int, model_height: int, factor: float, pad: int) -> np.ndarray:
+    """[1, 3, H, W] float32, each output pixel sampled bilinearly at its centre."""
+    height, width = image.shape[:2]
+    scale, left, top = letterbox(width, height, model_width, model_height)
+
+    def sampling(model_side: int, border: float, side: int):
+        position = (np.arange(model_side) + 0.5 - border) / scale - 0.5
+        inside = (position >= -0.5) & (position < side - 0.5)
+        position = np.clip(position, 0, side - 1)
+        low = np.floor(position).astype(int)
+        return low, np.minimum(low + 1, side - 1), position - low, inside
+
+    x0, x1, fx, inside_x = sampling(model_width, left, width)
+    y0, y1, fy, inside_y = sampling(model_height, top, height)
+    pixels = image.astype(np.float64)
+    fx, fy = fx[None, :, None], fy[:, None, None]
+    upper = pixels[y0][:, x0] * (1 - fx) + pixels[y0][:, x1] * fx
+    lower = pixels[y1][:, x0] * (1 - fx) + pixels[y1][:, x1] * fx
+    fitted = np.clip(upper * (1 - fy) + lower * fy, 0, 255)
+    fitted[~(inside_y[:, None] & inside_x[None, :])] = pad
+    return (fitted * factor).astype(np.float32).transpose(2, 0, 1)[None]
+
+
+def iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union of one ltrb box with each of others."""
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    intersection = np.prod(np.maximum(sides, 0), axis=1)
+    areas = np.prod(others[:, 2:] - others[:, :2], axis=1)
+    return intersection / np.maximum(np.prod(box[2:] - box[:2]) + areas - intersection, 1e-12)
+
+
+def detections_of(
+    boxes: np.ndarray, scores: np.ndarray, size: tuple[int, int], model_size: tuple[int, int], limits: tuple[float, float]
+) -> list[tuple[int, float, np.ndarray]]:
+    """(class, confidence, ltrb 0..1) after the threshold and non-maximum suppression within each class.
+
+    A box counts once, as its best class.
+    """
+    (width, height), (confidence_limit, iou_limit) = size, limits
+    scale, left, top = letterbox(width, height, *model_size)
+    classes, confidences = scores.argmax(axis=1), scores.max(axis=1)
+    kept = confidences >= confidence_limit
+    boxes, classes, confidences = boxes[kept].astype(np.float64), classes[kept], confidences[kept]
+
+    corners = np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], axis=1)
+    corners = (corners - [left, top, left, top]) / scale / [width, height, width, height]
+    corners = np.clip(corners, 0, 1)
+
+    found = []
+    for index in np.unique(classes):
+        candidates = np.flatnonzero(classes == index)
+        candidates = candidates[np.argsort(-confidences[candidates], kind="stable")]
+        while candidates.size:
+            best, candidates = candidates[0], candidates[1:]
+            found.append((int(index), float(confidences[best]), corners[best]))
+            candidates = candidates[iou(corners[best], corners[candidates]) < iou_limit]
+    return sorted(found, key=lambda detection: -detection[1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("image")
+    parser.add_argument("--raw", metavar="WIDTHxHEIGHT")
+    parser.add_argument("--i420", metavar="WIDTHxHEIGHT")
+    parser.add_argument("--tensor", type=Path)
+    parser.add_argument("--manifest", type=Path, default=ROOT / "models/yolov4-tiny-416.yaml")
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--confidence", type=float)
+    parser.add_argument("--nms-iou", type=float)
+    arguments = parser.parse_args()
+
+    manifest = read_manifest(arguments.manifest)
+    model = arguments.model or CACHE / "models" / manifest["name"] / manifest["file"]
+    form = manifest["input"]
+    model_width, model_height = form["width"], form["height"]
+    image = read_i420(arguments.image, arguments.i420) if arguments.i420 else read_image(arguments.image, arguments.raw)
+    height, width = image.shape[:2]
+
+    if arguments.tensor:
+        tensor = np.fromfile(arguments.tensor, dtype="<f4").reshape(1, 3, model_height, model_width)
+    else:
+        tensor = to_tensor(image, model_width, model_height, form["scale"], form["pad"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    boxes, scores = session.run(["boxes", "scores"], {form["name"]: tensor})
+
+    limits = (
+        manifest["thresholds"]["confidence"] if arguments.confidence is None else arguments.confidence,
+        manifest["thresholds"]["nms_iou"] if arguments.nms_iou is None else arguments.nms_iou,
+    )
+    found = detections_of(boxes[0], scores[0], (width, height), (model_width, model_height), limits)
+    names = manifest["classes"]
+    detections = [
+        {"class": names[i], "index": i, "confidence": round(c, 6), "bbox": [round(float(v), 6) for v in box]}
+        for i, c, box in found
+    ]
+    print(json.dumps({"width": width, "height": height, "detections": detections}))
+
+
+if __name__ == "__main__":
+    main()
