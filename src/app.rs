@@ -158,7 +158,7 @@ impl Notice for ToLink {
 
 impl Agent {
     /// Opens the store, reaches for the broker and the cameras, and begins to load the model. Returns at once.
-    pub fn start(loaded: Loaded, clocks: Arc<dyn Clocks>) -> Result<Self, AppError> {
+    pub fn start(loaded: Loaded, clocks: &Arc<dyn Clocks>) -> Result<Self, AppError> {
         let config = Arc::new(loaded.config);
         let data_dir = config.agent.data_dir.clone();
         std::fs::create_dir_all(&data_dir).map_err(|source| AppError::DataDir { path: data_dir.clone(), source })?;
@@ -171,7 +171,7 @@ impl Agent {
         let store = SharedStore::new(store);
         let evidence = EvidenceDir::open(&data_dir)?;
         let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
-        let link = Link::start(settings, store.clone(), Arc::clone(&clocks))
+        let link = Link::start(settings, store.clone(), Arc::clone(clocks))
             .map_err(|source| AppError::Thread { name: "mqtt".to_owned(), source })?;
         let link = Arc::new(link);
         let unseen = |_| CameraView { state: CameraState::Disabled, since: clocks.wall() };
@@ -190,7 +190,7 @@ impl Agent {
             stopping: (Mutex::default(), Condvar::default()),
             config_sha256: loaded.digest_sha256,
             config: Arc::clone(&config),
-            clocks: Arc::clone(&clocks),
+            clocks: Arc::clone(clocks),
             store,
             time_zone,
         });

@@ -80,7 +80,7 @@ pub struct RecorderParts {
 
 /// The picture of a finding, on disk, or that there is none.
 enum Picture {
-    Kept(EvidenceFile),
+    Kept(Box<EvidenceFile>),
     NotWanted,
     Failed,
 }
@@ -111,7 +111,7 @@ impl Recorder {
     /// refuses: the process is ending.
     pub fn run(&mut self, findings: &Receiver<Finding>, give_up: &dyn Fn() -> bool) {
         loop {
-            match findings.recv_timeout(Duration::from_secs(60)) {
+            match findings.recv_timeout(Duration::from_mins(1)) {
                 Ok(finding) => self.record(&finding, give_up),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -202,7 +202,7 @@ impl Recorder {
                 version: u32::from(jpeg.redaction().version()),
             },
         };
-        Picture::Kept(EvidenceFile { evidence, path, topic })
+        Picture::Kept(Box::new(EvidenceFile { evidence, path, topic }))
     }
 
     fn store_change(
@@ -216,7 +216,7 @@ impl Recorder {
         let now = self.clocks.wall();
         let event_id = self.ids.next(now);
         let (files, flags) = match picture {
-            Picture::Kept(file) => (std::slice::from_ref(file), Vec::new()),
+            Picture::Kept(file) => (std::slice::from_ref(&**file), Vec::new()),
             Picture::NotWanted => (&[][..], Vec::new()),
             Picture::Failed => (&[][..], vec![FLAG_NO_PICTURE.to_owned()]),
         };
@@ -263,7 +263,7 @@ impl Recorder {
     /// Deletes pictures and closed incidents past their age, at most once an hour.
     fn sweep(&mut self) {
         let now = self.clocks.mono();
-        if self.swept.is_some_and(|last| now.since(last) < Duration::from_secs(3_600)) {
+        if self.swept.is_some_and(|last| now.since(last) < Duration::from_hours(1)) {
             return;
         }
         self.swept = Some(now);

@@ -3,7 +3,7 @@
 use super::EXIT_CONFIG;
 use super::check::classes_of_manifest;
 use crate::app::Agent;
-use crate::clock::SystemClocks;
+use crate::clock::{Clocks, SystemClocks};
 use crate::config::{self, Loaded};
 use anyhow::Context;
 use std::path::PathBuf;
@@ -37,7 +37,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        let agent = Agent::start(loaded, Arc::new(SystemClocks::new()))?;
+        let clocks: Arc<dyn Clocks> = Arc::new(SystemClocks::new());
+        let agent = Agent::start(loaded, &clocks)?;
         let stop = async {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             std::thread::Builder::new().name("second-signal".to_owned()).spawn(exit_at_second_signal).ok();

@@ -8,7 +8,8 @@
 use super::Codec;
 use super::errand::{Errands, Late};
 use super::failure::{Failure, detail};
-use super::stream::{self, Taps, UnitCounts};
+use super::gate::HoldLimits;
+use super::stream::{self, DecodingSwitch, Taps, UnitCounts};
 use crate::config::RtspTransport;
 use gstreamer as gst;
 use gstreamer::glib;
@@ -25,6 +26,8 @@ pub(super) struct Target<'a> {
     pub(super) transport: RtspTransport,
     pub(super) username: Option<&'a str>,
     pub(super) password: Option<SecretString>,
+    pub(super) decoding: Arc<DecodingSwitch>,
+    pub(super) hold: HoldLimits,
     /// How long an RTSP exchange may take.
     pub(super) answer_limit: Duration,
     /// How long any state change may take.
@@ -63,7 +66,7 @@ impl Pipeline {
         let pipeline = gst::Pipeline::new();
         let bus = pipeline.bus().ok_or_else(|| Failure::Internal("a pipeline without a bus".to_owned()))?;
         let frames = stream::frame_sink();
-        let taps = Arc::new(Taps::default());
+        let taps = Arc::new(Taps::new(Arc::clone(&target.decoding), target.hold));
         let source = stream::source(target).map_err(internal)?;
         stream::select_video(&source, &taps);
         stream::decode_when_described(&source, &pipeline, &frames, &taps);
