@@ -173,13 +173,8 @@ fn agent_path(config: &Config, clocks: &Arc<dyn Clocks>) -> Measured {
     let (findings, found) = sync_channel(64);
     let latencies = Arc::new(Latencies::default());
     let no_incidents = Box::new(|_| Vec::new());
-    let analysis = Arc::new(Analysis::new(
-        prepared,
-        Arc::clone(&mailboxes),
-        no_incidents,
-        latencies,
-        Arc::clone(clocks),
-    ));
+    let analysis =
+        Arc::new(Analysis::new(prepared, Arc::clone(&mailboxes), no_incidents, latencies, Arc::clone(clocks)));
     let runner = {
         let analysis = Arc::clone(&analysis);
         std::thread::Builder::new()

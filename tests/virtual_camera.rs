@@ -52,7 +52,11 @@ struct Viewer {
 
 /// What a viewer waits for.
 enum Seen {
-    Frame { pts: Duration, camera_clock: bool },
+    /// The camera's clock is the time since 1900 (RFC 3550, 4), once a sender report has told it.
+    Frame {
+        pts: Duration,
+        camera_clock: Option<Duration>,
+    },
     Over,
     Refused(String),
 }
@@ -87,7 +91,8 @@ impl Viewer {
                 let ntp = gstreamer::Caps::builder("timestamp/x-ntp").build();
                 let camera_clock = buffer
                     .iter_meta::<gstreamer::ReferenceTimestampMeta>()
-                    .any(|meta| meta.reference().can_intersect(&ntp));
+                    .find(|meta| meta.reference().can_intersect(&ntp))
+                    .map(|meta| meta.timestamp().into());
                 return Seen::Frame { pts: buffer.pts().unwrap().into(), camera_clock };
             }
             if let Some(message) = bus.pop_filtered(&[gstreamer::MessageType::Error])
@@ -102,7 +107,7 @@ impl Viewer {
         panic!("neither a frame nor an end within {LIMIT:?}");
     }
 
-    fn frame(&self) -> (Duration, bool) {
+    fn frame(&self) -> (Duration, Option<Duration>) {
         match self.next() {
             Seen::Frame { pts, camera_clock } => (pts, camera_clock),
             Seen::Over => panic!("the stream ended"),
@@ -134,7 +139,7 @@ impl Drop for Viewer {
 fn both_codecs_play_over_tcp_and_udp_with_rising_times_over_the_loop() {
     let folder = tempfile::tempdir().unwrap();
     let mounts = vec![h264(folder.path(), "avc"), h265(folder.path(), "hevc")];
-    let camera = VirtualCamera::start(Options::looping(mounts)).unwrap();
+    let camera = VirtualCamera::start(&Options::looping(mounts)).unwrap();
     let viewers: Vec<_> = ["avc", "hevc"]
         .into_iter()
         .flat_map(|name| ["tcp", "udp"].map(|protocols| Viewer::open(&camera.url(name), protocols, None)))
@@ -147,12 +152,19 @@ fn both_codecs_play_over_tcp_and_udp_with_rising_times_over_the_loop() {
 #[test]
 fn sender_reports_carry_the_wall_clock() {
     let folder = tempfile::tempdir().unwrap();
-    let camera = VirtualCamera::start(Options::looping(vec![h264(folder.path(), "clock")])).unwrap();
+    let camera = VirtualCamera::start(&Options::looping(vec![h264(folder.path(), "clock")])).unwrap();
     let viewer = Viewer::open(&camera.url("clock"), "tcp", None);
     let clocks = SystemClocks::new();
-    while !viewer.frame().1 {
+    let since_1900 = loop {
+        if let (_, Some(told)) = viewer.frame() {
+            break told;
+        }
         assert!(clocks.mono().0 < LIMIT, "no sender report within {LIMIT:?}");
-    }
+    };
+    let from_1900_to_1970 = 2_208_988_800.0;
+    let told = since_1900.as_secs_f64() - from_1900_to_1970;
+    let now = clocks.wall().as_millisecond() as f64 / 1000.0;
+    assert!((now - told).abs() < 3.0, "the camera says {told}, this box {now}");
 }
 
 #[test]
@@ -164,7 +176,7 @@ fn only_the_right_password_opens_a_stream() {
         // Characters that would break a URL.
         options.credentials =
             Some(Credentials { authentication, user: "watch".to_owned(), password: "p@ss:w/rd#".into() });
-        let camera = VirtualCamera::start(options).unwrap();
+        let camera = VirtualCamera::start(&options).unwrap();
         let url = camera.url("locked");
         Viewer::open(&url, "tcp", Some(("watch", "p@ss:w/rd#"))).frame();
         for wrong in [None, Some(("watch", "guess")), Some(("nobody", "p@ss:w/rd#"))] {
@@ -182,7 +194,7 @@ fn a_file_played_once_ends_and_two_servers_live_side_by_side() {
     let mount = h264(folder.path(), "once");
     let once = Options { play: Play::Once, ..Options::looping(vec![mount.clone()]) };
     let (ending, endless) =
-        (VirtualCamera::start(once).unwrap(), VirtualCamera::start(Options::looping(vec![mount])).unwrap());
+        (VirtualCamera::start(&once).unwrap(), VirtualCamera::start(&Options::looping(vec![mount])).unwrap());
     assert_ne!(ending.port(), endless.port());
     assert_eq!(ending.timeline_began("once"), None);
     let (short, long) =
@@ -200,7 +212,7 @@ fn a_file_played_once_ends_and_two_servers_live_side_by_side() {
 #[test]
 fn who_comes_back_sees_the_same_timeline_and_a_stopped_server_is_gone() {
     let folder = tempfile::tempdir().unwrap();
-    let camera = VirtualCamera::start(Options::looping(vec![h264(folder.path(), "again")])).unwrap();
+    let camera = VirtualCamera::start(&Options::looping(vec![h264(folder.path(), "again")])).unwrap();
     let url = camera.url("again");
     Viewer::open(&url, "tcp", None).frame();
     let began = camera.timeline_began("again").unwrap();
@@ -214,7 +226,7 @@ fn who_comes_back_sees_the_same_timeline_and_a_stopped_server_is_gone() {
 fn a_transport_that_is_not_offered_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let options = Options { transports: Transports::Tcp, ..Options::looping(vec![h264(folder.path(), "only-tcp")]) };
-    let camera = VirtualCamera::start(options).unwrap();
+    let camera = VirtualCamera::start(&options).unwrap();
     Viewer::open(&camera.url("only-tcp"), "tcp", None).frame();
     assert!(matches!(Viewer::open(&camera.url("only-tcp"), "udp", None).next(), Seen::Refused(_)));
 }
@@ -225,7 +237,7 @@ fn files_that_cannot_be_played_are_named() {
     let text = folder.path().join("notes.mp4");
     std::fs::write(&text, "no video").unwrap();
     let start =
-        |file: PathBuf| VirtualCamera::start(Options::looping(vec![Mount::for_file(&file).unwrap()])).unwrap_err();
+        |file: PathBuf| VirtualCamera::start(&Options::looping(vec![Mount::for_file(&file).unwrap()])).unwrap_err();
     assert!(matches!(start(text), VcamError::Units(UnitsError::Video { .. })));
     assert!(matches!(start(folder.path().join("absent.mp4")), VcamError::Units(UnitsError::Read { .. })));
     assert!(matches!(Mount::for_file(Path::new("Ümlaut.mp4")), Err(VcamError::Name(_))));

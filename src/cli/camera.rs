@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         _ => None,
     };
-    let camera = VirtualCamera::start(Options {
+    let camera = VirtualCamera::start(&Options {
         bind: args.bind,
         port: args.port,
         mounts: named.into_iter().chain(args.mount.iter().cloned()).collect(),

@@ -1,6 +1,7 @@
 //! `curbwatch stage`.
 
 use crate::geometry::Point;
+use crate::install;
 use crate::stage::{Codec, Footage, FrameSize, Scene, StageError, Truth, Weather, render, truth_path};
 use anyhow::Context as _;
 use std::path::{Path, PathBuf};
@@ -81,10 +82,13 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let installed = || Some(dirs::cache_dir()?.join("curbwatch/footage/vtest.avi"));
-    let path = args.footage.clone().or_else(installed).context("failed to find a cache folder; give --footage")?;
-    let footage = Footage::load(&path)
-        .context("failed to load the footage; `make setup` installs it, --footage takes it from elsewhere")?;
+    let path = match &args.footage {
+        Some(path) => path.clone(),
+        None => {
+            install::footage("vtest.avi").context("failed to find the footage; --footage takes it from elsewhere")?
+        }
+    };
+    let footage = Footage::load(&path).context("failed to load the footage")?;
     let truth = render(&scene(args), &footage, &args.out).context("failed to stage the scene")?;
     let beside = truth_path(&args.out);
     write_truth(&truth, &beside).with_context(|| format!("failed to write {}", beside.display()))?;

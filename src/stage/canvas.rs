@@ -50,13 +50,13 @@ impl View {
 
     /// From the street to output pixels.
     #[must_use]
-    pub fn to_output(&self, street: Point) -> Point {
+    pub fn to_output(self, street: Point) -> Point {
         Point { x: (street.x - self.crop_x) * self.scale, y: (street.y - self.crop_y) * self.scale }
     }
 
     /// From output pixels to the street.
     #[must_use]
-    pub fn to_street(&self, output: Point) -> Point {
+    pub fn to_street(self, output: Point) -> Point {
         Point { x: output.x / self.scale + self.crop_x, y: output.y / self.scale + self.crop_y }
     }
 
@@ -278,7 +278,7 @@ fn lay_plane(target: &mut Plane, plane: usize, cutout: &Cutout, placement: &Plac
         let (mut alpha_at, alpha_step) = (fixed(x - 0.5), fixed(step));
         let (mut source_at, source_step) = (fixed(x / halves - 0.5), fixed(step / halves));
         for under in &mut target.samples[row * target.width..][columns] {
-            let alpha = alpha_rows.interpolate(alpha_at) * opacity >> 16;
+            let alpha = (alpha_rows.interpolate(alpha_at) * opacity) >> 16;
             if alpha > 0 {
                 let over = source_rows.interpolate(source_at);
                 // Both terms scaled by 255 * 256; the sum stays below 2^24.

@@ -19,7 +19,7 @@ impl Label {
     /// About a thirtieth of the picture's height.
     pub(super) fn for_size(size: FrameSize) -> Self {
         let dot = (size.height() as usize / 240).max(1);
-        let (width, height) = (dot * (8 * TEXT.len() + 4) & !1, dot * 12 & !1);
+        let (width, height) = ((dot * (8 * TEXT.len() + 4)) & !1, (dot * 12) & !1);
         let mut samples = vec![PLATE; width * height];
         for (position, letter) in TEXT.chars().enumerate() {
             let glyph = font8x8::BASIC_FONTS.get(letter).expect("the font holds every ASCII letter");

@@ -4,7 +4,7 @@
 //! with RTCP sender reports that carry this box's wall clock (RFC 3550, 6.4.1). Each file is a [timeline] that runs from its
 //! first viewer on and does not wait for viewers: who comes back sees what is on now, as with a camera.
 //!
-//! A server has its own thread (`vcam`) and GLib context, so that several live in one process. A file is held in memory, at most
+//! A server has its own thread (`vcam`) and main context, so that several live in one process. A file is held in memory, at most
 //! [`MAX_FILE_BYTES`]. For demonstrations and tests: must never be part of a production build.
 
 use gstreamer::prelude::*;
@@ -155,7 +155,7 @@ pub struct VirtualCamera {
 
 impl VirtualCamera {
     /// Reads the files and listens.
-    pub fn start(options: Options) -> Result<Self, VcamError> {
+    pub fn start(options: &Options) -> Result<Self, VcamError> {
         gstreamer::init().map_err(VcamError::GStreamer)?;
         let clocks: Arc<dyn Clocks> = Arc::new(SystemClocks::new());
         let server = RTSPServer::new();
@@ -164,7 +164,8 @@ impl VirtualCamera {
         if let Some(credentials) = &options.credentials {
             server.set_auth(Some(&authentication(credentials)));
         }
-        let points = server.mount_points().expect("a new server has mount points");
+        let points = gstreamer_rtsp_server::RTSPMountPoints::new();
+        server.set_mount_points(Some(&points));
         let mut mounts: Vec<(Name, Arc<Timeline>)> = Vec::new();
         for mount in &options.mounts {
             if mounts.iter().any(|(name, _)| *name == mount.name) {
@@ -175,7 +176,7 @@ impl VirtualCamera {
             points.add_factory(&format!("/{}", mount.name), factory(&timeline, options.transports));
             mounts.push((mount.name.clone(), timeline));
         }
-        Self::listen(&options, server, mounts)
+        Self::listen(options, server, mounts)
     }
 
     /// Attaches the server to a thread of its own.

@@ -33,7 +33,7 @@ pub(super) struct Unit {
 /// All units of a file in decoding order: at least one, beginning with a key unit.
 #[derive(Debug)]
 pub(super) struct Units {
-    units: Vec<Unit>,
+    all: Vec<Unit>,
     caps: gstreamer::Caps,
     coding: Coding,
     period: Duration,
@@ -83,11 +83,11 @@ impl Units {
             Some("video/x-h265") => Coding::H265,
             other => return Err(unplayable(format!("it is coded as {other:?}"))),
         };
-        Self::try_new(buffers, caps, coding).map_err(|reason| unplayable(reason.to_owned()))
+        Self::try_new(&buffers, caps, coding).map_err(|reason| unplayable(reason.to_owned()))
     }
 
     /// Puts the buffers on a timeline that begins with their first picture.
-    fn try_new(buffers: Vec<gstreamer::Buffer>, caps: gstreamer::Caps, coding: Coding) -> Result<Self, &'static str> {
+    fn try_new(buffers: &[gstreamer::Buffer], caps: gstreamer::Caps, coding: Coding) -> Result<Self, &'static str> {
         let is_key = |buffer: &gstreamer::Buffer| !buffer.flags().contains(gstreamer::BufferFlags::DELTA_UNIT);
         let first = buffers.iter().position(is_key).ok_or("it has no key frame")?;
         let buffers = &buffers[first..];
@@ -99,7 +99,7 @@ impl Units {
         // The last picture is shown as long as the others on average.
         let others = u32::try_from(buffers.len() - 1).map_err(|_| "it has too many frames")?;
         let spacing = span.checked_div(others).unwrap_or(Duration::from_millis(40));
-        let units = buffers
+        let all = buffers
             .iter()
             .zip(&shown)
             .map(|(buffer, &shown)| {
@@ -112,11 +112,11 @@ impl Units {
                 }
             })
             .collect();
-        Ok(Self { units, caps, coding, period: span + spacing })
+        Ok(Self { all, caps, coding, period: span + spacing })
     }
 
     pub(super) fn all(&self) -> &[Unit] {
-        &self.units
+        &self.all
     }
 
     pub(super) fn caps(&self) -> &gstreamer::Caps {
@@ -166,7 +166,7 @@ fn collect(
     let mut caps = None;
     let mut buffers = Vec::new();
     loop {
-        match sink.try_pull_sample(PULL_LIMIT.min(gstreamer::ClockTime::from_mseconds(200))) {
+        match sink.try_pull_sample(PULL_LIMIT) {
             Some(sample) => {
                 caps = caps.or_else(|| sample.caps_owned());
                 buffers.extend(sample.buffer_owned());

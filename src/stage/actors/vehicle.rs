@@ -74,11 +74,11 @@ impl Vehicle {
     fn way(&self, time: Duration) -> Option<(f32, f32)> {
         let Appearance { from, to, .. } = self.appearance;
         let (left, gone) = if time < from {
-            ((from - time).as_secs_f32(), COMES_FROM)
+            (from.saturating_sub(time).as_secs_f32(), COMES_FROM)
         } else if time < to {
             return Some((0.0, 1.0));
         } else {
-            ((time - to).as_secs_f32(), GOES_TO)
+            (time.saturating_sub(to).as_secs_f32(), GOES_TO)
         };
         let share = left / DRIVE.as_secs_f32();
         // It brakes and speeds up evenly, so its way is a square of the time; it comes into view over the last quarter.
