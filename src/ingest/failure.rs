@@ -136,7 +136,7 @@ impl Failure {
     fn from_error(error: &gst::glib::Error, debug: &str) -> Self {
         use gst::{ResourceError, StreamError};
         let text = || Self::Stream(detail(&format!("{} ({})", error.message(), last_line(debug))));
-        if debug.contains("Timeout while waiting") || debug.contains("Could not receive any UDP packets") {
+        if debug.contains("Timeout while waiting") {
             return Self::Timeout;
         }
         if debug.contains("server closed the connection") {

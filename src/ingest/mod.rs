@@ -8,7 +8,7 @@
 //! does not return is left behind on a thread of its own, counted, and bounded per camera. User and password reach
 //! GStreamer as properties; they are in no URL, log or message.
 //!
-//! Must not: hold more than two decoded pictures per camera, know a rule, judge a picture's content.
+//! Must not: hold more than two decoded pictures and `hold_bytes` of compressed ones per camera, know a rule, judge a picture's content.
 
 mod address;
 mod backoff;

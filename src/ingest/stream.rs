@@ -145,7 +145,8 @@ pub(super) fn source(target: &Target<'_>) -> Result<gst::Element, glib::BoolErro
         .property("drop-on-latency", true)
         .property("do-retransmission", false)
         .property("tcp-timeout", micros(target.answer_limit))
-        .property("timeout", micros(target.answer_limit))
+        // No switch to another transport, and no opinion of its own on silence: the age of the last picture decides.
+        .property("timeout", 0_u64)
         .property("teardown-timeout", TEARDOWN_LIMIT.as_nanos() as u64)
         .property("add-reference-timestamp-meta", true)
         .property("user-agent", concat!("curbwatch/", env!("CARGO_PKG_VERSION")))

@@ -89,8 +89,8 @@ mod tests {
         Duration::from_secs_f64(value)
     }
 
-    fn at(media_secs: f64, segment: u32) -> Option<Placed> {
-        Some(Placed { media: MediaTime(secs(media_secs)), segment })
+    fn at(media_secs: f64, segment: u32) -> Placed {
+        Placed { media: MediaTime(secs(media_secs)), segment }
     }
 
     fn timeline() -> Timeline {
@@ -102,8 +102,8 @@ mod tests {
         let mut timeline = timeline();
         // Arrival is late and uneven; the stream's own time counts.
         assert_eq!(timeline.place(secs(5.0), Mono(secs(1.0))), Some(Placed::default()));
-        assert_eq!(timeline.place(secs(5.04), Mono(secs(1.5))), at(0.04, 0));
-        assert_eq!(timeline.place(secs(9.04), Mono(secs(1.6))), at(4.04, 0));
+        assert_eq!(timeline.place(secs(5.04), Mono(secs(1.5))), Some(at(0.04, 0)));
+        assert_eq!(timeline.place(secs(9.04), Mono(secs(1.6))), Some(at(4.04, 0)));
         assert_eq!(timeline.jumps(), 0);
     }
 
@@ -113,8 +113,8 @@ mod tests {
         timeline.place(secs(100.0), Mono(secs(1.0)));
         timeline.interrupt();
         let placed = timeline.place(secs(100.04), Mono(secs(31.0)));
-        assert_eq!(placed, at(30.0, 1));
-        assert_eq!(timeline.place(secs(100.08), Mono(secs(31.0))), at(30.04, 1));
+        assert_eq!(placed, Some(at(30.0, 1)));
+        assert_eq!(timeline.place(secs(100.08), Mono(secs(31.0))), Some(at(30.04, 1)));
         assert_eq!(timeline.jumps(), 0);
     }
 
@@ -122,8 +122,8 @@ mod tests {
     fn a_step_back_or_far_forward_begins_a_segment_and_is_counted() {
         let mut timeline = timeline();
         timeline.place(secs(50.0), Mono(secs(1.0)));
-        assert_eq!(timeline.place(secs(0.0), Mono(secs(1.04))), at(0.04, 1));
-        assert_eq!(timeline.place(secs(4000.0), Mono(secs(1.08))), at(0.08, 2));
+        assert_eq!(timeline.place(secs(0.0), Mono(secs(1.04))), Some(at(0.04, 1)));
+        assert_eq!(timeline.place(secs(4000.0), Mono(secs(1.08))), Some(at(0.08, 2)));
         assert_eq!(timeline.jumps(), 2);
     }
 
@@ -139,7 +139,7 @@ mod tests {
         let mut timeline = timeline();
         timeline.place(secs(5.0), Mono(secs(1.0)));
         assert_eq!(timeline.place(secs(5.0), Mono(secs(3.0))), None);
-        assert_eq!(timeline.place(secs(5.04), Mono(secs(3.0))), at(0.04, 0));
+        assert_eq!(timeline.place(secs(5.04), Mono(secs(3.0))), Some(at(0.04, 0)));
     }
 
     proptest! {

@@ -1,5 +1,6 @@
 //! A camera that does not work: its state and the reason are right, the agent goes on trying, and frames flow again.
 
+use crate::raw_peer::RawPeer;
 use crate::rtsp_server::{H264, Options, Server};
 use crate::watch::{Record, Watch, open, with_login};
 use curbwatch::config::{RtspTransport, SecretSource};
@@ -129,17 +130,42 @@ fn a_camera_that_dies_and_returns_goes_on_in_a_new_segment() {
 
 #[test]
 fn a_stream_that_falls_silent_is_stalled_and_rebuilt() {
-    let server = serve(0);
-    let watch = Watch::start(open(server.url(), RtspTransport::Tcp), 30.0);
-    watch.wait_for("frames", |record| record.frames.len() >= 10);
-    server.set_silent(true);
-    let stalled = watch.wait_for("the stall", |record| record.states.last().unwrap().as_str() == "stalled");
-    assert!(matches!(stalled.states.last().unwrap().reason(), Some(Failure::Stalled(_))));
+    for transport in [RtspTransport::Tcp, RtspTransport::Udp] {
+        let server = serve(0);
+        let watch = Watch::start(open(server.url(), transport), 30.0);
+        watch.wait_for("frames", |record| record.frames.len() >= 10);
+        server.set_silent(true);
+        let stalled = watch.wait_for("the stall", |record| record.states.last().unwrap().as_str() == "stalled");
+        assert!(matches!(stalled.states.last().unwrap().reason(), Some(Failure::Stalled(_))));
 
-    server.set_silent(false);
-    let after = watch.wait_for("frames again", |record| record.frames.len() >= stalled.frames.len() + 10);
-    after.assert_ordered();
-    assert_eq!(after.frames.last().unwrap().0.segment, 1);
+        server.set_silent(false);
+        let after = watch.wait_for("frames again", |record| record.frames.len() >= stalled.frames.len() + 10);
+        after.assert_ordered();
+        assert_eq!(after.frames.last().unwrap().0.segment, 1);
+    }
+}
+
+#[test]
+fn a_peer_that_talks_nonsense_is_offline_and_tried_again() {
+    let cut_off =
+        "RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Type: application/sdp\r\nContent-Length: 9000\r\n\r\nv=0\r\no=";
+    let no_sdp = "RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Type: application/sdp\r\nContent-Length: 4\r\n\r\n%%%%";
+    for (reply, code) in [
+        ("RTSP/1.0 503 Service Unavailable\r\nCSeq: 1\r\n\r\n", Some("status")),
+        ("RTSP/1.0 401 Unauthorized\r\nCSeq: 1\r\n\r\n", Some("unauthorised")),
+        (cut_off, Some("timeout")),
+        (no_sdp, None),
+        ("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", None),
+        ("\u{0}\u{1}$$$$\r\n\r\n\r\n\r\n", None),
+    ] {
+        let peer = RawPeer::start(reply);
+        let watch = Watch::start(open(peer.url(), RtspTransport::Tcp), 30.0);
+        let failed = |record: &Record| record.states.iter().filter(|state| state.reason().is_some()).count();
+        let record = watch.wait_for("two failures", |record| failed(record) >= 2);
+        let seen = record.states.last().unwrap().reason().unwrap().code();
+        assert!(code.is_none_or(|code| code == seen), "{reply:?} was taken for {seen}");
+        assert!(record.frames.is_empty());
+    }
 }
 
 #[test]
