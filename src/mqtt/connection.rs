@@ -89,7 +89,6 @@ pub(super) struct Exchange<'a> {
     backlog_until: RowId,
     pacer: Pacer,
     paced_until: Option<Mono>,
-    removable: Vec<RowId>,
     remove_at: Option<Mono>,
     store_retry_at: Option<Mono>,
     refused_states: Vec<Slot>,
@@ -144,7 +143,6 @@ impl<'a> Exchange<'a> {
             backlog_until: RowId::ZERO,
             pacer: Pacer::new(settings.replay_per_sec, now),
             paced_until: None,
-            removable: Vec::new(),
             remove_at: None,
             store_retry_at: None,
             refused_states: Vec::new(),
@@ -230,7 +228,6 @@ impl<'a> Exchange<'a> {
     fn row_done(&mut self, row: RowId, now: Mono) {
         if self.reading.acknowledged(row) {
             Stats::add(&self.shared.stats.acknowledged, 1);
-            self.removable.push(row);
             self.remove_at.get_or_insert(Mono(now.0 + GROUP_FOR));
         }
     }
@@ -353,7 +350,7 @@ impl<'a> Exchange<'a> {
             self.ahead.clear();
             self.more_rows = true;
         }
-        if self.removable.len() >= UNREMOVED_MAX {
+        if self.reading.removable().len() >= UNREMOVED_MAX {
             return;
         }
         while self.wire.has_room() && self.read_ahead() {
@@ -386,12 +383,11 @@ impl<'a> Exchange<'a> {
     fn send_row(&mut self, row: OutboxRow, replayed: bool, now: Mono) {
         let OutboxRow { row, topic, content_type, body, incident } = row;
         let payload = match body {
-            Body::Payload(payload) if replayed && content_type == CLOUDEVENTS_JSON => {
-                mark_replayed(&payload).unwrap_or_else(|error| {
+            Body::Payload(payload) if replayed && content_type == CLOUDEVENTS_JSON => mark_replayed(&payload)
+                .unwrap_or_else(|error| {
                     tracing::error!(%incident, %error, "a stored event is no JSON; it is sent as it is");
                     payload
-                })
-            }
+                }),
             Body::Payload(payload) => payload,
             Body::File(path) => match std::fs::read(&path) {
                 Ok(bytes) => bytes,
@@ -422,17 +418,22 @@ impl<'a> Exchange<'a> {
 
     fn remove_acknowledged(&mut self, now: Mono) {
         let due = self.remove_at.is_some_and(|at| now >= at);
-        let together = due || self.removable.len() >= GROUP_MAX || self.wire.is_idle();
-        if self.removable.is_empty() || !together || self.store_retry_at.is_some() {
+        let together = due || self.reading.removable().len() >= GROUP_MAX || self.wire.is_idle();
+        if self.reading.removable().is_empty() || !together || self.store_retry_at.is_some() {
             return;
         }
-        match self.store.lock().acknowledge(&self.removable) {
+        match self.remove() {
             Ok(()) => {
-                self.removable.clear();
+                self.reading.removed();
                 self.remove_at = None;
             }
             Err(error) => self.store_failed(&error),
         }
+    }
+
+    fn remove(&self) -> Result<(), StoreError> {
+        let rows: Vec<RowId> = self.reading.removable().iter().copied().collect();
+        self.store.lock().acknowledge(&rows)
     }
 
     fn store_failed(&mut self, error: &StoreError) {
@@ -453,10 +454,11 @@ impl Drop for Exchange<'_> {
     /// What the broker has acknowledged is removed also when the connection ends.
     fn drop(&mut self) {
         self.shared.stats.connected.store(false, Ordering::Relaxed);
-        if !self.removable.is_empty()
-            && let Err(error) = self.store.lock().acknowledge(&self.removable)
+        let rows = self.reading.removable().len();
+        if rows > 0
+            && let Err(error) = self.remove()
         {
-            tracing::warn!(%error, rows = self.removable.len(), "acknowledged messages stay stored; they will go twice");
+            tracing::warn!(%error, rows, "acknowledged messages stay stored; they will go twice");
         }
     }
 }

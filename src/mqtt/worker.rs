@@ -63,8 +63,7 @@ impl Worker {
         let session = self.next_session();
         let options = self.options(session)?;
         let (client, mut event_loop) = AsyncClient::new(options, WINDOW + 2);
-        let mut exchange =
-            Exchange::new(&self.settings, &self.store, &*self.clocks, &self.shared, session, client);
+        let mut exchange = Exchange::new(&self.settings, &self.store, &*self.clocks, &self.shared, session, client);
         serve(&mut event_loop, &mut exchange).await
     }
 

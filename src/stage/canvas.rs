@@ -139,12 +139,7 @@ impl Plane {
 /// Weights of the samples at -1, 0, 1, 2 for a place `t` between 0 and 1 (Catmull and Rom, 1974).
 fn catmull_rom(t: f32) -> [f32; 4] {
     let (t2, t3) = (t * t, t * t * t);
-    [
-        0.5 * (-t + 2.0 * t2 - t3),
-        0.5 * (2.0 - 5.0 * t2 + 3.0 * t3),
-        0.5 * (t + 4.0 * t2 - 3.0 * t3),
-        0.5 * (t3 - t2),
-    ]
+    [0.5 * (-t + 2.0 * t2 - t3), 0.5 * (2.0 - 5.0 * t2 + 3.0 * t3), 0.5 * (t + 4.0 * t2 - 3.0 * t3), 0.5 * (t3 - t2)]
 }
 
 /// A picture: luma at full size, both chroma planes at half size.
@@ -209,8 +204,8 @@ impl Cutout {
         }
         for y in 0..height / 2 {
             for x in 0..width / 2 {
-                let four =
-                    [(0, 0), (1, 0), (0, 1), (1, 1)].map(|(dx, dy)| drawing.pixels()[(2 * y + dy) * stride + 2 * x + dx]);
+                let four = [(0, 0), (1, 0), (0, 1), (1, 1)]
+                    .map(|(dx, dy)| drawing.pixels()[(2 * y + dy) * stride + 2 * x + dx]);
                 let sum = |channel: fn(tiny_skia::PremultipliedColorU8) -> u8| -> u32 {
                     four.iter().map(|&pixel| u32::from(channel(pixel))).sum()
                 };
@@ -240,11 +235,7 @@ fn ycbcr([r, g, b]: [u8; 3]) -> [u8; 3] {
     let (r, g, b) = (f32::from(r) / 255.0, f32::from(g) / 255.0, f32::from(b) / 255.0);
     let luma = 0.299 * r + 0.587 * g + 0.114 * b;
     let level = |value: f32| value.round().clamp(0.0, 255.0) as u8;
-    [
-        level(16.0 + 219.0 * luma),
-        level(128.0 + 224.0 * (b - luma) / 1.772),
-        level(128.0 + 224.0 * (r - luma) / 1.402),
-    ]
+    [level(16.0 + 219.0 * luma), level(128.0 + 224.0 * (b - luma) / 1.772), level(128.0 + 224.0 * (r - luma) / 1.402)]
 }
 
 /// Where a cut-out is laid, in output pixels.
@@ -311,10 +302,8 @@ mod tests {
     fn the_view_neither_distorts_nor_leaves_an_edge_uncovered() {
         for (width, height) in [(1280, 720), (960, 540), (640, 480), (352, 288), (1920, 1080)] {
             let view = View::covering(FrameSize::try_new(width, height).unwrap());
-            let (a, b) = (
-                view.to_street(Point { x: 0.0, y: 0.0 }),
-                view.to_street(Point { x: width as f32, y: height as f32 }),
-            );
+            let (a, b) =
+                (view.to_street(Point { x: 0.0, y: 0.0 }), view.to_street(Point { x: width as f32, y: height as f32 }));
             assert!(a.x >= -1e-3 && a.y >= -1e-3, "{width}x{height} begins at {a:?}");
             assert!(b.x <= STREET_WIDTH as f32 + 1e-3 && b.y <= STREET_HEIGHT as f32 + 1e-3, "and ends at {b:?}");
             let there_and_back = view.to_output(view.to_street(Point { x: 17.0, y: 31.0 }));

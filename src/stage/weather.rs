@@ -99,7 +99,9 @@ impl Atmosphere {
         }
         let pad = whole_x.unsigned_abs() + 1;
         self.row.resize(source.width + 2 * pad, 0);
-        let line = |y: isize| &source.samples[y.clamp(0, source.height as isize - 1) as usize * source.width..][..source.width];
+        let line = |y: isize| {
+            &source.samples[y.clamp(0, source.height as isize - 1) as usize * source.width..][..source.width]
+        };
         for (y, target) in target.chunks_exact_mut(source.width).enumerate() {
             let (upper, lower) = (line(y as isize + whole_y), line(y as isize + whole_y + 1));
             let middle = &mut self.row[pad..pad + source.width];

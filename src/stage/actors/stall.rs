@@ -107,17 +107,13 @@ impl Actor for Stall {
     fn truth(&self) -> Thing {
         let (metre, foot) = (self.metre(), self.place);
         let corner = |x: f32, up: f32| Point { x: foot.x + x * metre, y: foot.y - up * metre };
-        let parasol = self.view.bbox(
-            corner(-RADIUS, TIP * UPRIGHT),
-            corner(RADIUS, RIM * UPRIGHT - RADIUS * LEVEL - 0.12),
-        );
+        let parasol =
+            self.view.bbox(corner(-RADIUS, TIP * UPRIGHT), corner(RADIUS, RIM * UPRIGHT - RADIUS * LEVEL - 0.12));
         let (scale, origin) = self.attendant_stance();
-        let [left, top, right, bottom] =
-            self.attendant.body.map(|edge| edge * scale);
-        let person = self.view.bbox(
-            Point { x: origin.x + left, y: origin.y + top },
-            Point { x: origin.x + right, y: origin.y + bottom },
-        );
+        let [left, top, right, bottom] = self.attendant.body.map(|edge| edge * scale);
+        let person = self
+            .view
+            .bbox(Point { x: origin.x + left, y: origin.y + top }, Point { x: origin.x + right, y: origin.y + bottom });
         let stand = self.view.bbox(corner(-1.3, TIP * UPRIGHT), corner(RADIUS, -0.3));
         Thing {
             id: "stall".to_owned(),
@@ -184,8 +180,7 @@ impl Sketch {
     }
 
     fn ellipse(&mut self, center: (f32, f32), radius: (f32, f32), color: [u8; 4]) {
-        let bounds =
-            Rect::from_xywh(center.0 - radius.0, center.1 - radius.1, 2.0 * radius.0, 2.0 * radius.1);
+        let bounds = Rect::from_xywh(center.0 - radius.0, center.1 - radius.1, 2.0 * radius.0, 2.0 * radius.1);
         let mut path = PathBuilder::new();
         path.push_oval(bounds.expect("positive radii"));
         self.fill_path(path, Shader::SolidColor(rgba(color)));
@@ -240,10 +235,7 @@ fn table(sketch: &mut Sketch) {
     let shade = LinearGradient::new(
         tiny_skia::Point::from_xy(0.0, top),
         tiny_skia::Point::from_xy(0.0, front),
-        vec![
-            GradientStop::new(0.0, rgba([58, 92, 150, 255])),
-            GradientStop::new(1.0, rgba([30, 48, 84, 255])),
-        ],
+        vec![GradientStop::new(0.0, rgba([58, 92, 150, 255])), GradientStop::new(1.0, rgba([30, 48, 84, 255]))],
         SpreadMode::Pad,
         Transform::identity(),
     );
@@ -256,12 +248,7 @@ fn table(sketch: &mut Sketch) {
         &[(left, top), (right, top), (right - 0.08, top - depth), (left + 0.08, top - depth)],
         [196, 200, 206, 255],
     );
-    let crates = [
-        ([222, 120, 30], -1.12),
-        ([186, 34, 40], -0.66),
-        ([92, 148, 48], -0.2),
-        ([232, 190, 60], 0.26),
-    ];
+    let crates = [([222, 120, 30], -1.12), ([186, 34, 40], -0.66), ([92, 148, 48], -0.2), ([232, 190, 60], 0.26)];
     for (fruit, x) in crates {
         goods(sketch, (x, top - 0.02), fruit);
     }
@@ -271,14 +258,18 @@ fn table(sketch: &mut Sketch) {
 fn goods(sketch: &mut Sketch, (left, bottom): (f32, f32), [r, g, b]: [u8; 3]) {
     let (width, depth) = (0.42, 0.2);
     sketch.fill(
-        &[(left, bottom), (left + width, bottom), (left + width - 0.02, bottom - depth - 0.06), (left + 0.02, bottom - depth - 0.06)],
+        &[
+            (left, bottom),
+            (left + width, bottom),
+            (left + width - 0.02, bottom - depth - 0.06),
+            (left + 0.02, bottom - depth - 0.06),
+        ],
         [110, 80, 50, 255],
     );
     for row in 0..3 {
         for column in 0..5 {
             let shift = if row == 1 { 0.03 } else { 0.0 };
-            let center =
-                (left + 0.06 + column as f32 * 0.075 + shift, bottom - 0.2 + row as f32 * 0.065);
+            let center = (left + 0.06 + column as f32 * 0.075 + shift, bottom - 0.2 + row as f32 * 0.065);
             sketch.ellipse(center, (0.045, 0.045), [r / 2, g / 2, b / 2, 255]);
             sketch.ellipse((center.0 - 0.005, center.1 - 0.008), (0.038, 0.036), [r, g, b, 255]);
             sketch.ellipse((center.0 - 0.014, center.1 - 0.018), (0.012, 0.01), [255, 255, 240, 120]);
@@ -309,7 +300,8 @@ fn parasol(sketch: &mut Sketch) {
     // The underside, seen below the near rim.
     sketch.ellipse((0.0, middle), (RADIUS, RADIUS * LEVEL), [70, 24, 26, 255]);
     let mut panels: Vec<usize> = (0..PANELS).collect();
-    let angles = |panel: usize| (panel as f32 * TAU / PANELS as f32 + 0.2, (panel + 1) as f32 * TAU / PANELS as f32 + 0.2);
+    let angles =
+        |panel: usize| (panel as f32 * TAU / PANELS as f32 + 0.2, (panel + 1) as f32 * TAU / PANELS as f32 + 0.2);
     let facing = |panel: usize| f32::midpoint(angles(panel).0, angles(panel).1);
     panels.sort_by(|&a, &b| facing(a).sin().total_cmp(&facing(b).sin()));
     for panel in panels {
@@ -340,7 +332,8 @@ fn parasol(sketch: &mut Sketch) {
         sketch.fill_path(path, shade.unwrap_or(Shader::SolidColor(lit(1.0))));
         if facing(panel).sin() > -0.2 {
             let drop = 0.13;
-            let hanging = [from, to, (to.0, to.1 + drop * 0.8), (sag.0, sag.1 + drop * 1.3), (from.0, from.1 + drop * 0.8)];
+            let hanging =
+                [from, to, (to.0, to.1 + drop * 0.8), (sag.0, sag.1 + drop * 1.3), (from.0, from.1 + drop * 0.8)];
             let [r, g, b] = color.map(|channel: f32| (channel * light * 0.72) as u8);
             sketch.fill(&hanging, [r, g, b, 255]);
         }

@@ -3,10 +3,10 @@
 use super::{Actor, pixels_per_metre};
 use crate::config::RuleKind;
 use crate::geometry::Point;
+use crate::stage::Appearance;
 use crate::stage::canvas::{Cutout, Picture, Placement, Plane, View};
 use crate::stage::footage::Footage;
 use crate::stage::truth::{Thing, ThingObject};
-use crate::stage::Appearance;
 use std::time::Duration;
 use tiny_skia::{Color, FillRule, Paint, PathBuilder, Pixmap, Transform};
 
@@ -104,12 +104,8 @@ impl Actor for Vehicle {
     fn draw(&self, picture: &mut Picture, time: Duration) {
         let Some((way, opacity)) = self.way(time) else { return };
         let (scale, left_top) = self.stance(way);
-        let placement = Placement {
-            left_top: self.view.to_output(left_top),
-            scale: scale * self.view.scale(),
-            lean: 0.0,
-            opacity,
-        };
+        let placement =
+            Placement { left_top: self.view.to_output(left_top), scale: scale * self.view.scale(), lean: 0.0, opacity };
         picture.lay(&self.shadow, &placement);
         picture.lay(&self.body, &placement);
     }
