@@ -1,5 +1,7 @@
 //! The hub gets every event, in order, whatever happens to the broker; and it learns how the agent is.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
 #[path = "common/gate.rs"]
 mod gate;
 #[path = "common/mosquitto.rs"]
@@ -209,6 +211,52 @@ fn an_agent_with_the_wrong_password_goes_on_trying_until_it_is_right() {
     assert!(log.contains("no connection to the broker"), "{log}");
     assert!(log.contains("NotAuthorized") || log.contains("BadUserNamePassword"), "{log}");
     assert!(!log.contains("wrong one") && !log.contains("right one"), "a password in the log");
+}
+
+#[test]
+fn a_picture_larger_than_the_broker_takes_blocks_nothing_and_is_kept() {
+    let mut broker = Mosquitto::reserve("allow_anonymous true\nmax_packet_size 3000");
+    broker.start();
+    let mut hub = Hub::watch(&broker);
+    let mut agent = Agent::new(broker.port());
+    hub.wait_until("the agent is online", |hub| !hub.sessions(AgentState::Online).is_empty());
+    agent.record(Phase::Opened, true);
+    agent.record(Phase::Opened, false);
+    assert_eq!(sequences(&hub.events(2)), [1, 2]);
+    agent.wait_until("only the picture is left", |agent| agent.store.lock().backlog().unwrap().rows == 1);
+    assert_eq!((agent.stats().refused, agent.stats().connects), (1, 1));
+    broker.assert_no_protocol_error();
+}
+
+#[test]
+fn the_terminal_shows_incidents_once_and_ends_when_it_saw_enough() {
+    let broker = Mosquitto::anonymous();
+    let mut agent = Agent::new(broker.port());
+    let (port, pictures) = (broker.port().to_string(), tempfile::tempdir().unwrap());
+    let watch = assert_cmd::Command::cargo_bin("curbwatch")
+        .unwrap()
+        .args(["hub", "watch", "--port", &port, "--until", "opened=1", "--for", "0"])
+        .assert();
+    let quiet = String::from_utf8(watch.failure().get_output().stdout.clone()).unwrap();
+    assert!(!quiet.contains("OPENED"), "{quiet}");
+
+    let before = broker.seen("Sending SUBACK");
+    let program = assert_cmd::cargo::cargo_bin("curbwatch");
+    let watch = std::process::Command::new(program)
+        .args(["hub", "watch", "--port", &port, "--until", "opened=1", "--for", "30", "--evidence"])
+        .arg(pictures.path())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    broker.wait_for("Sending SUBACK", before + 1);
+    agent.record(Phase::Opened, true);
+    let output = watch.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("OPENED     east  占用消防通道 (fire_lane_blocked 09012)  lane  45 s"), "{text}");
+    assert!(text.contains("agent   hangzhou/box  online"), "{text}");
+    let saved = std::fs::read_dir(pictures.path()).unwrap().count();
+    assert_eq!((saved, text.matches("picture saved: ").count()), (1, 1), "{text}");
 }
 
 #[test]

@@ -69,7 +69,7 @@ fn run_watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let clocks = SystemClocks::new();
     let end = args.for_secs.map(|secs| Mono(clocks.mono().0 + Duration::from_secs(secs)));
     loop {
-        let left = end.map_or(Duration::from_secs(3600), |end| end.since(clocks.mono()));
+        let left = end.map_or(Duration::from_hours(1), |end| end.since(clocks.mono()));
         if let Some(sight) = watcher.next(left) {
             let lines = if args.json { vec![view.json(&sight).to_string()] } else { view.lines(&sight) };
             print(&lines).context("failed to print")?;

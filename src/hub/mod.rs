@@ -9,6 +9,6 @@ mod view;
 mod watcher;
 
 pub use ledger::{Ledger, Sighting};
-pub use pictures::{Picture, PictureOutcome, Pictures};
+pub use pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
 pub use view::View;
 pub use watcher::{Content, HubMessage, Sight, WatchSettings, Watcher};

@@ -32,7 +32,7 @@ const UNREMOVED_MAX: usize = 4096;
 /// Wait after the store failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Wait before a retained topic that the broker refused is told again.
-const STATES_RETRY: Duration = Duration::from_secs(60);
+const STATES_RETRY: Duration = Duration::from_mins(1);
 /// Kept of the limit for `offline` and DISCONNECT.
 const PARTING: Duration = Duration::from_millis(500);
 
@@ -160,9 +160,10 @@ impl<'a> Exchange<'a> {
                 self.last_heard = self.clocks.mono();
                 if let Packet::ConnAck(connack) = &packet {
                     self.connected(connack);
-                } else if let Packet::PubAck(ack) = &packet {
-                    let tag = self.wire.answered(ack.pkid);
-                    tag.into_iter().for_each(|tag| self.answered(tag, ack.reason));
+                } else if let Packet::PubAck(ack) = &packet
+                    && let Some(tag) = self.wire.answered(ack.pkid)
+                {
+                    self.answered(tag, ack.reason);
                 }
             }
             Event::Outgoing(Outgoing::Publish(packet_id)) => {
@@ -242,7 +243,6 @@ impl<'a> Exchange<'a> {
         self.store_retry_at = self.store_retry_at.filter(|at| now < *at);
         self.remove_acknowledged(now);
         match self.stage {
-            Stage::Connecting | Stage::Parting | Stage::Over => {}
             Stage::Live => {
                 self.send_states(now);
                 self.send_heartbeat(now);
@@ -261,7 +261,7 @@ impl<'a> Exchange<'a> {
                 self.stage = Stage::Parting;
                 self.wire.disconnect();
             }
-            Stage::Leaving { .. } => {}
+            Stage::Connecting | Stage::Leaving { .. } | Stage::Parting | Stage::Over => {}
         }
         Ok(())
     }

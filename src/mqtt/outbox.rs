@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn reading() -> Reading {
-        Reading::new(BackOffSettings { first: Duration::from_secs(4), cap: Duration::from_secs(60) })
+        Reading::new(BackOffSettings { first: Duration::from_secs(4), cap: Duration::from_mins(1) })
     }
 
     /// The rows that go when all are read from the cursor on.

@@ -6,13 +6,12 @@ use curbwatch::config::{CameraConfig, PlaceConfig, RuleKind, SecretSource};
 use curbwatch::contract::*;
 use curbwatch::frame::FrameStamp;
 use curbwatch::geometry::BBox;
-use curbwatch::hub::{Content, Ledger, PictureOutcome, Pictures, Sight, Sighting, WatchSettings, Watcher};
+use curbwatch::hub::{Content, Ledger, PictureOutcome, Pictures, Sight, Sighting, WatchSettings, Watcher, sha256_hex};
 use curbwatch::ids::{IdSource, Name};
 use curbwatch::incident::{Incident, IncidentObject, Phase, Transition};
 use curbwatch::mqtt::{BackOffSettings, Link, LinkStats, MqttSettings};
 use curbwatch::store::{Change, EvidenceFile, Message, SharedStore, Store};
 use jiff::tz::TimeZone;
-use sha2::Digest;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
@@ -130,7 +129,7 @@ impl Agent {
         let bytes = id.as_bytes().repeat(200);
         let path = self.folder.path().join(format!("{id}.jpg"));
         std::fs::write(&path, &bytes).unwrap();
-        let sha256 = sha2::Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = sha256_hex(&bytes);
         let time = WallTime::new(wall, &TimeZone::UTC);
         let evidence = Evidence {
             id,
@@ -194,8 +193,8 @@ fn transition(id: Uuid, phase: Phase, wall: jiff::Timestamp) -> Transition {
     Transition {
         phase,
         at: FrameStamp {
-            media: MediaTime(Duration::from_secs(60)),
-            mono: Mono(Duration::from_secs(60)),
+            media: MediaTime(Duration::from_mins(1)),
+            mono: Mono(Duration::from_mins(1)),
             wall,
             clock_quality: ClockQuality::Arrival,
             clock_offset: None,

@@ -1,4 +1,6 @@
 //! A real mosquitto on a free loopback port, which tests start, kill and restart.
+//!
+//! A test file that uses only a part says so: `#[expect(dead_code, reason = "..")] mod mosquitto;`.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
@@ -24,7 +26,6 @@ struct Log {
     grown: Condvar,
 }
 
-#[allow(dead_code, reason = "each test file uses its own part of this helper")]
 impl Mosquitto {
     /// A broker that is not running yet. `config` is added to its configuration file; `{folder}` in it stands for
     /// [`Self::folder`].
