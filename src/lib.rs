@@ -1,5 +1,7 @@
 //! Curbwatch: an edge agent for street cameras. `docs/architecture.md` is the map.
 
+pub mod analysis;
+pub mod app;
 pub mod camera;
 pub mod cli;
 pub mod clock;
@@ -17,9 +19,11 @@ pub mod ingest;
 pub mod install;
 pub mod mailbox;
 pub mod mqtt;
+pub mod recorder;
 pub mod scene;
 #[cfg(feature = "staging")]
 pub mod stage;
+pub mod status;
 pub mod store;
 pub mod track;
 #[cfg(feature = "staging")]

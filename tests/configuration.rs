@@ -191,27 +191,6 @@ fn every_example_loads_strictly() {
     }
 }
 
-/// Compares a generated file with the committed one; `UPDATE_GENERATED=1` writes it instead.
-fn assert_generated(path: &str, text: &str) {
-    let file = repository().join(path);
-    if std::env::var_os("UPDATE_GENERATED").is_some() {
-        std::fs::write(&file, text).unwrap();
-    }
-    let committed = std::fs::read_to_string(&file).unwrap_or_default();
-    assert!(committed == text, "{path} is stale: UPDATE_GENERATED=1 cargo test --test configuration");
-}
-
-#[test]
-fn the_committed_schema_is_the_generated_one() {
-    let text = serde_json::to_string_pretty(&config::schema()).unwrap() + "\n";
-    assert_generated("edge-config/curbwatch.schema.json", &text);
-}
-
-#[test]
-fn the_committed_reference_is_the_generated_one() {
-    assert_generated("docs/configuration.md", &config::reference());
-}
-
 /// What an editor's slip may leave behind.
 fn mutation() -> impl Strategy<Value = (prop::sample::Index, u8, String)> {
     let scrap = prop_oneof![

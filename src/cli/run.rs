@@ -1,12 +1,73 @@
-//! `curbwatch run`.
+//! `curbwatch run`: the agent in the foreground.
 
+use super::EXIT_CONFIG;
+use super::check::classes_of_manifest;
+use crate::app::Agent;
+use crate::clock::{Clocks, SystemClocks};
+use crate::config::{self, Loaded};
+use anyhow::Context;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Arguments of `curbwatch run`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// The configuration.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// What is logged to standard error: a level (error, warn, info, debug, trace), or `target=level` pairs.
+    #[arg(long, default_value = "info", value_name = "FILTER")]
+    log: String,
+}
 
-/// Runs the command.
-pub fn run(_args: &Args) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("not built yet")
+/// Runs until SIGTERM or SIGINT, then stops in order; a second signal ends the process at once.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&args.log).context("failed to read --log")?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let loaded = match config::load(&args.config, &classes_of_manifest) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            eprintln!("curbwatch: {:#}", anyhow::Error::new(error));
+            return Ok(ExitCode::from(EXIT_CONFIG));
+        }
+    };
+    report(&loaded);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    runtime.block_on(async {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let clocks: Arc<dyn Clocks> = Arc::new(SystemClocks::new());
+        let agent = Agent::start(loaded, &clocks)?;
+        let stop = async {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            std::thread::Builder::new().name("second-signal".to_owned()).spawn(exit_at_second_signal).ok();
+        };
+        agent.run_until(stop).await;
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Stopping blocks the main thread: a second signal is waited for on a thread of its own.
+fn exit_at_second_signal() {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
+    runtime.block_on(async {
+        if let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            std::process::exit(130);
+        }
+    });
+}
+
+fn report(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        tracing::warn!("{}", warning.sentence());
+    }
+    for camera in &loaded.set_aside {
+        for mistake in &camera.mistakes {
+            tracing::error!(camera = camera.id.as_deref().unwrap_or("?"), "set aside: {}", mistake.sentence());
+        }
+    }
 }

@@ -8,8 +8,8 @@ use std::fmt::Write;
 
 const PREFACE: &str = "# Configuration reference
 
-Generated from the types in `src/config/mod.rs`; do not edit. `UPDATE_GENERATED=1 cargo test --test configuration` writes it
-anew, together with `edge-config/curbwatch.schema.json`.
+Generated from the types in `src/config/mod.rs`; do not edit. `make generated` writes it anew, together with
+`edge-config/curbwatch.schema.json`; the tests compare both.
 
 One YAML file configures an agent. `curbwatch check FILE` prints every mistake with its line and column and exits with 78 if
 there is one. `edge-config/` has examples; with their first line, an editor that knows YAML schemas completes and checks keys.
@@ -131,4 +131,28 @@ fn meaning(tree: &SchemaTree, property: &Value) -> String {
 /// Text inside a cell of a table.
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    /// Compares a generated file with the committed one; `UPDATE_GENERATED=1` writes it instead.
+    fn assert_committed(path: &str, generated: &str) {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+        if std::env::var_os("UPDATE_GENERATED").is_some() {
+            std::fs::write(&file, generated).unwrap();
+        }
+        let committed = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(committed == generated, "{path} is stale: make generated");
+    }
+
+    #[test]
+    fn the_committed_schema_is_the_generated_one() {
+        let text = serde_json::to_string_pretty(&crate::config::schema()).unwrap() + "\n";
+        assert_committed("edge-config/curbwatch.schema.json", &text);
+    }
+
+    #[test]
+    fn the_committed_reference_is_the_generated_one() {
+        assert_committed("docs/configuration.md", &super::reference());
+    }
 }

@@ -138,12 +138,26 @@ pub struct Health {
     pub uptime_secs: u64,
     /// The box.
     pub host: HostHealth,
+    /// The detector.
+    pub model: ModelHealth,
     /// Latency of each stage.
     pub stages: Vec<StageLatency>,
     /// What waits for the hub.
     pub outbox: OutboxHealth,
     /// What each queue dropped.
     pub queues: Vec<QueueDrops>,
+}
+
+/// Whether frames are analysed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelHealth {
+    /// Whether the detector is loaded.
+    pub is_loaded: bool,
+    /// Why not, while it is not: which file is missing or differs from its manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub reason: Option<String>,
 }
 
 /// Load of the box; a value that cannot be read is left out.

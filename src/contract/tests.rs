@@ -164,6 +164,7 @@ fn samples() -> Vec<(&'static str, Value)> {
             disk_total_bytes: None,
             temperature_celsius: Some(51.5),
         },
+        model: ModelHealth { is_loaded: true, reason: None },
         stages: vec![StageLatency { stage: "detect".into(), count: 9, p50_ms: 83.0, p99_ms: 95.0 }],
         outbox: OutboxHealth {
             backlog: 2,

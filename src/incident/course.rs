@@ -165,7 +165,6 @@ impl Course {
                 case.state = State::Open(reported);
                 true
             }
-            State::Pending => true,
             State::Open(reported) | State::Clearing(reported) if case.unseen >= limits.clear => {
                 let reported = Reported { revision: reported.revision + 1, ..reported };
                 transitions.push(case.transition(Phase::Closed, at, rule, &reported));
@@ -179,7 +178,7 @@ impl Course {
                 case.state = State::Open(reported);
                 true
             }
-            State::Open(_) | State::Clearing(_) => true,
+            State::Pending | State::Open(_) | State::Clearing(_) => true,
         });
         transitions
     }

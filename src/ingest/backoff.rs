@@ -18,7 +18,7 @@ pub struct BackoffSettings {
 
 impl Default for BackoffSettings {
     fn default() -> Self {
-        Self { first: Duration::from_millis(500), cap: Duration::from_secs(15), unauthorised: Duration::from_secs(60) }
+        Self { first: Duration::from_millis(500), cap: Duration::from_secs(15), unauthorised: Duration::from_mins(1) }
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
         BackoffSettings {
             first: Duration::from_millis(500),
             cap: Duration::from_secs(15),
-            unauthorised: Duration::from_secs(60),
+            unauthorised: Duration::from_mins(1),
         }
     }
 
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_refused_login_is_not_repeated_soon() {
-        assert_eq!(Backoff::new(settings(), 1).next(true), Duration::from_secs(60));
+        assert_eq!(Backoff::new(settings(), 1).next(true), Duration::from_mins(1));
     }
 
     proptest! {

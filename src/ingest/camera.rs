@@ -7,11 +7,12 @@ use super::address::Address;
 use super::backoff::Backoff;
 use super::errand::{Errands, Late};
 use super::failure::{Failure, detail};
-use super::gate::FpsCap;
+use super::fps_cap::FpsCap;
 use super::limiter::{ConnectLimiter, Permit};
 use super::pipeline::{Decoded, Pipeline, Target};
 use super::stats::Counters;
 use super::stop::StopFlag;
+use super::stream::DecodingSwitch;
 use super::timeline::Timeline;
 use super::wall::wall_time;
 use super::{CameraSource, CameraState, IngestSettings, Sink, StreamInfo};
@@ -24,8 +25,8 @@ use std::time::Duration;
 /// How long one look for a picture takes at most; also how late a stall or a request to stop is noticed.
 const PULL_LIMIT: Duration = Duration::from_millis(100);
 
-/// A picture older than this when it is decoded has an unbelievable arrival time.
-const MAX_LAG: Duration = Duration::from_secs(5);
+/// A picture older than this when it is decoded has an unbelievable arrival time. Units that were held are decoded late.
+const MAX_LAG: Duration = Duration::from_secs(30);
 
 /// What one camera needs from the rest of the agent.
 pub(super) struct Surroundings {
@@ -33,6 +34,7 @@ pub(super) struct Surroundings {
     pub(super) clocks: Arc<dyn Clocks>,
     pub(super) limiter: Arc<ConnectLimiter>,
     pub(super) stop: Arc<StopFlag>,
+    pub(super) decoding: Arc<DecodingSwitch>,
     pub(super) counters: Arc<Mutex<Counters>>,
 }
 
@@ -108,7 +110,8 @@ impl Camera {
         }
         let rtsp = &self.source.rtsp;
         let (url, transport, username) = (rtsp.url.as_str(), rtsp.transport, rtsp.username.as_deref());
-        let target = Target { url, transport, username, password, answer_limit, state_limit };
+        let (decoding, hold) = (Arc::clone(&self.around.decoding), self.settings.hold_limits());
+        let target = Target { url, transport, username, password, decoding, hold, answer_limit, state_limit };
         let mut pipeline = Pipeline::start(&target, &self.errands)?;
         self.watch(&mut pipeline, permit)
     }
@@ -163,7 +166,7 @@ impl Camera {
             return Ok(());
         }
         self.report_online(&decoded, pipeline);
-        let placed = self.timeline.place(decoded.pts, now);
+        let Some(placed) = self.timeline.place(decoded.pts, now) else { return Ok(()) };
         let jumps = self.timeline.jumps();
         let admitted = self.cap.admit(placed);
         let arrival = self.around.clocks.wall() - decoded.lag.min(MAX_LAG);
@@ -195,15 +198,15 @@ impl Camera {
     }
 
     fn report_online(&mut self, decoded: &Decoded, pipeline: &Pipeline) {
-        let Some((codec, decoder)) = pipeline.stream() else { return };
+        let Some((codec, platform)) = pipeline.stream() else { return };
         let (width, height) = (decoded.info.width(), decoded.info.height());
         if let Some(CameraState::Online(known)) = &self.reported
             && (known.codec, known.width, known.height) == (*codec, width, height)
-            && known.decoder == *decoder
+            && known.decoder == *platform
         {
             return;
         }
-        let stream = StreamInfo { codec: *codec, width, height, decoder: decoder.clone() };
+        let stream = StreamInfo { codec: *codec, width, height, decoder: platform.clone() };
         self.report(CameraState::Online(stream));
     }
 

@@ -142,14 +142,12 @@ impl Failure {
         if debug.contains("server closed the connection") {
             return Self::Ended;
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "ResourceError is not ours and not exhaustive")]
         match error.kind::<ResourceError>() {
             Some(ResourceError::NotAuthorized) => return Self::Unauthorised,
             Some(ResourceError::NotFound) => return Self::NotFound,
             Some(ResourceError::NoSpaceLeft) => return Self::Internal(detail(error.message())),
             _ => {}
         }
-        #[expect(clippy::wildcard_enum_match_arm, reason = "StreamError is not ours and not exhaustive")]
         match error.kind::<StreamError>() {
             Some(StreamError::CodecNotFound) if debug.contains("setup_streams") => Self::Transport,
             _ => text(),

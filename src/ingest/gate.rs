@@ -1,7 +1,16 @@
-//! Which access units are decoded and which frames are passed on. Pure decisions; the pipeline carries them out.
+//! Which access units are decoded, and when. Pure decisions; the pipeline carries them out.
 
-use super::timeline::Placed;
 use std::time::Duration;
+
+/// How much of a stream is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decoding {
+    /// Every unit.
+    All,
+    /// Key frames only, while nothing is going on: a tenth of the cost. The units between are held, compressed, and
+    /// decoded after all when [`Decoding::All`] is asked for, so that what led to it is seen too.
+    KeyFrames,
+}
 
 /// What is known of an access unit before it is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,148 +23,245 @@ pub(super) struct UnitFlags {
     pub(super) corrupt: bool,
 }
 
+/// An access unit at the gate; `U` is its data, which the gate only keeps.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unit<U> {
+    pub(super) flags: UnitFlags,
+    pub(super) pts: Duration,
+    pub(super) size_bytes: usize,
+    pub(super) data: U,
+}
+
+/// What becomes of a unit.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict<U> {
+    /// Decode it.
+    Decode,
+    /// Drop it: its references are not whole.
+    Lost,
+    /// Decode this key frame and let the decoder give it out at once, without waiting for the units that follow.
+    DecodeAlone,
+    /// It is held: do nothing.
+    Held,
+    /// Decode these, which were held and begin with a key frame, and then the unit.
+    Replay(Vec<U>),
+}
+
+/// How much the gate holds of one camera's stream. Where that is not enough for a group of pictures, the group is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HoldLimits {
+    /// Compressed bytes.
+    pub(super) size_bytes: usize,
+    /// Time from the key frame on.
+    pub(super) duration: Duration,
+}
+
 /// Lets units through to the decoder only while their references are whole: from a clean key frame until the next loss.
 ///
 /// A unit decoded without its references gives a grey or smeared picture, in which a detector sees things.
 #[derive(Debug)]
-pub(super) struct UnitGate {
+pub(super) struct UnitGate<U> {
+    limits: HoldLimits,
     waits_for_key: bool,
+    /// While only key frames are decoded: the group of pictures so far.
+    held: Option<Group<U>>,
 }
 
-impl UnitGate {
+/// A key frame and the units after it.
+#[derive(Debug)]
+struct Group<U> {
+    units: Vec<U>,
+    size_bytes: usize,
+    since: Duration,
+}
+
+impl<U: Clone> UnitGate<U> {
     /// A new connection begins with a key frame.
-    pub(super) fn new() -> Self {
-        Self { waits_for_key: true }
+    pub(super) fn new(limits: HoldLimits) -> Self {
+        Self { limits, waits_for_key: true, held: None }
     }
 
-    /// Whether the unit is to be decoded.
-    pub(super) fn admit(&mut self, unit: UnitFlags) -> bool {
-        if unit.corrupt || (unit.delta && unit.after_loss) {
-            self.waits_for_key = true;
-        } else if !unit.delta {
+    /// What becomes of the next unit of the stream. A change to key frames only takes effect at the next key frame.
+    pub(super) fn admit(&mut self, unit: &Unit<U>, decoding: Decoding) -> Verdict<U> {
+        let UnitFlags { delta, after_loss, corrupt } = unit.flags;
+        if corrupt || (delta && after_loss) {
+            self.close();
+        } else if !delta {
             self.waits_for_key = false;
         }
-        !self.waits_for_key
+        match (self.waits_for_key, delta, decoding) {
+            (true, _, _) => Verdict::Lost,
+            (false, false, Decoding::All) => {
+                self.held.take().map_or(Verdict::Decode, |group| Verdict::Replay(group.units))
+            }
+            (false, false, Decoding::KeyFrames) => {
+                let units = vec![unit.data.clone()];
+                self.held = Some(Group { units, size_bytes: unit.size_bytes, since: unit.pts });
+                Verdict::DecodeAlone
+            }
+            (false, true, _) => self.admit_delta(unit, decoding),
+        }
     }
 
-    /// The decoder found damage that the flags did not show.
+    fn admit_delta(&mut self, unit: &Unit<U>, decoding: Decoding) -> Verdict<U> {
+        let Some(mut group) = self.held.take() else { return Verdict::Decode };
+        group.size_bytes += unit.size_bytes;
+        let fits =
+            group.size_bytes <= self.limits.size_bytes && unit.pts.saturating_sub(group.since) <= self.limits.duration;
+        match decoding {
+            Decoding::KeyFrames if fits => {
+                group.units.push(unit.data.clone());
+                self.held = Some(group);
+                Verdict::Held
+            }
+            Decoding::KeyFrames | Decoding::All => Verdict::Replay(group.units),
+        }
+    }
+
+    /// The decoder found damage that the flags did not show, or lost its references.
     pub(super) fn close(&mut self) {
         self.waits_for_key = true;
-    }
-}
-
-/// Passes on at most a given number of frames per second of media time, evenly spread.
-#[derive(Debug)]
-pub(super) struct FpsCap {
-    period: Duration,
-    due: Option<(u32, Duration)>,
-}
-
-impl FpsCap {
-    /// `fps` is positive and finite: the configuration allows 0.1 to 30.
-    pub(super) fn new(fps: f64) -> Self {
-        Self { period: Duration::from_secs_f64(1.0 / fps.max(0.01)), due: None }
-    }
-
-    /// Whether the frame is passed on. The first frame of a segment always is.
-    pub(super) fn admit(&mut self, placed: Placed) -> bool {
-        let media = placed.media.0;
-        // A frame that is early by a little jitter is taken: else a camera at exactly the cap would lose every second one.
-        let early = self.period / 8;
-        match self.due {
-            Some((segment, due)) if segment == placed.segment && media + early < due => false,
-            Some((segment, due)) if segment == placed.segment && media < due + self.period => {
-                self.due = Some((segment, due + self.period));
-                true
-            }
-            Some(_) | None => {
-                self.due = Some((placed.segment, media + self.period));
-                true
-            }
-        }
+        self.held = None;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::MediaTime;
+    use Decoding::{All, KeyFrames};
     use proptest::prelude::*;
 
     const KEY: UnitFlags = UnitFlags { delta: false, after_loss: false, corrupt: false };
     const DELTA: UnitFlags = UnitFlags { delta: true, after_loss: false, corrupt: false };
+    const AFTER_LOSS: UnitFlags = UnitFlags { after_loss: true, ..DELTA };
+
+    /// A gate that holds up to ten units of 1 byte, 100 ms apart, and numbers what it is given.
+    struct Stream {
+        gate: UnitGate<u32>,
+        next: u32,
+    }
+
+    impl Stream {
+        fn new() -> Self {
+            let limits = HoldLimits { size_bytes: 10, duration: Duration::from_millis(950) };
+            Self { gate: UnitGate::new(limits), next: 0 }
+        }
+
+        fn push(&mut self, flags: UnitFlags, decoding: Decoding) -> Verdict<u32> {
+            let pts = Duration::from_millis(100) * self.next;
+            let unit = Unit { flags, pts, size_bytes: 1, data: self.next };
+            self.next += 1;
+            self.gate.admit(&unit, decoding)
+        }
+
+        fn decoded<const N: usize>(&mut self, units: [UnitFlags; N]) -> [bool; N] {
+            units.map(|flags| self.push(flags, All) == Verdict::Decode)
+        }
+    }
 
     #[test]
     fn decoding_begins_with_a_key_frame() {
-        let mut gate = UnitGate::new();
-        assert_eq!([DELTA, DELTA, KEY, DELTA].map(|unit| gate.admit(unit)), [false, false, true, true]);
+        assert_eq!(Stream::new().decoded([DELTA, DELTA, KEY, DELTA]), [false, false, true, true]);
     }
 
     #[test]
     fn nothing_is_decoded_between_a_loss_and_the_next_clean_key_frame() {
-        let mut gate = UnitGate::new();
-        let after_loss = UnitFlags { after_loss: true, ..DELTA };
         let damaged_key = UnitFlags { corrupt: true, ..KEY };
-        let units = [KEY, DELTA, after_loss, DELTA, damaged_key, DELTA, KEY, DELTA];
-        assert_eq!(units.map(|unit| gate.admit(unit)), [true, true, false, false, false, false, true, true]);
+        let units = [KEY, DELTA, AFTER_LOSS, DELTA, damaged_key, DELTA, KEY, DELTA];
+        assert_eq!(Stream::new().decoded(units), [true, true, false, false, false, false, true, true]);
     }
 
     #[test]
     fn a_whole_key_frame_after_a_loss_is_decoded_at_once() {
-        let mut gate = UnitGate::new();
-        assert_eq!([KEY, DELTA, UnitFlags { after_loss: true, ..KEY }].map(|unit| gate.admit(unit)), [true; 3]);
+        assert_eq!(Stream::new().decoded([KEY, DELTA, UnitFlags { after_loss: true, ..KEY }]), [true; 3]);
     }
 
     #[test]
     fn damage_found_by_the_decoder_closes_the_gate() {
-        let mut gate = UnitGate::new();
-        gate.admit(KEY);
-        gate.close();
-        assert_eq!([DELTA, KEY].map(|unit| gate.admit(unit)), [false, true]);
-    }
-
-    fn admitted(cap: f64, times_ms: impl IntoIterator<Item = u64>) -> Vec<u64> {
-        let mut cap = FpsCap::new(cap);
-        let place = |ms| Placed { media: MediaTime(Duration::from_millis(ms)), segment: 0 };
-        times_ms.into_iter().filter(|&ms| cap.admit(place(ms))).collect()
+        let mut stream = Stream::new();
+        stream.push(KEY, All);
+        stream.gate.close();
+        assert_eq!(stream.decoded([DELTA, KEY]), [false, true]);
     }
 
     #[test]
-    fn frames_beyond_the_cap_are_dropped_evenly() {
-        let passed = admitted(4.0, (0..250).map(|frame| frame * 40));
-        assert_eq!(passed.len(), 40);
-        assert!(passed.windows(2).all(|pair| (200..=320).contains(&(pair[1] - pair[0]))), "{passed:?}");
+    fn while_idle_only_key_frames_are_decoded() {
+        let mut stream = Stream::new();
+        let verdicts = [KEY, DELTA, DELTA, KEY, DELTA].map(|flags| stream.push(flags, KeyFrames));
+        assert_eq!(verdicts, [Verdict::DecodeAlone, Verdict::Held, Verdict::Held, Verdict::DecodeAlone, Verdict::Held]);
     }
 
     #[test]
-    fn a_camera_at_the_cap_with_jitter_loses_nothing() {
-        let times = (0..100).map(|frame| 40 * frame + [0, 3, 1, 4][frame as usize % 4]);
-        assert_eq!(admitted(25.0, times).len(), 100);
+    fn the_group_so_far_is_decoded_when_all_is_asked_for() {
+        let mut stream = Stream::new();
+        for flags in [KEY, DELTA, KEY, DELTA, DELTA] {
+            stream.push(flags, KeyFrames);
+        }
+        assert_eq!(stream.push(DELTA, All), Verdict::Replay(vec![2, 3, 4]));
+        assert_eq!(stream.push(DELTA, All), Verdict::Decode);
     }
 
     #[test]
-    fn after_a_pause_frames_do_not_come_in_a_burst() {
-        let passed = admitted(4.0, [0, 5_000, 5_040, 5_080, 5_120, 5_250]);
-        assert_eq!(passed, [0, 5_000, 5_250]);
+    fn the_group_so_far_is_decoded_even_if_a_key_frame_comes_next() {
+        let mut stream = Stream::new();
+        stream.push(KEY, KeyFrames);
+        stream.push(DELTA, KeyFrames);
+        assert_eq!(stream.push(KEY, All), Verdict::Replay(vec![0, 1]));
+        assert_eq!(stream.push(DELTA, All), Verdict::Decode);
     }
 
     #[test]
-    fn a_new_segment_is_seen_at_once() {
-        let mut cap = FpsCap::new(1.0);
-        let place = |ms, segment| Placed { media: MediaTime(Duration::from_millis(ms)), segment };
-        assert!(cap.admit(place(0, 0)));
-        assert!(!cap.admit(place(100, 0)));
-        assert!(cap.admit(place(200, 1)));
+    fn idling_begins_at_a_key_frame() {
+        let mut stream = Stream::new();
+        stream.push(KEY, All);
+        assert_eq!(stream.push(DELTA, KeyFrames), Verdict::Decode);
+        assert_eq!(stream.push(KEY, KeyFrames), Verdict::DecodeAlone);
+    }
+
+    #[test]
+    fn a_group_longer_than_is_held_is_decoded_after_all() {
+        let mut stream = Stream::new();
+        stream.push(KEY, KeyFrames);
+        for _ in 0..9 {
+            assert_eq!(stream.push(DELTA, KeyFrames), Verdict::Held);
+        }
+        assert_eq!(stream.push(DELTA, KeyFrames), Verdict::Replay((0..10).collect()));
+        assert_eq!(stream.push(DELTA, KeyFrames), Verdict::Decode);
+    }
+
+    #[test]
+    fn a_loss_while_idle_ends_what_can_be_decoded_later() {
+        let mut stream = Stream::new();
+        stream.push(KEY, KeyFrames);
+        assert_eq!(stream.push(AFTER_LOSS, KeyFrames), Verdict::Lost);
+        assert_eq!(stream.push(DELTA, All), Verdict::Lost);
     }
 
     proptest! {
+        /// What reaches the decoder is always a run of whole groups, from their key frames on and without a hole.
         #[test]
-        fn the_cap_is_kept_over_any_stream(steps in prop::collection::vec(0_u64..400, 1..300), fps in 0.5_f64..30.0) {
-            let mut at = 0;
-            let times: Vec<u64> = steps.iter().map(|step| { at += step; at }).collect();
-            let passed = admitted(fps, times.clone());
-            let span_secs = (times[times.len() - 1] - times[0]) as f64 / 1000.0;
-            prop_assert!(passed.len() as f64 <= span_secs * fps + 2.0);
+        fn the_decoder_never_sees_a_unit_without_its_references(
+            units in prop::collection::vec((any::<bool>(), prop::bool::weighted(0.1), any::<bool>()), 1..200)
+        ) {
+            let mut stream = Stream::new();
+            let (mut reached, mut keys, mut losses) = (None::<u32>, Vec::new(), Vec::new());
+            for (delta, after_loss, all) in units {
+                let number = stream.next;
+                if !delta { keys.push(number); }
+                if after_loss { losses.push(number); }
+                let flags = UnitFlags { delta, after_loss, corrupt: false };
+                let fed = match stream.push(flags, if all { All } else { KeyFrames }) {
+                    Verdict::Decode | Verdict::DecodeAlone => vec![number],
+                    Verdict::Replay(mut held) => { held.push(number); held }
+                    Verdict::Held | Verdict::Lost => vec![],
+                };
+                prop_assert!(stream.gate.held.as_ref().is_none_or(|group| group.units.len() <= 10));
+                for unit in fed {
+                    let whole = keys.contains(&unit) || (reached == Some(unit - 1) && !losses.contains(&unit));
+                    prop_assert!(whole, "unit {unit} after {reached:?}");
+                    reached = Some(unit);
+                }
+            }
         }
     }
 }

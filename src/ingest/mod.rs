@@ -16,6 +16,7 @@ mod camera;
 mod decoder;
 mod errand;
 mod failure;
+mod fps_cap;
 mod gate;
 mod limiter;
 mod pipeline;
@@ -27,6 +28,7 @@ mod wall;
 
 pub use backoff::BackoffSettings;
 pub use failure::Failure;
+pub use gate::Decoding;
 pub use limiter::ConnectLimiter;
 pub use stats::IngestStats;
 
@@ -35,6 +37,7 @@ use crate::config::RtspConfig;
 use crate::frame::Frame;
 use crate::ids::Name;
 use camera::{Camera, Surroundings};
+use gate::HoldLimits;
 use stats::Counters;
 use std::fmt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -42,6 +45,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use stop::StopFlag;
+use stream::DecodingSwitch;
 
 /// A camera to watch.
 #[derive(Debug, Clone)]
@@ -75,6 +79,11 @@ pub struct IngestSettings {
     pub state_limit: Duration,
     /// The longest step forward of the stream's clock that is taken for time that passed.
     pub max_gap: Duration,
+    /// Compressed bytes held per camera while only key frames are decoded.
+    pub hold_bytes: usize,
+    /// Time from a key frame on for which units are held while only key frames are decoded: with a longer interval between
+    /// key frames everything is decoded after all. Below [`stall_limit`](Self::stall_limit).
+    pub hold_limit: Duration,
     /// How long a connection must have given pictures for its end to count as a first failure.
     pub stable_after: Duration,
     /// Waits between attempts.
@@ -91,10 +100,18 @@ impl Default for IngestSettings {
             stall_limit: Duration::from_secs(10),
             state_limit: Duration::from_secs(5),
             max_gap: Duration::from_secs(10),
+            hold_bytes: 4 << 20,
+            hold_limit: Duration::from_secs(6),
             stable_after: Duration::from_secs(10),
             backoff: BackoffSettings::default(),
             seed: rand::random(),
         }
+    }
+}
+
+impl IngestSettings {
+    fn hold_limits(&self) -> HoldLimits {
+        HoldLimits { size_bytes: self.hold_bytes, duration: self.hold_limit }
     }
 }
 
@@ -219,10 +236,12 @@ impl CameraState {
 
     /// The state after a failure.
     fn after(reason: Failure, attempt: u32, retry_in: Duration) -> Self {
-        match reason {
-            Failure::Unauthorised => Self::Unauthorised { attempt, retry_in },
-            Failure::Stalled(_) => Self::Stalled { reason, attempt, retry_in },
-            _ => Self::Offline { reason, attempt, retry_in },
+        if reason == Failure::Unauthorised {
+            Self::Unauthorised { attempt, retry_in }
+        } else if matches!(reason, Failure::Stalled(_)) {
+            Self::Stalled { reason, attempt, retry_in }
+        } else {
+            Self::Offline { reason, attempt, retry_in }
         }
     }
 }
@@ -250,6 +269,7 @@ impl fmt::Display for CameraState {
 /// A camera that is being watched. Dropping it tells its thread to stop without waiting for it.
 pub struct Ingest {
     stop: Arc<StopFlag>,
+    decoding: Arc<DecodingSwitch>,
     ended: Receiver<()>,
     thread: Option<JoinHandle<()>>,
     counters: Arc<Mutex<Counters>>,
@@ -272,13 +292,15 @@ impl Ingest {
         limiter: Arc<ConnectLimiter>,
     ) -> Result<Self, Failure> {
         gstreamer::init().map_err(|error| Failure::Internal(error.to_string()))?;
-        let (stop, counters) = (Arc::<StopFlag>::default(), Arc::<Mutex<Counters>>::default());
+        let (stop, decoding) = (Arc::<StopFlag>::default(), Arc::<DecodingSwitch>::default());
+        let counters = Arc::<Mutex<Counters>>::default();
         let name = format!("ingest-{}", source.id);
         let around = Surroundings {
             sink,
             clocks: Arc::clone(&clocks),
             limiter,
             stop: Arc::clone(&stop),
+            decoding: Arc::clone(&decoding),
             counters: Arc::clone(&counters),
         };
         let camera = Camera::new(source, settings, around);
@@ -291,16 +313,25 @@ impl Ingest {
                 camera.run();
             })
             .map_err(|error| Failure::Internal(error.to_string()))?;
-        Ok(Self { stop, ended, thread: Some(thread), counters, clocks })
+        Ok(Self { stop, decoding, ended, thread: Some(thread), counters, clocks })
     }
 
     /// Counters and rates as of now.
+    ///
+    /// # Panics
+    /// If the camera's thread panicked while counting, which it does not.
     #[must_use]
     pub fn stats(&self) -> IngestStats {
         let now = self.clocks.mono();
         let mut counters = self.counters.lock().expect("no holder of this lock panics");
         counters.tick(now);
         counters.totals
+    }
+
+    /// Sets how much of the stream is decoded from now on, over reconnects; [`Decoding::All`] at the start. A change to key
+    /// frames takes effect at the next key frame; a change to everything at the next unit, beginning with the units held.
+    pub fn set_decoding(&self, decoding: Decoding) {
+        self.decoding.set(decoding);
     }
 
     /// Tells the thread to stop, without waiting: so that all cameras of a box stop at once.
@@ -314,9 +345,8 @@ impl Ingest {
         if self.ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             return Err(StillRunning);
         }
-        match self.thread.take().map(JoinHandle::join) {
-            Some(Err(_)) => tracing::error!("a camera's thread panicked"),
-            Some(Ok(())) | None => {}
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!("a camera's thread panicked");
         }
         Ok(())
     }

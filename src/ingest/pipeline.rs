@@ -8,7 +8,8 @@
 use super::Codec;
 use super::errand::{Errands, Late};
 use super::failure::{Failure, detail};
-use super::stream::{self, Taps, UnitCounts};
+use super::gate::HoldLimits;
+use super::stream::{self, DecodingSwitch, Taps, UnitCounts};
 use crate::config::RtspTransport;
 use gstreamer as gst;
 use gstreamer::glib;
@@ -25,6 +26,8 @@ pub(super) struct Target<'a> {
     pub(super) transport: RtspTransport,
     pub(super) username: Option<&'a str>,
     pub(super) password: Option<SecretString>,
+    pub(super) decoding: Arc<DecodingSwitch>,
+    pub(super) hold: HoldLimits,
     /// How long an RTSP exchange may take.
     pub(super) answer_limit: Duration,
     /// How long any state change may take.
@@ -47,7 +50,7 @@ pub(super) struct Decoded {
 
 /// A running pipeline; dropping it takes it down within the state limit, or leaves it behind.
 pub(super) struct Pipeline {
-    pipeline: gst::Pipeline,
+    elements: gst::Pipeline,
     bus: gst::Bus,
     frames: AppSink,
     taps: Arc<Taps>,
@@ -63,14 +66,14 @@ impl Pipeline {
         let pipeline = gst::Pipeline::new();
         let bus = pipeline.bus().ok_or_else(|| Failure::Internal("a pipeline without a bus".to_owned()))?;
         let frames = stream::frame_sink();
-        let taps = Arc::new(Taps::default());
+        let taps = Arc::new(Taps::new(Arc::clone(&target.decoding), target.hold));
         let source = stream::source(target).map_err(internal)?;
         stream::select_video(&source, &taps);
         stream::decode_when_described(&source, &pipeline, &frames, &taps);
         pipeline.add_many([&source, frames.upcast_ref()]).map_err(internal)?;
 
         let started = Self {
-            pipeline: pipeline.clone(),
+            elements: pipeline.clone(),
             bus,
             frames,
             taps,
@@ -128,7 +131,7 @@ impl Pipeline {
     fn decoded(&mut self, sample: &gst::Sample) -> Result<Decoded, Failure> {
         let buffer = sample.buffer_owned().ok_or_else(|| Failure::Stream("a picture without data".to_owned()))?;
         let info = self.video_info(sample.caps_owned())?;
-        let now = self.pipeline.current_running_time().unwrap_or_default();
+        let now = self.elements.current_running_time().unwrap_or_default();
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
         let pts = segment.and_then(|segment| segment.to_running_time(buffer.pts())).unwrap_or(now);
         let corrupt = buffer.flags().contains(gst::BufferFlags::CORRUPTED);
@@ -153,12 +156,12 @@ impl Pipeline {
 
 impl Drop for Pipeline {
     fn drop(&mut self) {
-        let pipeline = self.pipeline.clone();
-        let down = self.errands.run("ingest-stop", self.state_limit, move || pipeline.set_state(gst::State::Null));
+        let elements = self.elements.clone();
+        let down = self.errands.run("ingest-stop", self.state_limit, move || elements.set_state(gst::State::Null));
         match down {
             Ok(Ok(_)) => {}
             Ok(Err(Late)) => {
-                tracing::warn!(limit = ?self.state_limit, "a pipeline does not come down and is left behind")
+                tracing::warn!(limit = ?self.state_limit, "a pipeline does not come down and is left behind");
             }
             Err(failure) => tracing::error!(%failure, "a pipeline cannot be taken down"),
         }

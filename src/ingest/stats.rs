@@ -11,7 +11,11 @@ pub struct IngestStats {
     /// Access units (compressed pictures) that the camera sent.
     pub units_received: u64,
     /// Units that were not decoded because a unit before them was lost or damaged.
-    pub units_dropped_after_loss: u64,
+    pub units_lost: u64,
+    /// Units held back while only key frames were decoded.
+    pub units_held: u64,
+    /// Groups of held units that were decoded after all: everything was asked for, or the group grew too long to hold.
+    pub groups_replayed: u64,
     /// Pictures that the decoder gave.
     pub frames_decoded: u64,
     /// Pictures that the decoder marked as damaged; they went no further.
@@ -49,13 +53,19 @@ impl Counters {
     /// Takes the counts of the current connection, which start from zero with each.
     pub(super) fn set_units(&mut self, counts: UnitCounts) {
         self.totals.units_received = self.units_before.received + counts.received;
-        self.totals.units_dropped_after_loss = self.units_before.dropped + counts.dropped;
+        self.totals.units_lost = self.units_before.lost + counts.lost;
+        self.totals.units_held = self.units_before.held + counts.held;
+        self.totals.groups_replayed = self.units_before.groups_replayed + counts.groups_replayed;
     }
 
     /// The connection is over: its counts are kept, the next starts from zero.
     pub(super) fn end_connection(&mut self) {
-        self.units_before =
-            UnitCounts { received: self.totals.units_received, dropped: self.totals.units_dropped_after_loss };
+        self.units_before = UnitCounts {
+            received: self.totals.units_received,
+            lost: self.totals.units_lost,
+            held: self.totals.units_held,
+            groups_replayed: self.totals.groups_replayed,
+        };
     }
 
     /// Brings the rates up to date.
@@ -66,7 +76,7 @@ impl Counters {
 }
 
 /// Over how long a rate is measured.
-const RATE_WINDOW: Duration = Duration::from_secs(4);
+const RATE_WINDOW: Duration = Duration::from_secs(2);
 
 /// Events per second of a counter, over the last whole window.
 #[derive(Debug, Default)]
@@ -98,20 +108,22 @@ mod tests {
     fn rates_follow_the_counters_and_fall_to_zero() {
         let mut counters = Counters::default();
         let mut fps_at = |units, secs| {
-            counters.set_units(UnitCounts { received: units, dropped: 0 });
+            counters.set_units(UnitCounts { received: units, ..UnitCounts::default() });
             counters.tick(Mono(Duration::from_secs(secs)));
             counters.totals.fps_in
         };
-        assert_eq!([fps_at(0, 10), fps_at(100, 14), fps_at(100, 15), fps_at(100, 18)], [0.0, 25.0, 25.0, 0.0]);
+        let rates = [(0, 10), (50, 12), (50, 13), (50, 14)].map(|(units, secs)| fps_at(units, secs).to_string());
+        assert_eq!(rates, ["0", "25", "25", "0"]);
     }
 
     #[test]
     fn counts_go_on_over_connections() {
         let mut counters = Counters::default();
         for received in [10, 5] {
-            counters.set_units(UnitCounts { received, dropped: 1 });
+            counters.set_units(UnitCounts { received, lost: 1, held: 2, groups_replayed: 1 });
             counters.end_connection();
         }
-        assert_eq!((counters.totals.units_received, counters.totals.units_dropped_after_loss), (15, 2));
+        let IngestStats { units_received, units_lost, units_held, groups_replayed, .. } = counters.totals;
+        assert_eq!([units_received, units_lost, units_held, groups_replayed], [15, 2, 4, 2]);
     }
 }

@@ -2,7 +2,7 @@
 //! references from the decoder.
 
 use super::failure::{Failure, detail};
-use super::gate::{UnitFlags, UnitGate};
+use super::gate::{Decoding, HoldLimits, Unit, UnitFlags, UnitGate, Verdict};
 use super::pipeline::Target;
 use super::{Codec, decoder};
 use crate::config::RtspTransport;
@@ -12,11 +12,12 @@ use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use gstreamer_video::VideoMeta;
 use secrecy::ExposeSecret;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
-/// Decoded pictures that wait for the camera's thread; the oldest goes first. At 1080p one holds 3 MB.
+/// Decoded pictures that wait for the camera's thread, 3 MB each at 1080p. When it is full the decoder waits (a replayed group comes in a
+/// burst, of which nothing may be lost) and the jitter buffer, which is bounded, drops.
 const MAX_FRAMES: u32 = 2;
 
 /// How much media the jitter buffer holds at most, and how long it waits for a lost packet. Over TCP nothing is lost and nothing
@@ -31,14 +32,34 @@ const TEARDOWN_LIMIT: Duration = Duration::from_millis(500);
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct UnitCounts {
     pub(super) received: u64,
-    pub(super) dropped: u64,
+    /// Not decoded after a loss.
+    pub(super) lost: u64,
+    /// Held back while idle, whether they were decoded later or not.
+    pub(super) held: u64,
+    /// Groups of held units that were decoded after all.
+    pub(super) groups_replayed: u64,
+}
+
+/// How much of a camera's stream is to be decoded; shared by all its connections.
+#[derive(Debug, Default)]
+pub(super) struct DecodingSwitch {
+    key_frames_only: AtomicBool,
+}
+
+impl DecodingSwitch {
+    pub(super) fn set(&self, decoding: Decoding) {
+        self.key_frames_only.store(decoding == Decoding::KeyFrames, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Decoding {
+        if self.key_frames_only.load(Ordering::Relaxed) { Decoding::KeyFrames } else { Decoding::All }
+    }
 }
 
 /// What GStreamer's threads write and the camera's thread reads.
 pub(super) struct Taps {
-    received: AtomicU64,
-    dropped: AtomicU64,
-    gate: Mutex<UnitGate>,
+    decoding: Arc<DecodingSwitch>,
+    state: Mutex<GateState>,
     /// The video that was asked for.
     selected: OnceLock<Codec>,
     /// Encoding of a video that cannot be read.
@@ -48,23 +69,27 @@ pub(super) struct Taps {
     failure: OnceLock<Failure>,
 }
 
-impl Default for Taps {
-    fn default() -> Self {
+/// The gate and what went through it.
+struct GateState {
+    gate: UnitGate<gst::Buffer>,
+    counts: UnitCounts,
+}
+
+impl Taps {
+    pub(super) fn new(decoding: Arc<DecodingSwitch>, limits: HoldLimits) -> Self {
+        let state = GateState { gate: UnitGate::new(limits), counts: UnitCounts::default() };
         Self {
-            received: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
-            gate: Mutex::new(UnitGate::new()),
+            decoding,
+            state: Mutex::new(state),
             selected: OnceLock::new(),
             unreadable: OnceLock::new(),
             stream: OnceLock::new(),
             failure: OnceLock::new(),
         }
     }
-}
 
-impl Taps {
     pub(super) fn counts(&self) -> UnitCounts {
-        UnitCounts { received: self.received.load(Ordering::Relaxed), dropped: self.dropped.load(Ordering::Relaxed) }
+        self.state().counts
     }
 
     pub(super) fn stream(&self) -> Option<&(Codec, String)> {
@@ -76,7 +101,7 @@ impl Taps {
     }
 
     pub(super) fn close_gate(&self) {
-        self.gate().close();
+        self.state().gate.close();
     }
 
     /// Says more exactly why nothing was set up: rtspsrc itself only knows that every stream was declined.
@@ -89,17 +114,21 @@ impl Taps {
     }
 
     /// Decides over a unit, and counts it.
-    fn admit(&self, unit: UnitFlags) -> bool {
-        let admitted = self.gate().admit(unit);
-        self.received.fetch_add(1, Ordering::Relaxed);
-        if !admitted {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+    fn admit(&self, unit: &Unit<gst::Buffer>) -> Verdict<gst::Buffer> {
+        let mut state = self.state();
+        let verdict = state.gate.admit(unit, self.decoding.get());
+        state.counts.received += 1;
+        match verdict {
+            Verdict::Decode | Verdict::DecodeAlone => {}
+            Verdict::Lost => state.counts.lost += 1,
+            Verdict::Held => state.counts.held += 1,
+            Verdict::Replay(_) => state.counts.groups_replayed += 1,
         }
-        admitted
+        verdict
     }
 
-    fn gate(&self) -> MutexGuard<'_, UnitGate> {
-        self.gate.lock().expect("no holder of this lock panics")
+    fn state(&self) -> MutexGuard<'_, GateState> {
+        self.state.lock().expect("no holder of this lock panics")
     }
 }
 
@@ -136,15 +165,13 @@ pub(super) fn select_video(source: &gst::Element, taps: &Arc<Taps>) {
     let taps = Arc::clone(taps);
     source.connect("select-stream", false, move |values| {
         let caps = values.get(2).and_then(|value| value.get::<gst::Caps>().ok());
-        let wanted = caps.is_some_and(|caps| match video_encoding(&caps) {
-            Some(encoding) => match codec_of(&encoding) {
-                Some(codec) => taps.selected.set(codec).is_ok(),
-                None => {
-                    taps.unreadable.get_or_init(|| detail(&encoding));
-                    false
-                }
-            },
-            None => false,
+        let encoding = caps.as_ref().and_then(video_encoding);
+        let wanted = encoding.is_some_and(|encoding| {
+            let Some(codec) = codec_of(&encoding) else {
+                taps.unreadable.get_or_init(|| detail(&encoding));
+                return false;
+            };
+            taps.selected.set(codec).is_ok()
         });
         Some(wanted.to_value())
     });
@@ -205,19 +232,49 @@ fn append_decoder(
     Ok(decoder.name)
 }
 
-/// Drops the units at `pad` that the gate does not admit.
+/// Lets the units at `pad` through to the decoder as the gate decides.
 fn gate_units(pad: &gst::Pad, taps: &Arc<Taps>) {
     let taps = Arc::clone(taps);
-    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
-        let Some(unit) = info.buffer() else { return gst::PadProbeReturn::Ok };
-        let flags = unit.flags();
-        let admitted = taps.admit(UnitFlags {
-            delta: flags.contains(gst::BufferFlags::DELTA_UNIT),
-            after_loss: flags.contains(gst::BufferFlags::DISCONT),
-            corrupt: flags.contains(gst::BufferFlags::CORRUPTED),
-        });
-        if admitted { gst::PadProbeReturn::Ok } else { gst::PadProbeReturn::Drop }
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let (Some(buffer), Some(decoder)) = (info.buffer(), pad.peer()) else { return gst::PadProbeReturn::Ok };
+        let unit = unit_of(buffer);
+        match taps.admit(&unit) {
+            Verdict::Decode => gst::PadProbeReturn::Ok,
+            Verdict::Lost | Verdict::Held => gst::PadProbeReturn::Drop,
+            Verdict::DecodeAlone => {
+                if decoder.chain(unit.data).is_err() {
+                    // Pushed again, the same failure reaches the source, which reports it.
+                    return gst::PadProbeReturn::Ok;
+                }
+                // A gap after it drains the decoder (GstVideoDecoder, `GST_EVENT_GAP`): streams with B-frames give a key frame out
+                // only when later frames arrive, and those are held.
+                let at = gst::ClockTime::try_from(unit.pts).unwrap_or_default();
+                decoder.send_event(gst::event::Gap::builder(at).build());
+                gst::PadProbeReturn::Drop
+            }
+            Verdict::Replay(group) => {
+                // Straight into the decoder: pushed on `pad`, each would come here again. What fails, fails again with the unit that
+                // follows, and is reported by the source.
+                for held in group {
+                    if decoder.chain(held).is_err() {
+                        break;
+                    }
+                }
+                gst::PadProbeReturn::Ok
+            }
+        }
     });
+}
+
+fn unit_of(buffer: &gst::Buffer) -> Unit<gst::Buffer> {
+    let flags = buffer.flags();
+    let flags = UnitFlags {
+        delta: flags.contains(gst::BufferFlags::DELTA_UNIT),
+        after_loss: flags.contains(gst::BufferFlags::DISCONT),
+        corrupt: flags.contains(gst::BufferFlags::CORRUPTED),
+    };
+    let pts = buffer.pts().unwrap_or_default().into();
+    Unit { flags, pts, size_bytes: buffer.size(), data: buffer.clone() }
 }
 
 /// Where decoded pictures wait for the camera's thread.
@@ -226,7 +283,6 @@ pub(super) fn frame_sink() -> AppSink {
     let sink = AppSink::builder()
         .caps(&caps)
         .max_buffers(MAX_FRAMES)
-        .drop(true)
         .sync(false)
         .async_(false)
         .enable_last_sample(false)

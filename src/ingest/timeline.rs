@@ -8,11 +8,11 @@
 use crate::clock::{MediaTime, Mono};
 use std::time::Duration;
 
-/// The smallest step between two frames: what a repeated presentation time, or none, is worth.
+/// The smallest step between two frames: what an interruption is worth if no time passed.
 const LEAST_STEP: Duration = Duration::from_micros(1);
 
 /// Where a frame lies on the timeline.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Placed {
     /// Later than that of every frame before.
     pub(super) media: MediaTime,
@@ -54,28 +54,26 @@ impl Timeline {
         self.jumps
     }
 
-    /// Places a frame with this presentation time, which arrived at `mono`.
-    pub(super) fn place(&mut self, pts: Duration, mono: Mono) -> Placed {
+    /// Places a frame with this presentation time, which arrived at `mono`. None if it was placed before: a decoder that
+    /// starts over gives the key frame a second time.
+    pub(super) fn place(&mut self, pts: Duration, mono: Mono) -> Option<Placed> {
         let media = match self.last {
             None => MediaTime::default(),
+            Some(last) if pts == last.pts && !self.interrupted => return None,
             Some(last) => MediaTime(last.media.0.saturating_add(self.step(&last, pts, mono))),
         };
         self.interrupted = false;
         self.last = Some(Last { media, pts, mono });
-        Placed { media, segment: self.segment }
+        Some(Placed { media, segment: self.segment })
     }
 
     /// How far the timeline advances; counts the segment if one begins.
     fn step(&mut self, last: &Last, pts: Duration, mono: Mono) -> Duration {
-        let continuous = match pts.checked_sub(last.pts) {
-            Some(step) => step <= self.max_gap,
-            None => false,
-        };
-        if continuous && !self.interrupted {
-            return (pts - last.pts).max(LEAST_STEP);
-        }
-        if !self.interrupted {
-            self.jumps += 1;
+        let step = pts.checked_sub(last.pts).filter(|step| *step <= self.max_gap);
+        match step {
+            Some(step) if !self.interrupted => return step,
+            None if !self.interrupted => self.jumps += 1,
+            Some(_) | None => {}
         }
         self.segment += 1;
         mono.since(last.mono).max(LEAST_STEP)
@@ -91,6 +89,10 @@ mod tests {
         Duration::from_secs_f64(value)
     }
 
+    fn at(media_secs: f64, segment: u32) -> Option<Placed> {
+        Some(Placed { media: MediaTime(secs(media_secs)), segment })
+    }
+
     fn timeline() -> Timeline {
         Timeline::new(secs(10.0))
     }
@@ -99,9 +101,9 @@ mod tests {
     fn within_a_connection_media_time_advances_as_the_stream_says() {
         let mut timeline = timeline();
         // Arrival is late and uneven; the stream's own time counts.
-        assert_eq!(timeline.place(secs(5.0), Mono(secs(1.0))).media.0, Duration::ZERO);
-        assert_eq!(timeline.place(secs(5.04), Mono(secs(1.5))).media.0, secs(0.04));
-        assert_eq!(timeline.place(secs(9.04), Mono(secs(1.6))), Placed { media: MediaTime(secs(4.04)), segment: 0 });
+        assert_eq!(timeline.place(secs(5.0), Mono(secs(1.0))), Some(Placed::default()));
+        assert_eq!(timeline.place(secs(5.04), Mono(secs(1.5))), at(0.04, 0));
+        assert_eq!(timeline.place(secs(9.04), Mono(secs(1.6))), at(4.04, 0));
         assert_eq!(timeline.jumps(), 0);
     }
 
@@ -111,11 +113,8 @@ mod tests {
         timeline.place(secs(100.0), Mono(secs(1.0)));
         timeline.interrupt();
         let placed = timeline.place(secs(100.04), Mono(secs(31.0)));
-        assert_eq!(placed, Placed { media: MediaTime(secs(30.0)), segment: 1 });
-        assert_eq!(
-            timeline.place(secs(100.08), Mono(secs(31.0))),
-            Placed { media: MediaTime(secs(30.04)), segment: 1 }
-        );
+        assert_eq!(placed, at(30.0, 1));
+        assert_eq!(timeline.place(secs(100.08), Mono(secs(31.0))), at(30.04, 1));
         assert_eq!(timeline.jumps(), 0);
     }
 
@@ -123,8 +122,8 @@ mod tests {
     fn a_step_back_or_far_forward_begins_a_segment_and_is_counted() {
         let mut timeline = timeline();
         timeline.place(secs(50.0), Mono(secs(1.0)));
-        assert_eq!(timeline.place(secs(0.0), Mono(secs(1.04))), Placed { media: MediaTime(secs(0.04)), segment: 1 });
-        assert_eq!(timeline.place(secs(4000.0), Mono(secs(1.08))), Placed { media: MediaTime(secs(0.08)), segment: 2 });
+        assert_eq!(timeline.place(secs(0.0), Mono(secs(1.04))), at(0.04, 1));
+        assert_eq!(timeline.place(secs(4000.0), Mono(secs(1.08))), at(0.08, 2));
         assert_eq!(timeline.jumps(), 2);
     }
 
@@ -132,7 +131,15 @@ mod tests {
     fn an_interruption_before_the_first_frame_is_none() {
         let mut timeline = timeline();
         timeline.interrupt();
-        assert_eq!(timeline.place(secs(3.0), Mono(secs(9.0))), Placed { media: MediaTime::default(), segment: 0 });
+        assert_eq!(timeline.place(secs(3.0), Mono(secs(9.0))), Some(Placed::default()));
+    }
+
+    #[test]
+    fn a_picture_given_twice_is_placed_once() {
+        let mut timeline = timeline();
+        timeline.place(secs(5.0), Mono(secs(1.0)));
+        assert_eq!(timeline.place(secs(5.0), Mono(secs(3.0))), None);
+        assert_eq!(timeline.place(secs(5.04), Mono(secs(3.0))), at(0.04, 0));
     }
 
     proptest! {
@@ -147,12 +154,12 @@ mod tests {
                 if interrupt {
                     timeline.interrupt();
                 }
-                let placed = timeline.place(Duration::from_micros(pts_us), Mono(mono));
+                let Some(placed) = timeline.place(Duration::from_micros(pts_us), Mono(mono)) else { continue };
                 if let Some((before, at)) = last {
                     prop_assert!(placed.media > before.media);
                     prop_assert!(placed.segment >= before.segment);
                     let step = placed.media.since(before.media);
-                    let allowed = if placed.segment == before.segment { secs(10.0) } else { (mono - at.0).max(LEAST_STEP) };
+                    let allowed = if placed.segment == before.segment { secs(10.0) } else { Mono(mono).since(at).max(LEAST_STEP) };
                     prop_assert!(step <= allowed);
                     prop_assert!(!interrupt || placed.segment == before.segment + 1);
                 }

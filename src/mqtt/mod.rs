@@ -128,7 +128,8 @@ pub struct Link {
     shared: Arc<Shared>,
     clocks: Arc<dyn Clocks>,
     thread: Option<std::thread::JoinHandle<()>>,
-    ended: Receiver<Farewell>,
+    /// In a mutex only because a link is shared by threads; `stop` alone receives.
+    ended: Mutex<Receiver<Farewell>>,
 }
 
 impl Link {
@@ -145,7 +146,7 @@ impl Link {
             // The receiver is gone after a drop without `stop`: then nobody wants to know.
             let _ = report.send(farewell);
         })?;
-        Ok(Self { shared, clocks, thread: Some(thread), ended })
+        Ok(Self { shared, clocks, thread: Some(thread), ended: Mutex::new(ended) })
     }
 
     /// Sets what a retained topic says. Sent with `QoS` 1 when connected, again after every connect, and not if it says so
@@ -185,7 +186,8 @@ impl Link {
         self.shared.lock().stop = Stop::Orderly { by };
         self.shared.wake.notify_one();
         // The thread ends by itself at the limit; the second more is for its last database transaction.
-        match self.ended.recv_timeout(limit + Duration::from_secs(1)) {
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        match ended.recv_timeout(limit + Duration::from_secs(1)) {
             Ok(farewell) => {
                 self.join();
                 farewell

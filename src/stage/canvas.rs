@@ -111,17 +111,6 @@ impl Plane {
         self.samples[y * self.width + x]
     }
 
-    /// Bilinear interpolation at a place counted in samples from the centre of the first.
-    #[must_use]
-    fn linear(&self, x: f32, y: f32) -> f32 {
-        let (x0, y0) = (x.floor(), y.floor());
-        let (fx, fy) = (x - x0, y - y0);
-        let at = |dx, dy| f32::from(self.clamped(x0 as isize + dx, y0 as isize + dy));
-        let upper = at(0, 0) + (at(1, 0) - at(0, 0)) * fx;
-        let lower = at(0, 1) + (at(1, 1) - at(0, 1)) * fx;
-        upper + (lower - upper) * fy
-    }
-
     /// Catmull-Rom interpolation: sharper than bilinear, for what is scaled once.
     #[must_use]
     fn cubic(&self, x: f32, y: f32) -> u8 {
@@ -260,37 +249,83 @@ impl Placement {
 }
 
 impl Picture {
-    /// Lays a cut-out over this picture; what falls outside is not drawn.
+    /// Lays a cut-out over this picture, interpolated bilinearly; what falls outside is not drawn.
     pub fn lay(&mut self, cutout: &Cutout, placement: &Placement) {
-        let (width, height) = cutout.size();
-        let (width, height) = (width as f32 * placement.scale, height as f32 * placement.scale);
-        let spread = placement.lean.abs();
         for (plane, target) in self.planes.iter_mut().enumerate() {
-            let halves = if plane == 0 { 1.0 } else { 2.0 };
-            let source = &cutout.picture.planes[plane];
-            let within = |edge: f32, limit: usize| ((edge / halves).max(0.0) as usize).min(limit);
-            let rows = within(placement.left_top.y, target.height)
-                ..within(placement.left_top.y + height + halves, target.height);
-            let columns = within(placement.left_top.x - spread, target.width)
-                ..within(placement.left_top.x + width + spread + halves, target.width);
-            for row in rows {
-                let down = (row as f32 + 0.5) * halves - placement.left_top.y;
-                let shift = placement.left_top.x + placement.lean * (1.0 - down / height);
-                let y = down / placement.scale;
-                for column in columns.clone() {
-                    let x = ((column as f32 + 0.5) * halves - shift) / placement.scale;
-                    if x < 0.0 || y < 0.0 || x * placement.scale > width || y * placement.scale > height {
-                        continue;
-                    }
-                    let alpha = cutout.alpha.linear(x - 0.5, y - 0.5) / 255.0 * placement.opacity;
-                    if alpha > 0.002 {
-                        let over = source.linear(x / halves - 0.5, y / halves - 0.5);
-                        let under = &mut target.samples[row * target.width + column];
-                        *under = (f32::from(*under) + (over - f32::from(*under)) * alpha).round() as u8;
-                    }
-                }
-            }
+            lay_plane(target, plane, cutout, placement);
         }
+    }
+}
+
+/// Lays one plane. Fixed-point arithmetic throughout: this is most of the work of composing.
+fn lay_plane(target: &mut Plane, plane: usize, cutout: &Cutout, placement: &Placement) {
+    let halves = if plane == 0 { 1.0 } else { 2.0 };
+    let source = &cutout.picture.planes[plane];
+    let (width, height) = cutout.size();
+    let (left_top, lean) = (placement.left_top, placement.lean);
+    let drawn_height = height as f32 * placement.scale;
+    let opacity = (placement.opacity.clamp(0.0, 1.0) * 256.0) as u32;
+    // From the centre of a target sample to the cut-out's pixels.
+    let step = halves / placement.scale;
+    for row in span(left_top.y, drawn_height, halves, target.height) {
+        let down = (row as f32 + 0.5) * halves - left_top.y;
+        let shifted = left_top.x + lean * (1.0 - down / drawn_height);
+        let y = down / placement.scale;
+        let alpha_rows = Rows::at(&cutout.alpha, y);
+        let source_rows = Rows::at(source, y / halves);
+        let columns = span(shifted, width as f32 * placement.scale, halves, target.width);
+        let x = ((columns.start as f32 + 0.5) * halves - shifted) / placement.scale;
+        let (mut alpha_at, alpha_step) = (fixed(x - 0.5), fixed(step));
+        let (mut source_at, source_step) = (fixed(x / halves - 0.5), fixed(step / halves));
+        for under in &mut target.samples[row * target.width..][columns] {
+            let alpha = alpha_rows.interpolate(alpha_at) * opacity >> 16;
+            if alpha > 0 {
+                let over = source_rows.interpolate(source_at);
+                // Both terms scaled by 255 * 256; the sum stays below 2^24.
+                let mixed = over * alpha + u32::from(*under) * 256 * (255 - alpha);
+                *under = ((mixed + 255 * 128) / (255 * 256)) as u8;
+            }
+            alpha_at += alpha_step;
+            source_at += source_step;
+        }
+    }
+}
+
+/// Target samples whose centre lies between `start` and `start + length`, given in output pixels.
+fn span(start: f32, length: f32, halves: f32, limit: usize) -> std::ops::Range<usize> {
+    let first_after = |edge: f32| ((edge / halves - 0.5).ceil().max(0.0) as usize).min(limit);
+    first_after(start)..first_after(start + length)
+}
+
+/// With 16 bits after the point.
+fn fixed(value: f32) -> i32 {
+    (value * 65_536.0) as i32
+}
+
+/// The two rows of a plane between which a place lies.
+struct Rows<'a> {
+    upper: &'a [u8],
+    lower: &'a [u8],
+    /// Share of the lower one, 0..256.
+    share: u32,
+}
+
+impl<'a> Rows<'a> {
+    /// For a place counted in samples from the upper edge.
+    fn at(plane: &'a Plane, y: f32) -> Self {
+        let y = fixed(y - 0.5);
+        let row = |index: i32| &plane.samples[index.clamp(0, plane.height as i32 - 1) as usize * plane.width..][..plane.width];
+        Self { upper: row(y >> 16), lower: row((y >> 16) + 1), share: (y >> 8) as u32 & 255 }
+    }
+
+    /// The value at a fixed-point place counted from the centre of the first sample, times 256.
+    fn interpolate(&self, x: i32) -> u32 {
+        let last = self.upper.len() - 1;
+        let first = ((x >> 16).max(0) as usize).min(last);
+        let second = (((x >> 16) + 1).max(0) as usize).min(last);
+        let share = (x >> 8) as u32 & 255;
+        let mix = |row: &[u8]| u32::from(row[first]) * (256 - share) + u32::from(row[second]) * share;
+        (mix(self.upper) * (256 - self.share) + mix(self.lower) * self.share) >> 8
     }
 }
 

@@ -113,7 +113,7 @@ fn description(scene: &Scene) -> String {
     let encoder = match scene.codec {
         Codec::H264 => format!(
             "x264enc speed-preset=superfast bframes=0 rc-lookahead=0 sync-lookahead=0 threads=1 bitrate={kilobits} \
-             key-int-max={gop} option-string=\"keyint={gop}:min-keyint={gop}:scenecut=0\" ! \
+             key-int-max={gop} option-string=\"keyint={gop}:min-keyint={gop}:scenecut=0:trellis=0\" ! \
              video/x-h264,profile=main ! h264parse"
         ),
         Codec::H265 => format!(

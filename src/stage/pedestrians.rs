@@ -52,9 +52,11 @@ fn difference(frame: &Picture, background: &Picture) -> Plane {
     for y in 0..luma.height {
         let row = y * luma.width..(y + 1) * luma.width;
         let chroma = &chroma[y / 2 * blue.width..][..blue.width];
-        let target = &mut foreground.samples[row.clone()];
-        for (x, (now, still)) in luma.samples[row.clone()].iter().zip(&still_luma.samples[row]).enumerate() {
-            target[x] = u8::from(now.abs_diff(*still) > THRESHOLD) | chroma[x / 2];
+        let pairs = foreground.samples[row.clone()].chunks_exact_mut(2).zip(chroma);
+        let compared = luma.samples[row.clone()].chunks_exact(2).zip(still_luma.samples[row].chunks_exact(2));
+        for ((target, chroma), (now, still)) in pairs.zip(compared) {
+            target[0] = u8::from(now[0].abs_diff(still[0]) > THRESHOLD) | chroma;
+            target[1] = u8::from(now[1].abs_diff(still[1]) > THRESHOLD) | chroma;
         }
     }
     foreground
@@ -64,18 +66,28 @@ fn difference(frame: &Picture, background: &Picture) -> Plane {
 fn without_thin_parts(foreground: &Plane) -> Plane {
     let mut kept = Plane::filled(foreground.width, foreground.height, 0);
     let mut runs = vec![0; foreground.width];
-    for y in 0..=foreground.height {
-        for (x, run) in runs.iter_mut().enumerate() {
-            if y < foreground.height && foreground.samples[y * foreground.width + x] == 1 {
-                *run += 1;
+    // Columns in eights with a run in progress: the rest of an empty row is skipped, and most of the picture is empty.
+    let mut running = vec![false; foreground.width.div_ceil(TILE)];
+    let below_last = vec![0; foreground.width];
+    let rows = foreground.samples.chunks_exact(foreground.width).chain([&below_last[..]]);
+    for (y, row) in rows.enumerate() {
+        for ((tile, samples), running) in row.chunks(TILE).enumerate().zip(&mut running) {
+            if !*running && samples.iter().all(|&sample| sample == 0) {
                 continue;
             }
-            if *run >= MIN_RUN {
-                for row in y - *run..y {
-                    kept.samples[row * foreground.width + x] = 1;
+            *running = samples.contains(&1);
+            for (x, &sample) in (tile * TILE..).zip(samples) {
+                if sample == 1 {
+                    runs[x] += 1;
+                    continue;
                 }
+                if runs[x] >= MIN_RUN {
+                    for row in y - runs[x]..y {
+                        kept.samples[row * foreground.width + x] = 1;
+                    }
+                }
+                runs[x] = 0;
             }
-            *run = 0;
         }
     }
     kept
@@ -147,7 +159,7 @@ fn grown(
     Part { columns: samples(columns, across), rows: samples(rows, down), ground }
 }
 
-/// Cuts a part out of the frame, with an edge that fades over three samples.
+/// Cuts a part out of the frame.
 fn cut(frame: &Picture, foreground: &Plane, part: &Part) -> Walker {
     let (width, height) = (part.columns.len(), part.rows.len());
     let mut picture = Picture::grey(width, height);
@@ -160,21 +172,32 @@ fn cut(frame: &Picture, foreground: &Plane, part: &Part) -> Walker {
             target.samples[y * columns..][..columns].copy_from_slice(&source.samples[from..][..columns]);
         }
     }
+    let alpha = softened(foreground, part);
+    Walker { left: part.columns.start, top: part.rows.start, ground: part.ground, cutout: Cutout { picture, alpha } }
+}
+
+/// Alpha of a part: the share of foreground among the 5 by 5 samples around each. A third of them is enough to be opaque, which
+/// closes holes in grey clothes on grey ground.
+fn softened(foreground: &Plane, part: &Part) -> Plane {
+    const REACH: usize = 2;
+    let (width, height) = (part.columns.len(), part.rows.len());
     let mut alpha = Plane::filled(width, height, 0);
-    for y in 0..height {
-        for x in 0..width {
-            let mut near = 0_u16;
-            for dy in -2..=2 {
-                for dx in -2..=2 {
-                    let at = |start: usize, offset: usize, d: isize| (start + offset) as isize + d;
-                    near += u16::from(foreground.clamped(at(part.columns.start, x, dx), at(part.rows.start, y, dy)));
-                }
+    let mut sums = vec![0_u16; width + 2 * REACH];
+    for (y, target) in part.rows.clone().zip(alpha.samples.chunks_exact_mut(width)) {
+        sums.fill(0);
+        let columns = part.columns.start.saturating_sub(REACH)..(part.columns.end + REACH).min(foreground.width);
+        let skipped = columns.start + REACH - part.columns.start;
+        for near in y.saturating_sub(REACH)..(y + REACH + 1).min(foreground.height) {
+            let row = &foreground.samples[near * foreground.width..][columns.clone()];
+            for (sum, &sample) in sums[skipped..].iter_mut().zip(row) {
+                *sum += u16::from(sample);
             }
-            // A third of the neighbourhood is enough to be opaque: this closes holes in grey clothes on grey ground.
-            alpha.samples[y * width + x] = (near * 32).min(255) as u8;
+        }
+        for (alpha, near) in target.iter_mut().zip(sums.windows(2 * REACH + 1)) {
+            *alpha = (near.iter().sum::<u16>() * 32).min(255) as u8;
         }
     }
-    Walker { left: part.columns.start, top: part.rows.start, ground: part.ground, cutout: Cutout { picture, alpha } }
+    alpha
 }
 
 #[cfg(test)]

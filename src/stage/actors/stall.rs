@@ -140,11 +140,21 @@ impl Attendant {
             inside(walker.left, width, x) && inside(walker.top, height, y)
         })?;
         let alpha = &walker.cutout.alpha;
-        let solid = |x: usize, y: usize| alpha.samples[y * alpha.width + x] > 127;
-        let columns = || (0..alpha.width).filter(|&x| (0..alpha.height).any(|y| solid(x, y)));
-        let rows = || (0..alpha.height).filter(|&y| (0..alpha.width).any(|x| solid(x, y)));
-        let body = [columns().min()?, rows().min()?, columns().max()? + 1, rows().max()? + 1].map(|edge| edge as f32);
-        Some(Self { cutout: walker.cutout.clone(), body })
+        // Almost opaque: the soft rim is ground.
+        let solid = |x: usize, y: usize| alpha.samples[y * alpha.width + x] > 250;
+        let in_column = |x: &usize| (0..alpha.height).any(|y| solid(*x, y));
+        let middle = x as usize - walker.left;
+        // Whoever else was cut out with the attendant stands apart: the columns between are clear.
+        let left = (0..middle).rev().take_while(in_column).last()?;
+        let right = (middle..alpha.width).take_while(in_column).last()? + 1;
+        let rows = || (0..alpha.height).filter(|&y| (left..right).any(|x| solid(x, y)));
+        let body = [left, rows().min()?, right, rows().max()? + 1].map(|edge| edge as f32);
+        let mut cutout = walker.cutout.clone();
+        let kept = left.saturating_sub(2)..right + 2;
+        for row in cutout.alpha.samples.chunks_exact_mut(alpha.width) {
+            row.iter_mut().enumerate().filter(|(x, _)| !kept.contains(x)).for_each(|(_, alpha)| *alpha = 0);
+        }
+        Some(Self { cutout, body })
     }
 }
 
@@ -246,7 +256,7 @@ fn table(sketch: &mut Sketch) {
     }
     sketch.fill(
         &[(left, top), (right, top), (right - 0.08, top - depth), (left + 0.08, top - depth)],
-        [196, 200, 206, 255],
+        [150, 112, 76, 255],
     );
     let crates = [([222, 120, 30], -1.12), ([186, 34, 40], -0.66), ([92, 148, 48], -0.2), ([232, 190, 60], 0.26)];
     for (fruit, x) in crates {

@@ -1,14 +1,10 @@
 //! A camera that does not work: its state and the reason are right, the agent goes on trying, and frames flow again.
-#![cfg(feature = "staging")]
 
-mod camera_watch;
-mod rtsp_server;
-
-use camera_watch::{Record, Watch, open, with_login};
+use crate::rtsp_server::{H264, Options, Server};
+use crate::watch::{Record, Watch, open, with_login};
 use curbwatch::config::{RtspTransport, SecretSource};
 use curbwatch::ingest::{CameraState, Failure};
 use gstreamer_rtsp::RTSPLowerTrans;
-use rtsp_server::{H264, Options, Server};
 use std::net::TcpListener;
 
 const ANY: RTSPLowerTrans = RTSPLowerTrans::TCP.union(RTSPLowerTrans::UDP);
@@ -91,7 +87,7 @@ fn a_transport_that_the_camera_does_not_offer_is_said() {
 
 #[test]
 fn a_codec_that_is_not_read_is_named() {
-    let launch = "videotestsrc is-live=true ! video/x-raw,width=320,height=240 ! jpegenc ! rtpjpegpay name=pay0 pt=26";
+    let launch = "videotestsrc is-live=true ! video/x-raw,format=I420,width=320,height=240 ! jpegenc ! rtpjpegpay name=pay0 pt=26";
     let server = Server::start(&Options { launch, port: 0, credentials: None, transport: ANY });
     let record = fails_repeatedly_with(&Watch::start(open(server.url(), RtspTransport::Tcp), 30.0), "codec");
     assert_eq!(record.states[1].reason(), Some(&Failure::Codec("JPEG".to_owned())));
@@ -133,23 +129,28 @@ fn a_camera_that_dies_and_returns_goes_on_in_a_new_segment() {
 
 #[test]
 fn a_stream_that_falls_silent_is_stalled_and_rebuilt() {
-    // The encoder gets 50 pictures and then nothing; the connection stands.
-    let launch = H264.replacen("! x264enc", "! identity eos-after=-1 ! valve name=v ! x264enc", 1);
-    let launch = launch.replacen("valve name=v", "identity name=v sleep-time=0 drop-probability=0", 1);
-    let launch = launch.replacen("is-live=true", "is-live=true num-buffers=50", 1);
-    let server = Server::start(&Options { launch: &launch, port: 0, credentials: None, transport: ANY });
+    let server = serve(0);
     let watch = Watch::start(open(server.url(), RtspTransport::Tcp), 30.0);
-    let record =
-        watch.wait_for("two connections", |record| record.names().iter().filter(|n| **n == "online").count() >= 2);
-    record.assert_ordered();
+    watch.wait_for("frames", |record| record.frames.len() >= 10);
+    server.set_silent(true);
+    let stalled = watch.wait_for("the stall", |record| record.states.last().unwrap().as_str() == "stalled");
+    assert!(matches!(stalled.states.last().unwrap().reason(), Some(Failure::Stalled(_))));
+
+    server.set_silent(false);
+    let after = watch.wait_for("frames again", |record| record.frames.len() >= stalled.frames.len() + 10);
+    after.assert_ordered();
+    assert_eq!(after.frames.last().unwrap().0.segment, 1);
 }
 
 #[test]
-fn packets_lost_on_the_way_never_show_in_a_picture() {
-    let launch = format!("{} ! identity drop-probability=0.03 name=pay0", H264.replace("name=pay0", "name=lossless"));
+fn after_lost_packets_decoding_waits_for_a_key_frame() {
+    let launch = format!("{} ! identity drop-probability=0.01 name=pay0", H264.replace("name=pay0", "name=lossless"));
     let server = Server::start(&Options { launch: &launch, port: 0, credentials: None, transport: ANY });
     let watch = Watch::start(open(server.url(), RtspTransport::Udp), 30.0);
-    watch.wait_for("100 frames", |record| record.frames.len() >= 100);
-    println!("{:?}", watch.stats());
-    watch.stop().assert_ordered();
+    let record = watch.wait_for("200 frames", |record| record.frames.len() >= 200);
+    let stats = watch.stats();
+    assert!(stats.units_lost > 0, "{stats:?}");
+    assert!(stats.frames_decoded + stats.units_lost <= stats.units_received, "{stats:?}");
+    assert_eq!(record.names(), ["connecting", "online"]);
+    record.assert_ordered();
 }

@@ -2,11 +2,10 @@
 
 use gstreamer as gst;
 use gstreamer::glib;
-use gstreamer::prelude::*;
 use gstreamer_rtsp::RTSPLowerTrans;
 use gstreamer_rtsp_server as rtsp_server;
 use gstreamer_rtsp_server::prelude::*;
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,7 +23,7 @@ pub struct Options<'a> {
 
 /// H.264 640x360 at 25 fps, a key frame per second.
 pub const H264: &str = "videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=640,height=360,framerate=25/1 \
-     ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 threads=1 ! rtph264pay name=pay0 pt=96 config-interval=-1";
+     ! valve name=tap ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=25 threads=1 ! rtph264pay name=pay0 pt=96 config-interval=-1";
 
 /// H.265 320x240 at 10 fps, a key frame per second.
 pub const H265: &str = "videotestsrc is-live=true pattern=ball ! video/x-raw,format=I420,width=320,height=240,framerate=10/1 \
@@ -34,6 +33,7 @@ pub const H265: &str = "videotestsrc is-live=true pattern=ball ! video/x-raw,for
 /// A running server; it stops, and cuts its clients off, when dropped.
 pub struct Server {
     port: u16,
+    taps: Arc<Mutex<Vec<gst::Element>>>,
     main_loop: glib::MainLoop,
     thread: Option<JoinHandle<()>>,
 }
@@ -51,6 +51,12 @@ impl Server {
         factory.set_launch(&format!("( {} )", options.launch));
         factory.set_shared(true);
         factory.set_protocols(options.transport);
+        let taps = Arc::<Mutex<Vec<gst::Element>>>::default();
+        let configured = Arc::clone(&taps);
+        factory.connect_media_configure(move |_, media| {
+            let bin = media.element().downcast::<gst::Bin>().expect("a launched media is a bin");
+            configured.lock().expect("unpoisoned").extend(bin.by_name("tap"));
+        });
         if let Some((user, password)) = options.credentials {
             require_login(&server, &factory, user, password);
         }
@@ -72,12 +78,19 @@ impl Server {
             })
             .expect("a thread starts");
         let port = started.recv_timeout(Duration::from_secs(10)).expect("the server starts").expect("the port is free");
-        Self { port, main_loop, thread: Some(thread) }
+        Self { port, taps, main_loop, thread: Some(thread) }
     }
 
     /// Where the stream is.
     pub fn url(&self) -> String {
         format!("rtsp://127.0.0.1:{}/live", self.port)
+    }
+
+    /// Holds all pictures back, or lets them go again, while the connections stand.
+    pub fn set_silent(&self, silent: bool) {
+        for tap in self.taps.lock().expect("unpoisoned").iter() {
+            tap.set_property("drop", silent);
+        }
     }
 
     /// The TCP port on which it listens.

@@ -1,11 +1,11 @@
 //! Watches a camera as the agent does and records what it says.
 
-use curbwatch::clock::{ClockQuality, SystemClocks};
+use curbwatch::clock::{ClockQuality, Clocks, SystemClocks};
 use curbwatch::config::{RtspConfig, RtspTransport, SecretSource};
 use curbwatch::frame::{Frame, FrameLayout, FrameStamp};
 use curbwatch::ids::Name;
 use curbwatch::ingest::{
-    BackoffSettings, CameraSource, CameraState, ConnectLimiter, Ingest, IngestSettings, IngestStats, Sink,
+    BackoffSettings, CameraSource, CameraState, ConnectLimiter, Decoding, Ingest, IngestSettings, IngestStats, Sink,
 };
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -18,6 +18,8 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 pub struct Record {
     pub states: Vec<CameraState>,
     pub frames: Vec<(FrameStamp, FrameLayout)>,
+    /// Age of each frame by this host's clock when it was passed on; exact where the server tells its time.
+    pub ages: Vec<jiff::SignedDuration>,
 }
 
 impl Record {
@@ -47,7 +49,10 @@ struct Recorder {
 
 impl Sink for Recorder {
     fn frame(&self, frame: Frame) {
-        self.record.lock().expect("unpoisoned").frames.push((*frame.stamp(), *frame.layout()));
+        let mut record = self.record.lock().expect("unpoisoned");
+        record.ages.push(SystemClocks::new().wall().duration_since(frame.stamp().wall));
+        record.frames.push((*frame.stamp(), *frame.layout()));
+        drop(record);
         self.changed.notify_all();
     }
     fn state(&self, state: CameraState) {
@@ -59,7 +64,7 @@ impl Sink for Recorder {
 /// A camera being watched.
 pub struct Watch {
     recorder: Arc<Recorder>,
-    ingest: Ingest,
+    ingest: Option<Ingest>,
 }
 
 /// Quick enough for a test, and otherwise as in production.
@@ -73,6 +78,7 @@ pub fn settings() -> IngestSettings {
         answer_limit: Duration::from_secs(2),
         first_picture_limit: Duration::from_secs(8),
         stall_limit: Duration::from_secs(2),
+        hold_limit: Duration::from_millis(1_500),
         backoff,
         seed: 1,
         ..IngestSettings::default()
@@ -97,26 +103,48 @@ impl Watch {
         let clocks = Arc::new(SystemClocks::new());
         let ingest = Ingest::start(source, settings(), recorder.clone(), clocks, ConnectLimiter::new(4))
             .expect("GStreamer and threads start");
-        Self { recorder, ingest }
+        Self { recorder, ingest: Some(ingest) }
     }
 
     /// Waits until the record is as wanted, and returns it.
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&Record) -> bool) -> Record {
         let record = self.recorder.record.lock().expect("unpoisoned");
-        let waited = self.recorder.changed.wait_timeout_while(record, LIMIT, |record| !wanted(record));
-        let (record, timed_out) = waited.expect("unpoisoned");
+        let outcome = self.recorder.changed.wait_timeout_while(record, LIMIT, |record| !wanted(record));
+        let (record, timed_out) = outcome.expect("unpoisoned");
         let seen = (&record.states, record.frames.len(), record.frames.last());
         assert!(!timed_out.timed_out(), "no {what} within {LIMIT:?}; seen: {seen:#?}");
         record.clone()
     }
 
+    pub fn set_decoding(&self, decoding: Decoding) {
+        self.ingest().set_decoding(decoding);
+    }
+
     pub fn stats(&self) -> IngestStats {
-        self.ingest.stats()
+        self.ingest().stats()
     }
 
     /// Stops within the limit and returns all that was said.
-    pub fn stop(self) -> Record {
-        self.ingest.stop(Duration::from_secs(5)).expect("the camera's thread stops in time");
+    pub fn stop(mut self) -> Record {
+        self.end();
         self.recorder.record.lock().expect("unpoisoned").clone()
+    }
+
+    fn ingest(&self) -> &Ingest {
+        self.ingest.as_ref().expect("taken only by the end")
+    }
+
+    fn end(&mut self) {
+        if let Some(ingest) = self.ingest.take() {
+            ingest.stop(Duration::from_secs(5)).expect("the camera's thread stops in time");
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.end();
+        }
     }
 }

@@ -1,16 +1,12 @@
 //! A camera that works: frames arrive over real sockets, whole, stamped, at the analysed rate.
-#![cfg(feature = "staging")]
 
-mod camera_watch;
-mod rtsp_server;
-
-use camera_watch::{Watch, open, with_login};
+use crate::rtsp_server::{H264, H265, Options, Server};
+use crate::watch::{Watch, open, with_login};
 use curbwatch::clock::ClockQuality;
 use curbwatch::config::RtspTransport;
 use curbwatch::frame::PixelFormat;
 use curbwatch::ingest::{CameraState, Codec};
 use gstreamer_rtsp::RTSPLowerTrans;
-use rtsp_server::{H264, H265, Options, Server};
 
 fn serve(launch: &str) -> Server {
     let transport = RTSPLowerTrans::TCP | RTSPLowerTrans::UDP;
@@ -50,7 +46,9 @@ fn h265_arrives() {
 
 #[test]
 fn what_the_agent_does_not_read_is_converted() {
-    let launch = H264.replace("format=I420", "format=Y444");
+    let launch = H264
+        .replace("format=I420", "format=Y444")
+        .replace("! rtph264pay", "! video/x-h264,profile=high-4:4:4 ! rtph264pay");
     let server = serve(&launch);
     let watch = Watch::start(open(server.url(), RtspTransport::Tcp), 30.0);
     let record = watch.wait_for("frames", |record| record.frames.len() >= 3);

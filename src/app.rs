@@ -1,0 +1,462 @@
+//! The agent: the one place that names the concrete types and ties them together.
+//!
+//! Threads: `main` (signals, status every [`STATUS_EVERY`]), `ingest-<camera>` each, `prepare` (until the model is loaded),
+//! `runner-<n>` per core, `recorder`, `mqtt`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
+//! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
+
+use crate::analysis::{Analysis, Finding, PrepareError, Prepared};
+use crate::clock::{Clocks, Mono};
+use crate::config::{Config, Loaded};
+use crate::contract::{self, Health, ModelHealth, OutboxHealth, QueueDrops, Topics, WallTime};
+use crate::evidence::{EvidenceDir, FileError};
+use crate::frame::Frame;
+use crate::health::{Drops, HostSampler, Latencies, Queue};
+use crate::incident::Incident;
+use crate::ingest::{CameraSource, CameraState, ConnectLimiter, Failure, Ingest, IngestSettings, Sink};
+use crate::mailbox::Mailboxes;
+use crate::mqtt::{Farewell, Link, MqttSettings};
+use crate::recorder::{self, Notice, Recorder, RecorderParts};
+use crate::status::{self, CameraView};
+use crate::store::{SharedStore, Store, StoreError};
+use jiff::tz::TimeZone;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Interval of the health message and of refreshed camera status.
+const STATUS_EVERY: Duration = Duration::from_secs(10);
+/// Time between two attempts to load a model that is missing or refused.
+const PREPARE_EVERY: Duration = Duration::from_secs(10);
+/// Connections set up at once to one host: recorders with many channels refuse a crowd.
+const CONNECTS_PER_HOST: usize = 2;
+/// How long all cameras together may take to stop.
+const INGEST_STOP_LIMIT: Duration = Duration::from_secs(2);
+/// How long the farewell to the hub may take.
+const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
+
+/// Why the agent cannot start. Whatever can be mended while it runs (broker, cameras, model) is not among these.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The folder of the agent's data cannot be made.
+    #[error("failed to make the data folder {path}")]
+    DataDir {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The time zone is not known.
+    #[error("failed to find the time zone {name}")]
+    TimeZone {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: jiff::Error,
+    },
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The evidence folder cannot be opened.
+    #[error(transparent)]
+    Evidence(#[from] FileError),
+    /// A thread cannot be started.
+    #[error("failed to start the thread {name}")]
+    Thread {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A camera's thread cannot be started.
+    #[error("failed to begin watching camera {camera}")]
+    Ingest {
+        /// The camera.
+        camera: String,
+        /// Why.
+        source: Failure,
+    },
+}
+
+/// A running agent.
+pub struct Agent {
+    core: Arc<Core>,
+    link: Arc<Link>,
+    ingests: Vec<Option<Ingest>>,
+    prepare: JoinHandle<()>,
+    sampler: HostSampler,
+    /// Frames analysed per camera at the last refresh, for the rate.
+    analysed_before: (Mono, Vec<u64>),
+}
+
+/// What the agent's threads share.
+struct Core {
+    config: Arc<Config>,
+    config_sha256: String,
+    time_zone: TimeZone,
+    topics: Topics,
+    started_at: WallTime,
+    started: Mono,
+    clocks: Arc<dyn Clocks>,
+    store: SharedStore,
+    mailboxes: Arc<Mailboxes<Frame>>,
+    views: Mutex<Vec<CameraView>>,
+    /// Told when a view changed.
+    changed: Arc<tokio::sync::Notify>,
+    analysis: OnceLock<Arc<Analysis>>,
+    /// Why there is no analysis, while there is none.
+    not_prepared: Mutex<Option<String>>,
+    latencies: Arc<Latencies>,
+    drops: Arc<Drops>,
+    is_stopping: AtomicBool,
+    /// Waited on by whoever must wake up when the agent stops.
+    stopping: (Mutex<()>, Condvar),
+}
+
+/// A camera's frames and states, on their way to the mailboxes and the views.
+struct CameraSink {
+    core: Arc<Core>,
+    camera: usize,
+}
+
+impl Sink for CameraSink {
+    fn frame(&self, frame: Frame) {
+        if self.core.mailboxes.put(self.camera, frame) {
+            self.core.drops.add(Queue::Mailbox, 1);
+        }
+    }
+
+    fn state(&self, state: CameraState) {
+        let id = &self.core.config.cameras[self.camera].id;
+        match state {
+            CameraState::Connecting | CameraState::Online(_) | CameraState::Disabled => {
+                tracing::info!(camera = %id, "{state}");
+            }
+            CameraState::Stalled { .. } | CameraState::Offline { .. } | CameraState::Unauthorised { .. } => {
+                tracing::error!(camera = %id, "{state}");
+            }
+        }
+        let view = CameraView { state, since: self.core.clocks.wall() };
+        self.core.views.lock().unwrap_or_else(PoisonError::into_inner)[self.camera] = view;
+        self.core.changed.notify_one();
+    }
+}
+
+/// The recorder's way to the hub's side.
+struct ToLink(Arc<Link>);
+
+impl Notice for ToLink {
+    fn recorded(&self) {
+        self.0.wake();
+    }
+    fn active(&self, topic: String, payload: Vec<u8>) {
+        self.0.state(topic, payload);
+    }
+}
+
+impl Agent {
+    /// Opens the store, reaches for the broker and the cameras, and begins to load the model. Returns at once.
+    pub fn start(loaded: Loaded, clocks: &Arc<dyn Clocks>) -> Result<Self, AppError> {
+        let config = Arc::new(loaded.config);
+        let data_dir = config.agent.data_dir.clone();
+        std::fs::create_dir_all(&data_dir).map_err(|source| AppError::DataDir { path: data_dir.clone(), source })?;
+        let time_zone = TimeZone::get(&config.agent.time_zone)
+            .map_err(|source| AppError::TimeZone { name: config.agent.time_zone.clone(), source })?;
+        let store = Store::open(&data_dir.join("curbwatch.db"), clocks.wall())?;
+        if let Some(path) = store.set_aside() {
+            tracing::error!(path = %path.display(), "the database was corrupt; it is set aside and a new one begun");
+        }
+        let store = SharedStore::new(store);
+        let evidence = EvidenceDir::open(&data_dir)?;
+        let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
+        let link = Link::start(settings, store.clone(), Arc::clone(clocks))
+            .map_err(|source| AppError::Thread { name: "mqtt".to_owned(), source })?;
+        let link = Arc::new(link);
+        let unseen = |_| CameraView { state: CameraState::Disabled, since: clocks.wall() };
+        let core = Arc::new(Core {
+            topics: Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id),
+            started_at: WallTime::new(clocks.wall(), &time_zone),
+            started: clocks.mono(),
+            mailboxes: Arc::new(Mailboxes::new(config.cameras.len())),
+            views: Mutex::new((0..config.cameras.len()).map(unseen).collect()),
+            changed: Arc::default(),
+            analysis: OnceLock::new(),
+            not_prepared: Mutex::new(Some("the model is being loaded".to_owned())),
+            latencies: Arc::default(),
+            drops: Arc::default(),
+            is_stopping: AtomicBool::new(false),
+            stopping: (Mutex::default(), Condvar::default()),
+            config_sha256: loaded.digest_sha256,
+            config: Arc::clone(&config),
+            clocks: Arc::clone(clocks),
+            store,
+            time_zone,
+        });
+        core.say_birth(&link, Vec::new());
+        let prepare = {
+            let (core, link) = (Arc::clone(&core), Arc::clone(&link));
+            named_thread("prepare", move || core.prepare_and_run(&link, evidence))?
+        };
+        let ingests = watch_cameras(&core)?;
+        let analysed_before = (clocks.mono(), vec![0; config.cameras.len()]);
+        let sampler = HostSampler::new(data_dir, clocks.mono());
+        Ok(Self { core, link, ingests, prepare, sampler, analysed_before })
+    }
+
+    /// Publishes status until `stop` completes; then stops in order.
+    pub async fn run_until(mut self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        let mut tick = tokio::time::interval(STATUS_EVERY);
+        let changed = Arc::clone(&self.core.changed);
+        loop {
+            tokio::select! {
+                () = &mut stop => break,
+                () = changed.notified() => self.say_cameras(),
+                _ = tick.tick() => {
+                    self.say_cameras();
+                    self.say_health();
+                }
+            }
+        }
+        self.stop();
+    }
+
+    /// Stops the cameras, lets the runners and the recorder finish, and says farewell to the hub.
+    fn stop(mut self) {
+        tracing::info!("stopping");
+        self.core.is_stopping.store(true, Ordering::Relaxed);
+        self.core.stopping.1.notify_all();
+        for ingest in self.ingests.iter().flatten() {
+            ingest.request_stop();
+        }
+        let deadline = Mono(self.core.clocks.mono().0 + INGEST_STOP_LIMIT);
+        for (camera, ingest) in self.core.config.cameras.iter().zip(self.ingests.drain(..)) {
+            let Some(ingest) = ingest else { continue };
+            if let Err(error) = ingest.stop(deadline.since(self.core.clocks.mono())) {
+                tracing::warn!(camera = %camera.id, "{error}");
+            }
+        }
+        self.core.mailboxes.close();
+        if self.prepare.join().is_err() {
+            tracing::error!("the analysis ended by a panic");
+        }
+        match Arc::into_inner(self.link).map(|link| link.stop(FAREWELL_LIMIT)) {
+            Some(Farewell::Said) => tracing::info!("stopped"),
+            Some(Farewell::NotConnected) => tracing::info!("stopped; the hub was not connected"),
+            Some(Farewell::TimedOut) | None => tracing::warn!("stopped without a farewell to the hub"),
+        }
+    }
+
+    /// Publishes the status of every camera; what has not changed is not sent again.
+    fn say_cameras(&mut self) {
+        let now = self.core.clocks.mono();
+        let elapsed = now.since(self.analysed_before.0).as_secs_f64();
+        let analysis = self.core.analysis.get();
+        let views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut counts = Vec::with_capacity(views.len());
+        for (index, (camera, view)) in self.core.config.cameras.iter().zip(&views).enumerate() {
+            let stats = self.ingests[index].as_ref().map(Ingest::stats).unwrap_or_default();
+            let analysed = analysis.map_or(0, |analysis| analysis.analysed(index));
+            let new = analysed.saturating_sub(self.analysed_before.1[index]);
+            let fps = if elapsed > 0.0 { new as f64 / elapsed } else { 0.0 };
+            counts.push(analysed);
+            let message = status::camera_status(&camera.id, view, &stats, fps, &self.core.time_zone);
+            self.link.state(self.core.topics.camera_status(&camera.id), contract::to_json(&message));
+        }
+        // A change of state in between is too short a window for a rate.
+        if elapsed >= STATUS_EVERY.as_secs_f64() / 2.0 {
+            self.analysed_before = (now, counts);
+        }
+    }
+
+    fn say_health(&mut self) {
+        let core = &self.core;
+        let now = core.clocks.mono();
+        let written = |instant| WallTime::new(instant, &core.time_zone);
+        let backlog = match core.store.lock().backlog() {
+            Ok(backlog) => Some(backlog),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the outbox");
+                None
+            }
+        };
+        let link = self.link.stats();
+        let mailbox = |(index, camera): (usize, &crate::config::CameraConfig)| QueueDrops {
+            queue: Queue::Mailbox.as_str().to_owned(),
+            camera: Some(camera.id.clone()),
+            dropped: core.mailboxes.dropped(index),
+        };
+        let evidence = QueueDrops {
+            queue: Queue::Evidence.as_str().to_owned(),
+            camera: None,
+            dropped: core.drops.total(Queue::Evidence),
+        };
+        let reason = core.not_prepared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let health = Health {
+            time: written(core.clocks.wall()),
+            uptime_secs: now.since(core.started).as_secs(),
+            host: status::host_health(&self.sampler.sample(now)),
+            model: ModelHealth { is_loaded: reason.is_none(), reason },
+            stages: status::stage_latencies(&core.latencies),
+            outbox: OutboxHealth {
+                backlog: backlog.map_or(0, |backlog| backlog.rows),
+                oldest: backlog.and_then(|backlog| backlog.oldest).map(written),
+                connects: link.connects,
+                sent: link.sent,
+                acknowledged: link.acknowledged,
+                refused: link.refused,
+                pictures_lost: link.pictures_lost,
+            },
+            queues: core.config.cameras.iter().enumerate().map(mailbox).chain([evidence]).collect(),
+        };
+        self.link.volatile_state(core.topics.health(), contract::to_json(&health));
+    }
+}
+
+/// Starts to watch every enabled camera.
+fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Ingest>>, AppError> {
+    let limiter = ConnectLimiter::new(CONNECTS_PER_HOST);
+    let watch = |(index, camera): (usize, &crate::config::CameraConfig)| {
+        if !camera.enabled {
+            return Ok(None);
+        }
+        let source = CameraSource { id: camera.id.clone(), rtsp: camera.rtsp.clone(), fps: camera.analysis.fps };
+        let sink = Arc::new(CameraSink { core: Arc::clone(core), camera: index });
+        Ingest::start(source, IngestSettings::default(), sink, Arc::clone(&core.clocks), Arc::clone(&limiter))
+            .map(Some)
+            .map_err(|source| AppError::Ingest { camera: camera.id.to_string(), source })
+    };
+    core.config.cameras.iter().enumerate().map(watch).collect()
+}
+
+impl Core {
+    /// Loads the model, trying again until it is there, then runs the analysis until the agent stops.
+    fn prepare_and_run(self: &Arc<Self>, link: &Arc<Link>, evidence: EvidenceDir) {
+        let Some(mut prepared) = self.prepare() else { return };
+        let model = status::model_identity(prepared.manifest());
+        self.say_birth(link, vec![model.clone()]);
+        let (findings, found) = sync_channel(recorder::MAX_WAITING);
+        let recorder = Recorder::new(RecorderParts {
+            config: Arc::clone(&self.config),
+            config_sha256: self.config_sha256.clone(),
+            time_zone: self.time_zone.clone(),
+            model,
+            evidence,
+            store: self.store.clone(),
+            notice: Arc::new(ToLink(Arc::clone(link))),
+            clocks: Arc::clone(&self.clocks),
+            latencies: Arc::clone(&self.latencies),
+            drops: Arc::clone(&self.drops),
+        });
+        let detectors = prepared.take_detectors();
+        let threads = self.analyse(prepared, detectors, findings, recorder, found, link);
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the analysis panicked");
+            }
+        }
+    }
+
+    /// Starts the runners and the recorder.
+    fn analyse(
+        self: &Arc<Self>,
+        prepared: Prepared,
+        detectors: Vec<crate::detect::Detector>,
+        findings: SyncSender<Finding>,
+        mut recorder: Recorder,
+        found: Receiver<Finding>,
+        link: &Link,
+    ) -> Vec<JoinHandle<()>> {
+        let open = {
+            let core = Arc::clone(self);
+            Box::new(move |camera: usize| core.open_incidents(camera))
+        };
+        let (mailboxes, latencies) = (Arc::clone(&self.mailboxes), Arc::clone(&self.latencies));
+        let analysis =
+            Arc::new(Analysis::new(prepared, mailboxes, findings, open, latencies, Arc::clone(&self.clocks)));
+        for (index, camera) in self.config.cameras.iter().enumerate() {
+            for (rule, incidents) in analysis.active(index) {
+                let (topic, payload) = recorder::active_message(&self.topics, &camera.id, &rule, incidents);
+                link.state(topic, payload);
+            }
+        }
+        let mut threads = Vec::new();
+        let core = Arc::clone(self);
+        threads.push(named_thread("recorder", move || recorder.run(&found, &|| core.is_stopping())));
+        for (number, detector) in detectors.into_iter().enumerate() {
+            let analysis = Arc::clone(&analysis);
+            threads.push(named_thread(&format!("runner-{number}"), move || analysis.run(detector)));
+        }
+        // The first preparation is the only one: nobody else sets it.
+        let _ = self.analysis.set(analysis);
+        threads
+            .into_iter()
+            .filter_map(|thread| thread.inspect_err(|error| tracing::error!("{}", chain(error))).ok())
+            .collect()
+    }
+
+    /// Tries to load the model until it succeeds; none if the agent stops first.
+    fn prepare(&self) -> Option<Prepared> {
+        let runners = match self.config.model.runners {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            some => usize::from(some),
+        };
+        let mut attempt = 0u64;
+        while !self.is_stopping() {
+            match Prepared::try_new(&self.config, runners) {
+                Ok(prepared) => {
+                    *self.not_prepared.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    let name = &prepared.manifest().name;
+                    tracing::info!(model = %name, runners, "the model is loaded; analysis begins");
+                    return Some(prepared);
+                }
+                Err(error) => self.say_not_prepared(&error, attempt),
+            }
+            attempt += 1;
+            let guard = self.stopping.0.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(self.stopping.1.wait_timeout_while(guard, PREPARE_EVERY, |()| !self.is_stopping()));
+        }
+        None
+    }
+
+    fn say_not_prepared(&self, error: &PrepareError, attempt: u64) {
+        let reason = chain(error);
+        // Once aloud, then every ten minutes.
+        if attempt.is_multiple_of(60) {
+            tracing::error!("nothing is analysed: {reason}; trying again every {} s", PREPARE_EVERY.as_secs());
+        }
+        *self.not_prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+
+    fn open_incidents(&self, camera: usize) -> Vec<Incident> {
+        let id = &self.config.cameras[camera].id;
+        match self.store.lock().open_incidents(id) {
+            Ok(open) => open.into_iter().map(|open| open.incident).collect(),
+            Err(error) => {
+                tracing::error!(camera = %id, error = &error as &dyn std::error::Error, "open incidents are not known");
+                Vec::new()
+            }
+        }
+    }
+
+    fn say_birth(&self, link: &Link, models: Vec<contract::ModelIdentity>) {
+        let birth = status::birth(&self.config, &self.config_sha256, self.started_at, models);
+        link.state(self.topics.birth(), contract::to_json(&birth));
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Ordering::Relaxed)
+    }
+}
+
+fn named_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, AppError> {
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    thread.spawn(work).map_err(|source| AppError::Thread { name: name.to_owned(), source })
+}
+
+/// An error and its sources, as one sentence.
+fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

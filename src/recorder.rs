@@ -1,0 +1,297 @@
+//! Findings → evidence on disk and rows in the store, in their order, on one thread.
+//!
+//! A picture is redacted and on disk before the transaction that names it; the incident and its outbox rows are one
+//! transaction. While the disk is full or read-only the recorder tries again and the runners wait: nothing that was found
+//! is lost. A picture that cannot be made is left out, and the event says so.
+
+use crate::analysis::Finding;
+use crate::clock::{Clocks, Mono};
+use crate::config::{CameraConfig, Config, EvidenceDelivery, RuleConfig};
+use crate::contract::{
+    self, Active, Delivery, DeliveryVia, EventParts, Evidence, FrameSize, ModelIdentity, Redaction, Topics, WallTime,
+};
+use crate::evidence::{EvidenceDir, JpegLimits, RedactedJpeg};
+use crate::health::{Drops, Latencies, Queue, Stage};
+use crate::ids::{IdSource, Name};
+use crate::incident::Phase;
+use crate::store::{Change, EvidenceFile, Message, SharedStore, StoreError};
+use jiff::tz::TimeZone;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+/// Findings that wait for the recorder at most; beyond it the runners wait.
+pub const MAX_WAITING: usize = 32;
+/// Time between two attempts to write to a disk that refuses.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// Largest picture, below the packet limits that brokers commonly set.
+const MAX_PICTURE_BYTES: usize = 1_000_000;
+/// Name of the flag of an event whose picture could not be made or kept.
+const FLAG_NO_PICTURE: &str = "evidence_failed";
+
+/// Tells the hub's side of the agent what the recorder did.
+pub trait Notice: Send + Sync {
+    /// New rows are in the outbox.
+    fn recorded(&self);
+    /// What is open now for a rule; empty when nothing is.
+    fn active(&self, topic: String, payload: Vec<u8>);
+}
+
+/// Writes findings; owned by its thread.
+pub struct Recorder {
+    config: Arc<Config>,
+    config_sha256: String,
+    time_zone: TimeZone,
+    topics: Topics,
+    model: ModelIdentity,
+    evidence: EvidenceDir,
+    store: SharedStore,
+    notice: Arc<dyn Notice>,
+    ids: IdSource,
+    clocks: Arc<dyn Clocks>,
+    latencies: Arc<Latencies>,
+    drops: Arc<Drops>,
+    swept: Option<Mono>,
+}
+
+/// What a recorder works with.
+pub struct RecorderParts {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Its digest, for events.
+    pub config_sha256: String,
+    /// Time zone in which times are written.
+    pub time_zone: TimeZone,
+    /// The model, for events.
+    pub model: ModelIdentity,
+    /// Where pictures are kept.
+    pub evidence: EvidenceDir,
+    /// The database.
+    pub store: SharedStore,
+    /// Who is told.
+    pub notice: Arc<dyn Notice>,
+    /// Time.
+    pub clocks: Arc<dyn Clocks>,
+    /// Where the time taken is counted.
+    pub latencies: Arc<Latencies>,
+    /// Where lost pictures are counted.
+    pub drops: Arc<Drops>,
+}
+
+/// The picture of a finding, on disk, or that there is none.
+enum Picture {
+    Kept(Box<EvidenceFile>),
+    NotWanted,
+    Failed,
+}
+
+impl Recorder {
+    /// Takes its parts.
+    #[must_use]
+    pub fn new(parts: RecorderParts) -> Self {
+        let agent = &parts.config.agent;
+        Self {
+            topics: Topics::new(&parts.config.hub.prefix, &agent.site, &agent.id),
+            config: parts.config,
+            config_sha256: parts.config_sha256,
+            time_zone: parts.time_zone,
+            model: parts.model,
+            evidence: parts.evidence,
+            store: parts.store,
+            notice: parts.notice,
+            ids: IdSource::from_os(),
+            clocks: parts.clocks,
+            latencies: parts.latencies,
+            drops: parts.drops,
+            swept: None,
+        }
+    }
+
+    /// Records until every sender of `findings` is gone. `give_up` says whether to stop trying to write to a disk that
+    /// refuses: the process is ending.
+    pub fn run(&mut self, findings: &Receiver<Finding>, give_up: &dyn Fn() -> bool) {
+        loop {
+            match findings.recv_timeout(Duration::from_mins(1)) {
+                Ok(finding) => self.record(&finding, give_up),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.sweep();
+        }
+    }
+
+    fn record(&mut self, finding: &Finding, give_up: &dyn Fn() -> bool) {
+        let began = self.clocks.mono();
+        let config = Arc::clone(&self.config);
+        let camera = &config.cameras[finding.camera];
+        let incident = &finding.transition.incident;
+        let Some(rule) = camera.rules.iter().find(|rule| rule.id == incident.rule) else {
+            tracing::error!(rule = %incident.rule, camera = %camera.id, "a finding of an unknown rule is lost");
+            return;
+        };
+        let picture = self.picture(finding, camera);
+        let mut refusals = 0u64;
+        while let Err(error) = self.store_change(finding, camera, rule, &picture) {
+            if give_up() {
+                tracing::error!(incident = %incident.id, error = &error as &dyn std::error::Error, "a finding is lost");
+                return;
+            }
+            if refusals == 0 {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the store refuses; trying again until it takes it"
+                );
+            }
+            refusals += 1;
+            std::thread::park_timeout(RETRY_AFTER);
+        }
+        if refusals > 0 {
+            tracing::warn!(refusals, "the store takes changes again");
+        }
+        self.notice.recorded();
+        let (topic, payload) = active_message(&self.topics, &camera.id, &rule.id, finding.active.clone());
+        self.notice.active(topic, payload);
+        self.latencies.record(Stage::Record, self.clocks.mono().since(began));
+    }
+
+    /// Makes the picture of an opened incident and keeps it on disk.
+    fn picture(&mut self, finding: &Finding, camera: &CameraConfig) -> Picture {
+        let transition = &finding.transition;
+        if transition.phase != Phase::Opened {
+            return Picture::NotWanted;
+        }
+        let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
+        let outline = Some(&transition.incident.bbox);
+        let lost = |what: &(dyn std::error::Error + 'static), drops: &Drops| {
+            drops.add(Queue::Evidence, 1);
+            tracing::error!(camera = %camera.id, error = what, "an incident goes without its picture");
+            Picture::Failed
+        };
+        let jpeg = match RedactedJpeg::try_from_frame(&finding.frame, &finding.sensitive, outline, limits) {
+            Ok(jpeg) => jpeg,
+            Err(error) => return lost(&error, &self.drops),
+        };
+        let id = self.ids.next(transition.at.wall);
+        let path = match self.evidence.write(id, &jpeg) {
+            Ok(path) => path,
+            Err(error) => return lost(&error, &self.drops),
+        };
+        let incident = transition.incident.id;
+        let (via, topic, reference) = match self.config.evidence.delivery {
+            EvidenceDelivery::Mqtt => {
+                let reference = Topics::evidence_ref(incident, id);
+                (DeliveryVia::Mqtt, Some(self.topics.evidence(incident, id)), Some(reference))
+            }
+            EvidenceDelivery::None => (DeliveryVia::None, None, None),
+        };
+        let expires = transition.at.wall + keep(&self.config);
+        let evidence = Evidence {
+            id,
+            role: transition.phase,
+            media_type: contract::JPEG.to_owned(),
+            sha256: jpeg.sha256().to_owned(),
+            size_bytes: jpeg.bytes().len() as u64,
+            width: u32::from(jpeg.width()),
+            height: u32::from(jpeg.height()),
+            captured_at: WallTime::new(transition.at.wall, &self.time_zone),
+            expires_at: WallTime::new(expires, &self.time_zone),
+            delivery: Delivery { via, reference },
+            redaction: Redaction {
+                applied: true,
+                classes: jpeg.redaction().classes().iter().map(|class| class.as_str().to_owned()).collect(),
+                version: u32::from(jpeg.redaction().version()),
+            },
+        };
+        Picture::Kept(Box::new(EvidenceFile { evidence, path, topic }))
+    }
+
+    fn store_change(
+        &mut self,
+        finding: &Finding,
+        camera: &CameraConfig,
+        rule: &RuleConfig,
+        picture: &Picture,
+    ) -> Result<(), StoreError> {
+        let transition = &finding.transition;
+        let now = self.clocks.wall();
+        let event_id = self.ids.next(now);
+        let (files, flags) = match picture {
+            Picture::Kept(file) => (std::slice::from_ref(&**file), Vec::new()),
+            Picture::NotWanted => (&[][..], Vec::new()),
+            Picture::Failed => (&[][..], vec![FLAG_NO_PICTURE.to_owned()]),
+        };
+        let evidence: Vec<Evidence> = files.iter().map(|file| file.evidence.clone()).collect();
+        let layout = finding.frame.layout();
+        let parts = EventParts {
+            agent: &self.config.agent.id,
+            time_zone: &self.time_zone,
+            camera,
+            rule,
+            place: &self.config.place,
+            frame: FrameSize { width: layout.width, height: layout.height },
+            evidence: &evidence,
+            model: &self.model,
+            config_sha256: &self.config_sha256,
+        };
+        let topic = self.topics.event(&camera.id, rule.kind);
+        let event = |sequence| {
+            let mut event = contract::incident_event(event_id, sequence, transition, &parts);
+            event.data.quality.flags.clone_from(&flags);
+            Message {
+                topic: topic.clone(),
+                content_type: contract::CLOUDEVENTS_JSON,
+                payload: contract::to_json(&event),
+            }
+        };
+        let change = Change {
+            camera: &camera.id,
+            kind: rule.kind,
+            phase: transition.phase,
+            incident: &transition.incident,
+            evidence: files,
+            now,
+        };
+        self.store.lock().record(&change, event).map(|sequence| {
+            let incident = &transition.incident;
+            tracing::info!(
+                phase = ?transition.phase, camera = %camera.id, rule = %rule.id, incident = %incident.id, sequence,
+                dwell_secs = incident.dwell_secs, "incident"
+            );
+        })
+    }
+
+    /// Deletes pictures and closed incidents past their age, at most once an hour.
+    fn sweep(&mut self) {
+        let now = self.clocks.mono();
+        if self.swept.is_some_and(|last| now.since(last) < Duration::from_hours(1)) {
+            return;
+        }
+        self.swept = Some(now);
+        let (wall, keep) = (self.clocks.wall(), keep(&self.config));
+        match self.store.lock().forget_ended_before(wall - keep) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "forgot closed incidents past their age"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot forget old incidents"),
+        }
+        match self.evidence.remove_older_than(keep, wall) {
+            Ok(removed) if removed.ids.is_empty() => {}
+            Ok(removed) => tracing::info!(count = removed.ids.len(), "deleted pictures past their age"),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot delete old pictures"),
+        }
+    }
+}
+
+/// How long pictures and closed incidents are kept.
+fn keep(config: &Config) -> Duration {
+    Duration::from_secs(u64::from(config.evidence.keep_days) * 86_400)
+}
+
+/// The topic and payload that say what is open for a rule: zero bytes, which removes the retained message, if nothing is.
+#[must_use]
+pub fn active_message(topics: &Topics, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>) -> (String, Vec<u8>) {
+    let topic = topics.active(camera, rule);
+    if incidents.is_empty() {
+        return (topic, Vec::new());
+    }
+    (topic, contract::to_json(&Active { camera: camera.clone(), rule: rule.clone(), incidents }))
+}

@@ -1,0 +1,157 @@
+//! What the agent says of itself and its cameras, from internal state to the contract's messages. Pure.
+
+use crate::config::{CameraConfig, Config};
+use crate::contract::{
+    Birth, BirthCamera, BirthRule, BirthZone, CameraState as WireState, CameraStatus, HostHealth, ModelIdentity,
+    SchemaVersion, StageLatency, StreamStatus, WallTime, matter, schemas,
+};
+use crate::detect::manifest::Manifest;
+use crate::health::{HostSample, Latencies, Stage};
+use crate::ids::Name;
+use crate::ingest::{CameraState, IngestStats};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use std::time::Duration;
+
+/// The execution provider in use: sessions are made for the CPU.
+const PROVIDER: &str = "cpu";
+
+/// A camera's state and since when it holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CameraView {
+    /// The state.
+    pub state: CameraState,
+    /// Wall time of the change.
+    pub since: Timestamp,
+}
+
+/// The message about a camera.
+#[must_use]
+pub fn camera_status(
+    camera: &Name,
+    view: &CameraView,
+    stats: &IngestStats,
+    fps_analysed: f64,
+    time_zone: &TimeZone,
+) -> CameraStatus {
+    let written = |instant| WallTime::new(instant, time_zone);
+    let last = stats.last_frame;
+    let stream = match (&view.state, last) {
+        (CameraState::Online(info), Some(last)) => Some(StreamStatus {
+            codec: info.codec.as_str().to_owned(),
+            width: info.width,
+            height: info.height,
+            fps_in: tenths(stats.fps_in),
+            fps_analysed: tenths(fps_analysed),
+            clock_quality: last.clock_quality,
+            clock_offset_ms: last.clock_offset.and_then(|offset| i64::try_from(offset.as_millis()).ok()),
+        }),
+        _ => None,
+    };
+    CameraStatus {
+        camera: camera.clone(),
+        state: wire_state(&view.state),
+        since: written(view.since),
+        reason: view.state.reason().map(ToString::to_string),
+        stream,
+        last_frame: last.map(|last| written(last.wall)),
+        reconnects: stats.connections.saturating_sub(1),
+    }
+}
+
+fn wire_state(state: &CameraState) -> WireState {
+    match state {
+        CameraState::Connecting => WireState::Connecting,
+        CameraState::Online(_) => WireState::Online,
+        CameraState::Stalled { .. } => WireState::Stalled,
+        CameraState::Offline { .. } => WireState::Offline,
+        CameraState::Unauthorised { .. } => WireState::Unauthorised,
+        CameraState::Disabled => WireState::Disabled,
+    }
+}
+
+/// How events and the birth message name a model.
+#[must_use]
+pub fn model_identity(manifest: &Manifest) -> ModelIdentity {
+    ModelIdentity {
+        name: manifest.name.clone(),
+        sha256: manifest.sha256.as_str().to_owned(),
+        provider: PROVIDER.to_owned(),
+    }
+}
+
+/// The message that says what the agent is and watches; without models while none could be loaded.
+#[must_use]
+pub fn birth(config: &Config, config_sha256: &str, started_at: WallTime, models: Vec<ModelIdentity>) -> Birth {
+    let version =
+        |message: &&str| SchemaVersion { message: (*message).to_owned(), version: crate::contract::SCHEMA_VERSION };
+    Birth {
+        agent: config.agent.id.clone(),
+        site: config.agent.site.clone(),
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at,
+        time_zone: config.agent.time_zone.clone(),
+        config_sha256: config_sha256.to_owned(),
+        models,
+        cameras: config.cameras.iter().map(birth_camera).collect(),
+        schemas: schemas().keys().map(version).collect(),
+    }
+}
+
+fn birth_camera(camera: &CameraConfig) -> BirthCamera {
+    let zone = |zone: &crate::config::ZoneConfig| BirthZone {
+        id: zone.id.clone(),
+        name: zone.name.clone(),
+        polygon: zone.polygon.0.corners().iter().map(|corner| [corner.x, corner.y]).collect(),
+    };
+    let rule = |rule: &crate::config::RuleConfig| BirthRule {
+        id: rule.id.clone(),
+        matter: matter(rule.kind).clone(),
+        zones: rule.zones.clone(),
+        dwell_secs: rule.dwell_secs.unwrap_or_else(|| rule.kind.default_dwell_secs()),
+    };
+    BirthCamera {
+        id: camera.id.clone(),
+        name: camera.name.clone(),
+        gb28181_id: camera.gb28181_id.clone(),
+        enabled: camera.enabled,
+        zones: camera.zones.iter().map(zone).collect(),
+        rules: camera.rules.iter().map(rule).collect(),
+    }
+}
+
+/// The host's part of the health message.
+#[must_use]
+pub fn host_health(sample: &HostSample) -> HostHealth {
+    let share = |share: f32| (f64::from(share) * 1000.0).round() / 1000.0;
+    HostHealth {
+        cpu_share: Some(share(sample.host_cpu_share)),
+        process_cpu_share: sample.process_cpu_share.map(share),
+        process_memory_bytes: sample.process_memory_bytes,
+        memory_available_bytes: Some(sample.memory_available_bytes),
+        memory_total_bytes: Some(sample.memory_total_bytes),
+        disk_free_bytes: sample.disk_free_bytes,
+        disk_total_bytes: sample.disk_total_bytes,
+        temperature_celsius: sample.temperature_celsius.map(f64::from).map(tenths),
+    }
+}
+
+/// Latencies of the stages that did something since the last call.
+#[must_use]
+pub fn stage_latencies(latencies: &Latencies) -> Vec<StageLatency> {
+    let millis = |took: Duration| (took.as_secs_f64() * 1e6).round() / 1e3;
+    let latency = |stage: Stage| {
+        let summary = latencies.take(stage)?;
+        Some(StageLatency {
+            stage: stage.as_str().to_owned(),
+            count: summary.count,
+            p50_ms: millis(summary.p50),
+            p99_ms: millis(summary.p99),
+        })
+    };
+    Stage::ALL.into_iter().filter_map(latency).collect()
+}
+
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
