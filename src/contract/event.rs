@@ -1,6 +1,9 @@
 //! From a transition to the event that tells the hub of it. Pure: ids, sequence and times are arguments.
 
-use super::event_types::*;
+use super::event_types::{
+    CameraRef, Channel, Dedup, Disclosure, Evidence, FrameRef, IncidentData, IncidentEvent, MapPoint, ModelRef,
+    ObjectSeen, Place, Quality, RuleRef, Severity, Timing, Trace, Verification, ZoneRef,
+};
 use super::matter::matter;
 use super::scalars::{Sequence, WallTime};
 use super::{JSON, schema_id};

@@ -1,1 +1,14 @@
 //! The hub's side, for people at a terminal and for tests.
+//!
+//! [`Watcher`] connects as a hub would and yields typed messages; [`Ledger`] tells new events from repeated ones and sees
+//! lost ones; [`Pictures`] checks and saves evidence; [`View`] makes lines for a terminal. The agent uses none of it.
+
+mod ledger;
+mod pictures;
+mod view;
+mod watcher;
+
+pub use ledger::{Ledger, Sighting};
+pub use pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
+pub use view::View;
+pub use watcher::{Content, HubMessage, Sight, WatchSettings, Watcher};

@@ -32,7 +32,7 @@ const UNREMOVED_MAX: usize = 4096;
 /// Wait after the store failed.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 /// Wait before a retained topic that the broker refused is told again.
-const STATES_RETRY: Duration = Duration::from_secs(60);
+const STATES_RETRY: Duration = Duration::from_mins(1);
 /// Kept of the limit for `offline` and DISCONNECT.
 const PARTING: Duration = Duration::from_millis(500);
 
@@ -89,7 +89,6 @@ pub(super) struct Exchange<'a> {
     backlog_until: RowId,
     pacer: Pacer,
     paced_until: Option<Mono>,
-    removable: Vec<RowId>,
     remove_at: Option<Mono>,
     store_retry_at: Option<Mono>,
     refused_states: Vec<Slot>,
@@ -144,7 +143,6 @@ impl<'a> Exchange<'a> {
             backlog_until: RowId::ZERO,
             pacer: Pacer::new(settings.replay_per_sec, now),
             paced_until: None,
-            removable: Vec::new(),
             remove_at: None,
             store_retry_at: None,
             refused_states: Vec::new(),
@@ -162,9 +160,10 @@ impl<'a> Exchange<'a> {
                 self.last_heard = self.clocks.mono();
                 if let Packet::ConnAck(connack) = &packet {
                     self.connected(connack);
-                } else if let Packet::PubAck(ack) = &packet {
-                    let tag = self.wire.answered(ack.pkid);
-                    tag.into_iter().for_each(|tag| self.answered(tag, ack.reason));
+                } else if let Packet::PubAck(ack) = &packet
+                    && let Some(tag) = self.wire.answered(ack.pkid)
+                {
+                    self.answered(tag, ack.reason);
                 }
             }
             Event::Outgoing(Outgoing::Publish(packet_id)) => {
@@ -230,7 +229,6 @@ impl<'a> Exchange<'a> {
     fn row_done(&mut self, row: RowId, now: Mono) {
         if self.reading.acknowledged(row) {
             Stats::add(&self.shared.stats.acknowledged, 1);
-            self.removable.push(row);
             self.remove_at.get_or_insert(Mono(now.0 + GROUP_FOR));
         }
     }
@@ -245,7 +243,6 @@ impl<'a> Exchange<'a> {
         self.store_retry_at = self.store_retry_at.filter(|at| now < *at);
         self.remove_acknowledged(now);
         match self.stage {
-            Stage::Connecting | Stage::Parting | Stage::Over => {}
             Stage::Live => {
                 self.send_states(now);
                 self.send_heartbeat(now);
@@ -264,7 +261,7 @@ impl<'a> Exchange<'a> {
                 self.stage = Stage::Parting;
                 self.wire.disconnect();
             }
-            Stage::Leaving { .. } => {}
+            Stage::Connecting | Stage::Leaving { .. } | Stage::Parting | Stage::Over => {}
         }
         Ok(())
     }
@@ -353,7 +350,7 @@ impl<'a> Exchange<'a> {
             self.ahead.clear();
             self.more_rows = true;
         }
-        if self.removable.len() >= UNREMOVED_MAX {
+        if self.reading.removable().len() >= UNREMOVED_MAX {
             return;
         }
         while self.wire.has_room() && self.read_ahead() {
@@ -421,17 +418,22 @@ impl<'a> Exchange<'a> {
 
     fn remove_acknowledged(&mut self, now: Mono) {
         let due = self.remove_at.is_some_and(|at| now >= at);
-        let together = due || self.removable.len() >= GROUP_MAX || self.wire.is_idle();
-        if self.removable.is_empty() || !together || self.store_retry_at.is_some() {
+        let together = due || self.reading.removable().len() >= GROUP_MAX || self.wire.is_idle();
+        if self.reading.removable().is_empty() || !together || self.store_retry_at.is_some() {
             return;
         }
-        match self.store.lock().acknowledge(&self.removable) {
+        match self.remove() {
             Ok(()) => {
-                self.removable.clear();
+                self.reading.removed();
                 self.remove_at = None;
             }
             Err(error) => self.store_failed(&error),
         }
+    }
+
+    fn remove(&self) -> Result<(), StoreError> {
+        let rows: Vec<RowId> = self.reading.removable().iter().copied().collect();
+        self.store.lock().acknowledge(&rows)
     }
 
     fn store_failed(&mut self, error: &StoreError) {
@@ -452,10 +454,11 @@ impl Drop for Exchange<'_> {
     /// What the broker has acknowledged is removed also when the connection ends.
     fn drop(&mut self) {
         self.shared.stats.connected.store(false, Ordering::Relaxed);
-        if !self.removable.is_empty()
-            && let Err(error) = self.store.lock().acknowledge(&self.removable)
+        let rows = self.reading.removable().len();
+        if rows > 0
+            && let Err(error) = self.remove()
         {
-            tracing::warn!(%error, rows = self.removable.len(), "acknowledged messages stay stored; they will go twice");
+            tracing::warn!(%error, rows, "acknowledged messages stay stored; they will go twice");
         }
     }
 }

@@ -88,8 +88,8 @@ impl MqttSettings {
             heartbeat: Duration::from_secs(30),
             topics: Topics::new(&hub.prefix, &agent.site, &agent.id),
             time_zone,
-            reconnect: BackOffSettings { first: Duration::from_millis(500), cap: Duration::from_secs(60) },
-            retry_refused: BackOffSettings { first: Duration::from_secs(5), cap: Duration::from_secs(300) },
+            reconnect: BackOffSettings { first: Duration::from_millis(500), cap: Duration::from_mins(1) },
+            retry_refused: BackOffSettings { first: Duration::from_secs(5), cap: Duration::from_mins(5) },
         }
     }
 }
@@ -149,14 +149,14 @@ impl Link {
         Ok(Self { shared, clocks, thread: Some(thread), ended: Mutex::new(ended) })
     }
 
-    /// Sets what a retained topic says. Sent with QoS 1 when connected, again after every connect, and not if it says so
+    /// Sets what a retained topic says. Sent with `QoS` 1 when connected, again after every connect, and not if it says so
     /// already; of several changes during an outage only the last is sent. Zero bytes clear the topic.
     pub fn state(&self, topic: String, payload: impl Into<Bytes>) {
         self.shared.lock().board.set(topic, payload.into(), QoS::AtLeastOnce);
         self.shared.wake.notify_one();
     }
 
-    /// Like [`Self::state`] with QoS 0, for what is renewed soon anyway (`health`).
+    /// Like [`Self::state`] with `QoS` 0, for what is renewed soon anyway (`health`).
     pub fn volatile_state(&self, topic: String, payload: impl Into<Bytes>) {
         self.shared.lock().board.set(topic, payload.into(), QoS::AtMostOnce);
         self.shared.wake.notify_one();

@@ -8,14 +8,15 @@ use uuid::Uuid;
 
 /// The reading of the outbox on one connection.
 ///
-/// Rows up to `cursor` were looked at: each is in flight, was acknowledged, was refused, waits behind a refused one of
-/// its incident, or is left for the next connection.
+/// Rows up to `cursor` were looked at: each is in flight, may be removed, was refused, waits behind a refused one of its
+/// incident, or is left for the next connection.
 #[derive(Debug)]
 pub(super) struct Reading {
     cursor: RowId,
     in_flight: BTreeMap<RowId, Uuid>,
     refused: BTreeMap<RowId, Uuid>,
     left: BTreeSet<RowId>,
+    removable: BTreeSet<RowId>,
     back_off: BackOff,
     retry_at: Option<Mono>,
 }
@@ -27,6 +28,7 @@ impl Reading {
             in_flight: BTreeMap::new(),
             refused: BTreeMap::new(),
             left: BTreeSet::new(),
+            removable: BTreeSet::new(),
             back_off: BackOff::new(retry_refused),
             retry_at: None,
         }
@@ -41,24 +43,36 @@ impl Reading {
     pub(super) fn take(&mut self, row: &OutboxRow) -> bool {
         self.cursor = row.row;
         let held = self.refused.values().any(|incident| *incident == row.incident);
-        let goes = !held && !self.in_flight.contains_key(&row.row) && !self.left.contains(&row.row);
+        let known = self.in_flight.contains_key(&row.row) || self.removable.contains(&row.row);
+        let goes = !held && !known && !self.left.contains(&row.row);
         if goes {
             self.in_flight.insert(row.row, row.incident);
         }
         goes
     }
 
-    /// The broker has the row. Says whether it may be removed: not if an earlier row of its incident was refused, for
-    /// then it goes again after that one, so that the last word the hub hears of an incident is the last one.
+    /// The broker has the row: it may be removed, and true is returned. Not so if an earlier row of its incident was
+    /// refused: then it goes again after that one, so that the last word the hub hears of an incident is the last one.
     pub(super) fn acknowledged(&mut self, row: RowId) -> bool {
         let Some(incident) = self.in_flight.remove(&row) else { return false };
-        let overtook = self.refused.range(..row).any(|(_, refused)| *refused == incident);
-        if overtook {
+        if self.refused.range(..row).any(|(_, refused)| *refused == incident) {
             self.refused.insert(row, incident);
-        } else if self.refused.is_empty() {
+            return false;
+        }
+        if self.refused.is_empty() {
             self.back_off.reset();
         }
-        !overtook
+        self.removable.insert(row)
+    }
+
+    /// Rows that the broker has and the store still holds.
+    pub(super) fn removable(&self) -> &BTreeSet<RowId> {
+        &self.removable
+    }
+
+    /// The store has removed them.
+    pub(super) fn removed(&mut self) {
+        self.removable.clear();
     }
 
     /// The broker did not take the row: it goes again later.
@@ -108,7 +122,7 @@ mod tests {
     }
 
     fn reading() -> Reading {
-        Reading::new(BackOffSettings { first: Duration::from_secs(4), cap: Duration::from_secs(60) })
+        Reading::new(BackOffSettings { first: Duration::from_secs(4), cap: Duration::from_mins(1) })
     }
 
     /// The rows that go when all are read from the cursor on.
@@ -132,6 +146,7 @@ mod tests {
         assert_eq!(read(&mut reading, &rows), []);
         assert!(reading.acknowledged(RowId::numbered(2)));
         assert!(!reading.acknowledged(RowId::numbered(2)), "acknowledged twice");
+        assert_eq!(reading.removable().iter().copied().collect::<Vec<_>>(), numbers(&[2]));
     }
 
     #[test]
@@ -143,7 +158,7 @@ mod tests {
         assert!(reading.acknowledged(RowId::numbered(2)));
         assert!(!reading.retry(at(1)), "too early");
         assert!(reading.retry(at(4)));
-        assert_eq!(read(&mut reading, &rows), numbers(&[1, 3]), "4 is in flight, 2 would be gone from the store");
+        assert_eq!(read(&mut reading, &rows), numbers(&[1, 3]), "4 is in flight, and the broker has 2");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::time::Duration;
 /// A connection that lived this long was a good one: the next wait is short again.
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 /// The same trouble is told again after this time.
-const REPEAT_AFTER: Duration = Duration::from_secs(300);
+const REPEAT_AFTER: Duration = Duration::from_mins(5);
 /// Seconds after which an attempt to connect is given up.
 const CONNECT_LIMIT_SECS: u64 = 5;
 /// Packet ids before they repeat: far more than the window, so that one that was answered late does not collide.

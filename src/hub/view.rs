@@ -1,0 +1,258 @@
+//! Lines for a terminal: what a person at the hub wants to know, one line per thing that happened.
+
+use super::ledger::{Ledger, Sighting};
+use super::pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
+use super::watcher::{Content, HubMessage, Sight};
+use crate::contract::{AgentState, AgentStatus, CameraState, CameraStatus, EventType, IncidentEvent};
+use crate::incident::Phase;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+const RED: u8 = 31;
+const GREEN: u8 = 32;
+const YELLOW: u8 = 33;
+const CYAN: u8 = 36;
+
+/// Turns what the watcher sees into lines for people or machines; counts the incidents.
+#[derive(Debug)]
+pub struct View {
+    ledger: Ledger,
+    pictures: Pictures,
+    coloured: bool,
+    opened: u64,
+    closed: u64,
+}
+
+impl View {
+    /// Saves pictures into `evidence`, if given.
+    #[must_use]
+    pub fn new(evidence: Option<PathBuf>, coloured: bool) -> Self {
+        Self { ledger: Ledger::default(), pictures: Pictures::new(evidence), coloured, opened: 0, closed: 0 }
+    }
+
+    /// Incidents seen in this phase, each once.
+    #[must_use]
+    pub fn count(&self, phase: Phase) -> u64 {
+        match phase {
+            Phase::Opened => self.opened,
+            Phase::Closed => self.closed,
+            Phase::Updated | Phase::Rechecked | Phase::Withdrawn => 0,
+        }
+    }
+
+    /// Lines for people; none for what they need not know (heartbeats, health, repetitions).
+    pub fn lines(&mut self, sight: &Sight) -> Vec<String> {
+        match sight {
+            Sight::Connected => vec![self.paint(GREEN, "connected to the broker")],
+            Sight::Disconnected { reason } => vec![self.paint(RED, &format!("no connection to the broker: {reason}"))],
+            Sight::Message(message) => self.message_lines(message),
+        }
+    }
+
+    /// One JSON object for machines.
+    pub fn json(&mut self, sight: &Sight) -> Value {
+        match sight {
+            Sight::Connected => json!({"connected": true}),
+            Sight::Disconnected { reason } => json!({"connected": false, "reason": reason}),
+            Sight::Message(message) => self.message_json(message),
+        }
+    }
+
+    fn message_lines(&mut self, message: &HubMessage) -> Vec<String> {
+        let who = match (&message.site, &message.agent) {
+            (Some(site), Some(agent)) => format!("{site}/{agent}"),
+            (_, _) => message.topic.clone(),
+        };
+        match &message.content {
+            Content::Status(status) => vec![self.agent_line(&who, status)],
+            Content::CameraStatus(status) => vec![self.camera_line(&who, status)],
+            Content::Birth(birth) => {
+                let models: Vec<_> = birth.models.iter().map(|m| format!("{} on {}", m.name, m.provider)).collect();
+                let models = if models.is_empty() { "no detector".to_owned() } else { models.join(", ") };
+                let (time, version) = (birth.started_at.time_of_day(), &birth.agent_version);
+                vec![format!("{time}  agent   {who}  version {version}, {} cameras, {models}", birth.cameras.len())]
+            }
+            Content::Incident(event) => self.incident_lines(event),
+            Content::Evidence { evidence, .. } => {
+                self.pictures.keep(*evidence, message.payload.clone());
+                vec![]
+            }
+            Content::Unreadable { reason } => {
+                vec![self.paint(RED, &format!("{}: not of the contract: {reason}", message.topic))]
+            }
+            Content::Heartbeat(_) | Content::Health(_) | Content::Active(_) => vec![],
+        }
+    }
+
+    fn agent_line(&self, who: &str, AgentStatus { status, session, time }: &AgentStatus) -> String {
+        let (colour, word) = match status {
+            AgentState::Online => (GREEN, "online"),
+            AgentState::Stopping => (YELLOW, "stopping"),
+            AgentState::Offline => (YELLOW, "offline"),
+            AgentState::Lost => (RED, "lost"),
+        };
+        format!("{}  agent   {who}  {} (session {session})", time.time_of_day(), self.paint(colour, word))
+    }
+
+    fn camera_line(&self, who: &str, status: &CameraStatus) -> String {
+        let (colour, word) = match status.state {
+            CameraState::Connecting => (CYAN, "connecting"),
+            CameraState::Online => (GREEN, "online"),
+            CameraState::Stalled => (YELLOW, "stalled"),
+            CameraState::Offline => (RED, "offline"),
+            CameraState::Unauthorised => (RED, "unauthorised"),
+            CameraState::Disabled => (YELLOW, "disabled"),
+        };
+        let stream = status.stream.as_ref().map(|s| format!("  {} {}x{}", s.codec, s.width, s.height));
+        let reason = status.reason.as_ref().map(|reason| format!("  {reason}"));
+        format!(
+            "{}  camera  {who}/{}  {}{}{}",
+            status.since.time_of_day(),
+            status.camera,
+            self.paint(colour, word),
+            stream.unwrap_or_default(),
+            reason.unwrap_or_default()
+        )
+    }
+
+    fn incident_lines(&mut self, event: &IncidentEvent) -> Vec<String> {
+        let (sighting, pictures) = self.enter(event);
+        let mut lines = vec![];
+        match &sighting {
+            Sighting::Duplicate => return lines,
+            Sighting::AfterGap(missing) => {
+                let text = format!("{}: events {} to {} are missing", event.source, missing.start(), missing.end());
+                lines.push(self.paint(RED, &text));
+            }
+            Sighting::New | Sighting::Late => {}
+        }
+        let data = &event.data;
+        let (colour, word) = match event.event_type {
+            EventType::Opened => (RED, "OPENED"),
+            EventType::Updated => (YELLOW, "UPDATED"),
+            EventType::Rechecked => (CYAN, "RECHECKED"),
+            EventType::Closed => (GREEN, "CLOSED"),
+            EventType::Withdrawn => (YELLOW, "WITHDRAWN"),
+        };
+        let camera = data.camera.name.as_deref().unwrap_or(data.camera.id.as_str());
+        let zone = data.zone.name.as_deref().unwrap_or(data.zone.id.as_str());
+        let replayed = if data.replayed { "  (sent later)" } else { "" };
+        lines.push(format!(
+            "{}  {:9}  {camera}  {} ({} {})  {zone}  {:.0} s{replayed}",
+            event.time.time_of_day(),
+            self.paint(colour, word),
+            data.matter.name,
+            data.matter.kind.as_str(),
+            data.matter.code,
+            data.timing.dwell_secs,
+        ));
+        lines.extend(pictures.iter().map(|picture| format!("          {}", picture_text(picture))));
+        lines
+    }
+
+    fn message_json(&mut self, message: &HubMessage) -> Value {
+        let mut line = json!({"topic": message.topic, "retained": message.retained});
+        match &message.content {
+            Content::Evidence { evidence, .. } => {
+                self.pictures.keep(*evidence, message.payload.clone());
+                line["size_bytes"] = message.payload.len().into();
+                line["sha256"] = sha256_hex(&message.payload).into();
+                return line;
+            }
+            Content::Incident(event) => {
+                let (sighting, pictures) = self.enter(event);
+                line["duplicate"] = (sighting == Sighting::Duplicate).into();
+                if let Sighting::AfterGap(missing) = sighting {
+                    line["missing"] = json!([missing.start(), missing.end()]);
+                }
+                let text = |picture: &Picture| json!({"id": picture.id, "outcome": picture_text(picture)});
+                line["pictures"] = pictures.iter().map(text).collect();
+            }
+            Content::Unreadable { reason } => line["unreadable"] = reason.as_str().into(),
+            Content::Status(_)
+            | Content::Birth(_)
+            | Content::Heartbeat(_)
+            | Content::Health(_)
+            | Content::CameraStatus(_)
+            | Content::Active(_) => {}
+        }
+        line["payload"] = serde_json::from_slice(&message.payload).unwrap_or(Value::Null);
+        line
+    }
+
+    /// Enters an event, counts it, and settles its pictures, if it is seen for the first time.
+    fn enter(&mut self, event: &IncidentEvent) -> (Sighting, Vec<Picture>) {
+        let sighting = self.ledger.enter(event);
+        if sighting == Sighting::Duplicate {
+            return (sighting, vec![]);
+        }
+        match event.data.phase {
+            Phase::Opened => self.opened += 1,
+            Phase::Closed => self.closed += 1,
+            Phase::Updated | Phase::Rechecked | Phase::Withdrawn => {}
+        }
+        (sighting, self.pictures.settle(event))
+    }
+
+    fn paint(&self, colour: u8, text: &str) -> String {
+        if self.coloured { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+fn picture_text(picture: &Picture) -> String {
+    match &picture.outcome {
+        PictureOutcome::Saved(path) => format!("picture saved: {}", path.display()),
+        PictureOutcome::Right => "picture received".to_owned(),
+        PictureOutcome::Wrong => format!("picture {} is not the one that the event names", picture.id),
+        PictureOutcome::Absent => format!("picture {} has not arrived", picture.id),
+        PictureOutcome::OnTheBox => "picture stays on the box".to_owned(),
+        PictureOutcome::NotSaved(reason) => format!("picture not saved: {reason}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::contract::tests::event;
+    use crate::contract::to_json;
+    use crate::ids::Name;
+    use bytes::Bytes;
+
+    fn sight(event: &IncidentEvent) -> Sight {
+        let name = |text| Some(Name::try_new(text).unwrap());
+        Sight::Message(Box::new(HubMessage {
+            topic: "curbwatch/v1/yuhang/yuhang-03/camera/wenyi-road-east/event/street_vending".into(),
+            retained: false,
+            site: name("yuhang"),
+            agent: name("yuhang-03"),
+            payload: Bytes::from(to_json(event)),
+            content: Content::Incident(event.clone()),
+        }))
+    }
+
+    #[test]
+    fn an_incident_is_told_once_in_a_readable_line() {
+        let mut view = View::new(None, false);
+        let opened = sight(&event(Phase::Opened, 1));
+        let lines = view.lines(&opened);
+        assert_eq!(lines[0], "15:29:41  OPENED     文一路东口  占道经营 (street_vending 09006)  机动车道  183 s");
+        assert!(lines[1].contains("has not arrived"), "{lines:?}");
+        assert_eq!(view.lines(&opened), Vec::<String>::new(), "told twice");
+        assert_eq!((view.count(Phase::Opened), view.count(Phase::Closed)), (1, 0));
+    }
+
+    #[test]
+    fn a_gap_is_told() {
+        let mut view = View::new(None, false);
+        view.lines(&sight(&event(Phase::Opened, 1)));
+        let lines = view.lines(&sight(&event(Phase::Closed, 4)));
+        assert_eq!(lines[0], "urn:curbwatch:yuhang-03: events 2 to 3 are missing");
+        assert_eq!(view.json(&sight(&event(Phase::Closed, 9)))["missing"], json!([5, 8]));
+    }
+
+    #[test]
+    fn colours_are_only_for_terminals() {
+        let line = |coloured| View::new(None, coloured).lines(&Sight::Connected).remove(0);
+        assert!(!line(false).contains('\x1b') && line(true).contains('\x1b'));
+    }
+}
