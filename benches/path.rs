@@ -98,11 +98,11 @@ fn staged_file() -> PathBuf {
     let path = target().join("bench-1080p.mp4");
     if !path.exists() {
         eprintln!("staging {}", path.display());
-        let footage =
-            Footage::open(&install::footage("vtest.avi").expect("make setup")).expect("the footage is readable");
-        let mut scene = Scene::stall(Duration::from_secs(20), Duration::from_secs(2)..Duration::from_secs(18));
-        scene.size = FrameSize::try_new(1920, 1080).expect("a size that the stage allows");
-        scene.fps = FPS;
+        let clip = install::footage("vtest.avi").expect("make setup");
+        let footage = Footage::load(&clip).expect("the footage is readable");
+        let scene = Scene::quiet(Duration::from_secs(20))
+            .with_stall(Duration::from_secs(2), Duration::from_secs(18))
+            .with_format(FrameSize::try_new(1920, 1080).expect("a size that the stage allows"), FPS);
         stage::render(&scene, &footage, &path).expect("the scene renders");
     }
     path
@@ -173,17 +173,14 @@ fn agent_path(config: &Config, clocks: &Arc<dyn Clocks>) -> Measured {
     let (findings, found) = sync_channel(64);
     let latencies = Arc::new(Latencies::default());
     let no_incidents = Box::new(|_| Vec::new());
-    let analysis = Arc::new(Analysis::new(
-        prepared,
-        Arc::clone(&mailboxes),
-        findings,
-        no_incidents,
-        latencies,
-        Arc::clone(clocks),
-    ));
+    let analysis =
+        Arc::new(Analysis::new(prepared, Arc::clone(&mailboxes), no_incidents, latencies, Arc::clone(clocks)));
     let runner = {
         let analysis = Arc::clone(&analysis);
-        std::thread::Builder::new().name("runner".to_owned()).spawn(move || analysis.run(detector)).expect("a thread")
+        std::thread::Builder::new()
+            .name("runner".to_owned())
+            .spawn(move || analysis.run(detector, findings))
+            .expect("a thread")
     };
     let camera = &config.cameras[0];
     let source = CameraSource { id: camera.id.clone(), rtsp: camera.rtsp.clone(), fps: ANALYSED_FPS };

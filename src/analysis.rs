@@ -184,7 +184,6 @@ pub struct Analysis {
     prepared: Prepared,
     stations: Vec<Mutex<Station>>,
     mailboxes: Arc<Mailboxes<Frame>>,
-    findings: SyncSender<Finding>,
     /// Open incidents of a camera, from the store: after a panic its engine begins anew.
     open_incidents: Box<dyn Fn(usize) -> Vec<Incident> + Send + Sync>,
     analysed: Vec<AtomicU64>,
@@ -198,7 +197,6 @@ impl Analysis {
     pub fn new(
         prepared: Prepared,
         mailboxes: Arc<Mailboxes<Frame>>,
-        findings: SyncSender<Finding>,
         open_incidents: Box<dyn Fn(usize) -> Vec<Incident> + Send + Sync>,
         latencies: Arc<Latencies>,
         clocks: Arc<dyn Clocks>,
@@ -213,7 +211,7 @@ impl Analysis {
         };
         let stations = (0..cameras).map(station).collect();
         let analysed = (0..cameras).map(|_| AtomicU64::new(0)).collect();
-        Self { prepared, stations, mailboxes, findings, open_incidents, analysed, latencies, clocks }
+        Self { prepared, stations, mailboxes, open_incidents, analysed, latencies, clocks }
     }
 
     /// Frames of a camera analysed so far.
@@ -228,20 +226,22 @@ impl Analysis {
         self.station(camera).engine.active()
     }
 
-    /// Analyses frames until the mailboxes are closed or the recorder is gone.
-    pub fn run(&self, mut detector: Detector) {
+    /// Analyses frames until the mailboxes are closed or the recorder is gone. The recorder ends when every runner has
+    /// dropped its sender.
+    #[expect(clippy::needless_pass_by_value, reason = "the sender is dropped when the runner ends")]
+    pub fn run(&self, mut detector: Detector, findings: SyncSender<Finding>) {
         let mut detections = Detections::new();
         while let Some(mut lease) = self.mailboxes.take() {
             let (camera, frame) = (lease.camera(), Arc::new(lease.take_frame()));
             let work = || self.analyse(camera, &frame, &mut detector, &mut detections);
-            let findings = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+            let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
                 tracing::error!(camera, "the analysis of a camera panicked; its engine begins anew");
                 let (engine, _) = self.prepared.engine(camera, (self.open_incidents)(camera));
                 *self.station(camera) = Station { engine, recent: VecDeque::new() };
                 Vec::new()
             });
-            for finding in findings {
-                if self.findings.send(finding).is_err() {
+            for finding in found {
+                if findings.send(finding).is_err() {
                     return;
                 }
             }

@@ -129,17 +129,12 @@ impl Sink for CameraSink {
     }
 
     fn state(&self, state: CameraState) {
-        let id = &self.core.config.cameras[self.camera].id;
-        match state {
-            CameraState::Connecting | CameraState::Online(_) | CameraState::Disabled => {
-                tracing::info!(camera = %id, "{state}");
-            }
-            CameraState::Stalled { .. } | CameraState::Offline { .. } | CameraState::Unauthorised { .. } => {
-                tracing::error!(camera = %id, "{state}");
-            }
+        let mut views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if !views[self.camera].state.same_kind(&state) {
+            views[self.camera].since = self.core.clocks.wall();
         }
-        let view = CameraView { state, since: self.core.clocks.wall() };
-        self.core.views.lock().unwrap_or_else(PoisonError::into_inner)[self.camera] = view;
+        views[self.camera].state = state;
+        drop(views);
         self.core.changed.notify_one();
     }
 }
@@ -374,8 +369,7 @@ impl Core {
             Box::new(move |camera: usize| core.open_incidents(camera))
         };
         let (mailboxes, latencies) = (Arc::clone(&self.mailboxes), Arc::clone(&self.latencies));
-        let analysis =
-            Arc::new(Analysis::new(prepared, mailboxes, findings, open, latencies, Arc::clone(&self.clocks)));
+        let analysis = Arc::new(Analysis::new(prepared, mailboxes, open, latencies, Arc::clone(&self.clocks)));
         for (index, camera) in self.config.cameras.iter().enumerate() {
             for (rule, incidents) in analysis.active(index) {
                 let (topic, payload) = recorder::active_message(&self.topics, &camera.id, &rule, incidents);
@@ -386,9 +380,10 @@ impl Core {
         let core = Arc::clone(self);
         threads.push(named_thread("recorder", move || recorder.run(&found, &|| core.is_stopping())));
         for (number, detector) in detectors.into_iter().enumerate() {
-            let analysis = Arc::clone(&analysis);
-            threads.push(named_thread(&format!("runner-{number}"), move || analysis.run(detector)));
+            let (analysis, findings) = (Arc::clone(&analysis), findings.clone());
+            threads.push(named_thread(&format!("runner-{number}"), move || analysis.run(detector, findings)));
         }
+        drop(findings);
         // The first preparation is the only one: nobody else sets it.
         let _ = self.analysis.set(analysis);
         threads
