@@ -1,5 +1,6 @@
 //! A staged street shows exactly what its truth says, is the same every time, and says that it is staged.
 #![cfg(feature = "staging")]
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use curbwatch::config::RuleKind;
 use curbwatch::geometry::{BBox, Point, Polygon};
@@ -36,8 +37,8 @@ fn scene() -> Scene {
 }
 
 /// Nobody and nothing moves but the actors.
-fn still(scene: Scene) -> Scene {
-    Scene { pedestrians: false, weather: Weather::none(), ..scene }
+fn still(scene: &Scene) -> Scene {
+    Scene { pedestrians: false, weather: Weather::none(), ..scene.clone() }
 }
 
 fn frame(scene: &Scene, index: u64) -> Vec<u8> {
@@ -89,7 +90,7 @@ fn the_same_scene_gives_the_same_frames_and_another_seed_gives_others() {
 
 #[test]
 fn things_are_drawn_where_and_exactly_when_the_truth_says() {
-    let scene = still(scene());
+    let scene = still(&scene());
     let nothing = Scene { stall: None, van: None, ..scene.clone() };
     let things = truth(&scene).things;
     let stall = things.iter().find(|thing| thing.kind == RuleKind::StreetVending).unwrap();
@@ -104,7 +105,7 @@ fn things_are_drawn_where_and_exactly_when_the_truth_says() {
 
 #[test]
 fn the_van_drives_up_and_stands_still_exactly_while_the_truth_says() {
-    let scene = still(Scene { stall: None, ..scene() });
+    let scene = still(&Scene { stall: None, ..scene() });
     let nothing = Scene { van: None, ..scene.clone() };
     let van = &truth(&scene).things[0];
     assert_eq!((van.kind, van.from_secs, van.to_secs), (RuleKind::FireLaneBlocked, 4.0, 7.0));
@@ -121,7 +122,7 @@ fn the_van_drives_up_and_stands_still_exactly_while_the_truth_says() {
 
 #[test]
 fn what_the_truth_encloses_is_what_was_drawn() {
-    let scene = still(Scene { stall: None, ..scene() });
+    let scene = still(&Scene { stall: None, ..scene() });
     let nothing = Scene { van: None, ..scene.clone() };
     let drawn = {
         let (with, without) = (frame(&scene, 55), frame(&nothing, 55));
@@ -167,7 +168,7 @@ fn pedestrians_walk() {
     let walking = Scene { weather: Weather::none(), ..Scene::quiet(secs(10.0)) };
     let walking = walking.with_format(FrameSize::try_new(SIZE.0, SIZE.1).unwrap(), 10);
     let everywhere = BBox::try_new(0.0, 0.0, 1.0, 1.0).unwrap();
-    let alone = still(walking.clone());
+    let alone = still(&walking);
     assert!(changed(&frame(&walking, 0), &frame(&alone, 0), &everywhere) > 0.01);
     assert!(changed(&frame(&walking, 0), &frame(&walking, 30), &everywhere) > 0.01);
     assert_eq!(frame(&alone, 0), frame(&alone, 30));
@@ -175,7 +176,7 @@ fn pedestrians_walk() {
 
 #[test]
 fn every_frame_says_staged() {
-    for scene in [scene(), still(scene())] {
+    for scene in [scene(), still(&scene())] {
         let mut composer = Composer::try_new(&scene, footage()).unwrap();
         let (columns, rows) = composer.label_extent();
         let mut frame = vec![0; composer.frame_bytes()];
@@ -197,7 +198,7 @@ fn a_rendered_file_holds_the_scene_and_says_staged() {
     let folder = tempfile::tempdir().unwrap();
     for (codec, coding) in [(Codec::H264, "video/x-h264"), (Codec::H265, "video/x-h265")] {
         let out = folder.path().join("street.mp4");
-        let scene = Scene { duration: secs(2.0), gop: 5, codec, ..still(scene()) };
+        let scene = Scene { duration: secs(2.0), gop: 5, codec, ..still(&scene()) };
         let truth = render(&scene, footage(), &out).unwrap();
         assert!(truth.staged);
         let found = discover(&out);
@@ -262,6 +263,6 @@ fn scenes_that_cannot_be_staged_are_refused_with_their_field() {
     assert_eq!(refused(Scene { weather: Weather { light: f32::NAN, ..Weather::none() }, ..scene() }), "light");
     assert!(matches!(FrameSize::try_new(1000, 100), Err(StageError::Size { .. })));
     assert!(matches!(Footage::load(Path::new("/nowhere/vtest.avi")), Err(FootageError::Absent(_))));
-    let unwritable = render(&still(scene()), footage(), Path::new("/nowhere/street.mp4"));
+    let unwritable = render(&still(&scene()), footage(), Path::new("/nowhere/street.mp4"));
     assert!(matches!(unwritable, Err(StageError::Write { .. })), "{unwritable:?}");
 }

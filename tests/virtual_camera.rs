@@ -1,6 +1,7 @@
 //! A viewer over a real socket gets what the virtual camera plays: decodable, at live pace, with rising times over the end of
 //! the file, with the camera's wall clock, and only with the right password.
 #![cfg(feature = "staging")]
+#![expect(clippy::unwrap_used, reason = "what fails in a helper fails the test")]
 
 use curbwatch::clock::{Clocks as _, SystemClocks};
 use curbwatch::ids::Name;

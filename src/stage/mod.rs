@@ -88,12 +88,6 @@ impl Appearance {
     pub fn between(from: Duration, to: Duration) -> Self {
         Self { from, to, at: None }
     }
-
-    /// Whether it is there at this time.
-    #[must_use]
-    pub fn holds(&self, time: Duration) -> bool {
-        (self.from..self.to).contains(&time)
-    }
 }
 
 /// What is composed. Public fields: every combination is a scene, [`Composer::try_new`] refuses the impossible ones.

@@ -133,7 +133,7 @@ fn expose(luma: &mut [u8], width: usize, gain: f32, noise: &[i8], random: &mut P
     for row in luma.chunks_exact_mut(width) {
         let start = random.random_range(0..NOISE_SAMPLES);
         for (sample, noise) in row.iter_mut().zip(&noise[start..start + width]) {
-            // At most 239 * 132: fits, for a light of up to 0.03; wider changes saturate the gain in `Composer::try_new`.
+            // At most 239 * 133: fits, as `Composer::try_new` refuses a light of more than 0.04.
             *sample = (((i16::from(*sample) - 16) * gain) / 128 + 16 + i16::from(*noise)).clamp(0, 255) as u8;
         }
     }
