@@ -1,0 +1,277 @@
+//! The demo's story, held to its truth: three cameras over RTSP, the real detector, a real broker, and a hub that must learn of
+//! exactly what the cameras show: nothing missing, nothing twice, nothing more.
+
+#[expect(dead_code, reason = "this test neither reloads the broker nor reads its folder")]
+#[path = "common/mosquitto.rs"]
+mod mosquitto;
+
+use curbwatch::config::RuleKind;
+use curbwatch::contract::{AgentState, CameraState, IncidentEvent, schemas};
+use curbwatch::hub::{Content, HubMessage, Sight, WatchSettings, Watcher};
+use curbwatch::ids::Name;
+use curbwatch::incident::Phase;
+use curbwatch::stage::{self, Footage, FrameSize, Scene, Truth};
+use curbwatch::vcam::{Authentication, Credentials, Mount, Options, Play, VirtualCamera};
+use mosquitto::Mosquitto;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// Every character that breaks a URL.
+const PASSWORD: &str = "p@ss:w/rd?#%";
+const DWELL_SECS: f64 = 15.0;
+/// Longest silence of the hub before the test gives up; cameras and health say something every 10 s.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How far the times of an event may be from the truth: a few frames analysed, and what standing still takes.
+const TOLERANCE_SECS: f64 = 4.0;
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// The three streets and what there is to report in each.
+fn streets(folder: &Path) -> Vec<(Mount, Truth)> {
+    let footage = Footage::load(&curbwatch::install::footage("vtest.avi").unwrap()).unwrap();
+    let small = |scene: Scene| scene.with_format(FrameSize::try_new(960, 544).unwrap(), 10);
+    let scenes = [
+        ("market", Scene::quiet(secs(70)).with_stall(secs(6), secs(40))),
+        ("lane", Scene::quiet(secs(70)).with_van(secs(5), secs(42)).with_seed(2)),
+        ("quiet", Scene::quiet(secs(70)).with_seed(3)),
+    ];
+    let render = |(name, scene): (&str, Scene)| {
+        let file = folder.join(format!("{name}.mp4"));
+        let truth = stage::render(&small(scene), &footage, &file).unwrap();
+        (Mount::for_file(&file).unwrap(), truth)
+    };
+    scenes.into_iter().map(render).collect()
+}
+
+/// A site whose quiet street watches for everything in the zones of the other two.
+fn configuration(folder: &Path, broker: u16, cameras: &VirtualCamera, streets: &[(Mount, Truth)]) -> String {
+    let zone_of = |kind: RuleKind| match kind {
+        RuleKind::StreetVending => "carriageway",
+        RuleKind::VehicleParking | RuleKind::FireLaneBlocked => "fire-lane",
+    };
+    let things: Vec<_> = streets.iter().flat_map(|(_, truth)| truth.things.iter().map(move |thing| (thing, truth))).collect();
+    let camera = |(mount, truth): &(Mount, Truth)| {
+        let watched = things.iter().filter(|(_, of)| truth.things.is_empty() || of == truth);
+        let (zones, rules): (Vec<_>, Vec<_>) = watched
+            .map(|(thing, truth)| {
+                let (id, kind) = (zone_of(thing.kind), thing.kind);
+                let zone = truth.zones.iter().find(|zone| zone.id.as_str() == id).unwrap();
+                (zone, serde_json::json!({"id": kind, "kind": kind, "zones": [id], "dwell_secs": DWELL_SECS}))
+            })
+            .unzip();
+        serde_json::json!({
+            "id": mount.name, "rtsp": {
+                "url": cameras.url(mount.name.as_str()), "username": "viewer", "password": {"env": "CAMERA_PASSWORD"}
+            },
+            "zones": zones, "rules": rules,
+        })
+    };
+    // JSON is YAML.
+    serde_json::to_string_pretty(&serde_json::json!({
+        "agent": {"site": "test", "id": "box-1", "data_dir": folder.join("data")},
+        "hub": {"host": "127.0.0.1", "port": broker},
+        "place": {"address": "测试路 1 号", "point": {"lon": 119.98, "lat": 30.27, "crs": "CGCS2000"}},
+        "cameras": streets.iter().map(camera).collect::<Vec<_>>(),
+    }))
+    .unwrap()
+}
+
+struct Agent(Child);
+
+impl Agent {
+    fn start(config: &Path) -> Self {
+        let log = std::fs::File::create(config.with_extension("log")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_curbwatch"))
+            .args(["run", "--config"])
+            .arg(config)
+            .env("CAMERA_PASSWORD", PASSWORD)
+            .stderr(Stdio::from(log))
+            .spawn()
+            .unwrap();
+        Self(child)
+    }
+
+    fn terminate(&mut self) {
+        let pid = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // It has ended already unless the test failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What the hub has heard.
+struct Heard {
+    messages: Vec<HubMessage>,
+    /// Health messages, one every 10 s, after which the test gives up.
+    patience: usize,
+}
+
+impl Heard {
+    /// Listens until `enough` of what was heard so far.
+    fn listen(&mut self, hub: &Watcher, what: &str, mut enough: impl FnMut(&HubMessage) -> bool) {
+        loop {
+            match hub.next(SILENCE).unwrap_or_else(|| panic!("the hub heard nothing while waiting for {what}")) {
+                Sight::Message(message) => {
+                    self.patience -= usize::from(matches!(message.content, Content::Health(_)));
+                    assert!(self.patience > 0, "gave up waiting for {what}");
+                    let is_enough = enough(&message);
+                    self.messages.push(*message);
+                    if is_enough {
+                        return;
+                    }
+                }
+                Sight::Connected => {}
+                Sight::Disconnected { reason } => panic!("the broker left the hub: {reason}"),
+            }
+        }
+    }
+
+    fn events(&self) -> impl Iterator<Item = (usize, &IncidentEvent)> {
+        self.messages.iter().enumerate().filter_map(|(index, message)| match &message.content {
+            Content::Incident(event) => Some((index, event)),
+            _ => None,
+        })
+    }
+}
+
+#[test]
+fn the_hub_learns_exactly_what_the_cameras_show() {
+    let folder = tempfile::tempdir().unwrap();
+    let streets = streets(folder.path());
+    let broker = Mosquitto::anonymous();
+    let settings =
+        WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix: name("curbwatch"), credentials: None };
+    let hub = Watcher::start(settings).unwrap();
+    assert_eq!(hub.next(SILENCE), Some(Sight::Connected));
+    let mut options = Options::looping(streets.iter().map(|(mount, _)| mount.clone()).collect());
+    options.play = Play::Once;
+    options.credentials = Some(Credentials {
+        authentication: Authentication::Digest,
+        user: "viewer".into(),
+        password: PASSWORD.to_owned().into(),
+    });
+    let cameras = VirtualCamera::start(&options).unwrap();
+    let config = folder.path().join("edge.yaml");
+    std::fs::write(&config, configuration(folder.path(), broker.port(), &cameras, &streets)).unwrap();
+    let mut agent = Agent::start(&config);
+
+    let mut heard = Heard { messages: Vec::new(), patience: 20 };
+    let mut ended = BTreeSet::new();
+    heard.listen(&hub, "the end of every stream", |message| {
+        if let Content::CameraStatus(status) = &message.content
+            && status.state == CameraState::Offline
+            && status.last_frame.is_some()
+        {
+            ended.insert(status.camera.clone());
+        }
+        ended.len() == streets.len()
+    });
+    agent.terminate();
+    heard.listen(&hub, "the farewell", |message| {
+        matches!(&message.content, Content::Status(status) if status.status == AgentState::Offline)
+    });
+    assert!(agent.0.wait().unwrap().success(), "a stop in order is a success");
+
+    incidents_are_those_of_the_truth(&heard, &cameras, &streets);
+    pictures_come_first_and_are_whole(&heard);
+    every_payload_is_valid(&heard);
+    sequences_have_no_gap(&heard);
+    broker.assert_no_protocol_error();
+    let log = std::fs::read_to_string(config.with_extension("log")).unwrap();
+    assert!(!log.contains(PASSWORD), "the password is in the log");
+}
+
+fn name(text: &str) -> Name {
+    Name::try_new(text).unwrap()
+}
+
+fn incidents_are_those_of_the_truth(heard: &Heard, cameras: &VirtualCamera, streets: &[(Mount, Truth)]) {
+    for (mount, truth) in streets {
+        let of_camera: Vec<&IncidentEvent> =
+            heard.events().map(|(_, event)| event).filter(|event| event.data.camera.id == mount.name).collect();
+        let found: Vec<_> = of_camera.iter().map(|event| (event.data.matter.kind, event.data.phase)).collect();
+        let expected: Vec<_> =
+            truth.things.iter().flat_map(|thing| [(thing.kind, Phase::Opened), (thing.kind, Phase::Closed)]).collect();
+        assert_eq!(found, expected, "camera {}", mount.name);
+        let began = cameras.timeline_began(mount.name.as_str()).unwrap();
+        for (thing, pair) in truth.things.iter().zip(of_camera.chunks(2)) {
+            let [opened, closed] = pair else { panic!("opened and closed") };
+            assert_eq!(opened.data.incident_id, closed.data.incident_id);
+            let after = |time: curbwatch::contract::WallTime| time.instant().duration_since(began).as_secs_f64();
+            let near = |what: &str, found: f64, expected: f64| {
+                assert!((found - expected).abs() <= TOLERANCE_SECS, "{what} of {}: {found}, not {expected}", mount.name);
+            };
+            near("first sight", after(opened.data.timing.first_seen), thing.from_secs);
+            near("confirmation", after(opened.data.timing.confirmed_at), thing.from_secs + DWELL_SECS);
+            near("last sight", after(closed.data.timing.last_seen), thing.to_secs);
+            assert!(opened.data.timing.dwell_secs >= DWELL_SECS);
+            let seen = opened.data.objects.iter().map(|object| object.bbox).reduce(|a, b| a.union(&b)).unwrap();
+            assert!(seen.intersection(&thing.bbox) > 0.6 * seen.area(), "{seen:?} is not at {:?}", thing.bbox);
+        }
+    }
+}
+
+fn pictures_come_first_and_are_whole(heard: &Heard) {
+    let pictures: BTreeMap<_, _> = heard
+        .messages
+        .iter()
+        .enumerate()
+        .filter_map(|(index, message)| match message.content {
+            Content::Evidence { evidence, .. } => Some((evidence, (index, &message.payload))),
+            _ => None,
+        })
+        .collect();
+    for (index, event) in heard.events() {
+        assert_eq!(event.data.evidence.len(), usize::from(event.data.phase == Phase::Opened));
+        for evidence in &event.data.evidence {
+            let (came, bytes) = pictures[&evidence.id];
+            assert!(came < index, "the picture comes before the event that names it");
+            assert_eq!(format!("{:x}", Sha256::digest(bytes)), evidence.sha256);
+            let picture = image::load_from_memory(bytes).unwrap();
+            assert_eq!((picture.width(), picture.height()), (evidence.width, evidence.height));
+        }
+    }
+}
+
+fn every_payload_is_valid(heard: &Heard) {
+    let schemas = schemas();
+    let validators: BTreeMap<_, _> =
+        schemas.iter().map(|(name, schema)| (*name, jsonschema::draft202012::new(schema).unwrap())).collect();
+    let mut seen = BTreeSet::new();
+    for message in &heard.messages {
+        let schema = match &message.content {
+            Content::Status(_) => "status",
+            Content::Birth(_) => "birth",
+            Content::Heartbeat(_) => "heartbeat",
+            Content::Health(_) => "health",
+            Content::CameraStatus(_) => "camera-status",
+            Content::Incident(_) => "incident",
+            Content::Active(Some(_)) => "active",
+            Content::Active(None) | Content::Evidence { .. } => continue,
+            Content::Unreadable { reason } => panic!("{}: {reason}", message.topic),
+        };
+        let payload: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
+        let mistakes: Vec<String> = validators[schema].iter_errors(&payload).map(|error| error.to_string()).collect();
+        assert!(mistakes.is_empty(), "{}: {mistakes:?}", message.topic);
+        seen.insert(schema);
+    }
+    let all: BTreeSet<&str> = validators.keys().copied().collect();
+    assert_eq!(seen, all, "each kind of message was on the wire");
+}
+
+fn sequences_have_no_gap(heard: &Heard) {
+    let sequences: Vec<u64> = heard.events().map(|(_, event)| event.sequence.0).collect();
+    let expected: Vec<u64> = (1..=sequences.len() as u64).collect();
+    assert_eq!(sequences, expected);
+}
