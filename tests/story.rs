@@ -56,7 +56,7 @@ fn configuration(folder: &Path, broker: u16, cameras: &VirtualCamera, streets: &
     };
     let things: Vec<_> = streets.iter().flat_map(|(_, truth)| truth.things.iter().map(move |thing| (thing, truth))).collect();
     let camera = |(mount, truth): &(Mount, Truth)| {
-        let watched = things.iter().filter(|(_, of)| truth.things.is_empty() || of == truth);
+        let watched = things.iter().filter(|(_, of)| truth.things.is_empty() || *of == truth);
         let (zones, rules): (Vec<_>, Vec<_>) = watched
             .map(|(thing, truth)| {
                 let (id, kind) = (zone_of(thing.kind), thing.kind);
