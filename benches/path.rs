@@ -190,7 +190,7 @@ fn agent_path(config: &Config, clocks: &Arc<dyn Clocks>) -> Measured {
     let began = clocks.mono();
     // Connecting and the first inferences allocate; the steady state is what a box pays for years.
     while analysis.analysed(0) < 5 {
-        assert!(clocks.mono().since(began) < Duration::from_secs(60), "no frame arrived");
+        assert!(clocks.mono().since(began) < Duration::from_mins(1), "no frame arrived");
         std::thread::sleep(Duration::from_millis(20));
     }
     let (cpu, decoded, analysed) = (cpu_ms(), ingest.stats().frames_decoded, analysis.analysed(0));

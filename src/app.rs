@@ -6,7 +6,7 @@
 
 use crate::analysis::{Analysis, Finding, PrepareError, Prepared};
 use crate::clock::{Clocks, Mono};
-use crate::config::{Config, Loaded};
+use crate::config::{CameraConfig, Config, Loaded};
 use crate::contract::{self, Health, ModelHealth, OutboxHealth, QueueDrops, Topics, WallTime};
 use crate::evidence::{EvidenceDir, FileError};
 use crate::frame::Frame;
@@ -169,13 +169,16 @@ impl Agent {
         let link = Link::start(settings, store.clone(), Arc::clone(clocks))
             .map_err(|source| AppError::Thread { name: "mqtt".to_owned(), source })?;
         let link = Arc::new(link);
-        let unseen = |_| CameraView { state: CameraState::Disabled, since: clocks.wall() };
+        let unseen = |camera: &CameraConfig| CameraView {
+            state: if camera.enabled { CameraState::Connecting } else { CameraState::Disabled },
+            since: clocks.wall(),
+        };
         let core = Arc::new(Core {
             topics: Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id),
             started_at: WallTime::new(clocks.wall(), &time_zone),
             started: clocks.mono(),
             mailboxes: Arc::new(Mailboxes::new(config.cameras.len())),
-            views: Mutex::new((0..config.cameras.len()).map(unseen).collect()),
+            views: Mutex::new(config.cameras.iter().map(unseen).collect()),
             changed: Arc::default(),
             analysis: OnceLock::new(),
             not_prepared: Mutex::new(Some("the model is being loaded".to_owned())),
@@ -278,7 +281,7 @@ impl Agent {
             }
         };
         let link = self.link.stats();
-        let mailbox = |(index, camera): (usize, &crate::config::CameraConfig)| QueueDrops {
+        let mailbox = |(index, camera): (usize, &CameraConfig)| QueueDrops {
             queue: Queue::Mailbox.as_str().to_owned(),
             camera: Some(camera.id.clone()),
             dropped: core.mailboxes.dropped(index),
@@ -313,7 +316,7 @@ impl Agent {
 /// Starts to watch every enabled camera.
 fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Ingest>>, AppError> {
     let limiter = ConnectLimiter::new(CONNECTS_PER_HOST);
-    let watch = |(index, camera): (usize, &crate::config::CameraConfig)| {
+    let watch = |(index, camera): (usize, &CameraConfig)| {
         if !camera.enabled {
             return Ok(None);
         }
