@@ -89,3 +89,6 @@ impl Engine {
         self.rules.iter().map(|(_, course)| (course.rule().clone(), course.active())).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
