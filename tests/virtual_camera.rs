@@ -4,7 +4,9 @@
 
 use curbwatch::clock::{Clocks as _, SystemClocks};
 use curbwatch::ids::Name;
-use curbwatch::vcam::{Authentication, Credentials, Mount, Options, Play, Transports, UnitsError, VcamError, VirtualCamera};
+use curbwatch::vcam::{
+    Authentication, Credentials, Mount, Options, Play, Transports, UnitsError, VcamError, VirtualCamera,
+};
 use gstreamer::prelude::*;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,7 +37,11 @@ fn h264(folder: &Path, name: &str) -> Mount {
 }
 
 fn h265(folder: &Path, name: &str) -> Mount {
-    clip(folder, name, "x265enc speed-preset=ultrafast key-int-max=5 log-level=none option-string=bframes=0 ! h265parse")
+    clip(
+        folder,
+        name,
+        "x265enc speed-preset=ultrafast key-int-max=5 log-level=none option-string=bframes=0 ! h265parse",
+    )
 }
 
 /// A viewer, as an agent would be one.
@@ -175,10 +181,12 @@ fn a_file_played_once_ends_and_two_servers_live_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let mount = h264(folder.path(), "once");
     let once = Options { play: Play::Once, ..Options::looping(vec![mount.clone()]) };
-    let (ending, endless) = (VirtualCamera::start(once).unwrap(), VirtualCamera::start(Options::looping(vec![mount])).unwrap());
+    let (ending, endless) =
+        (VirtualCamera::start(once).unwrap(), VirtualCamera::start(Options::looping(vec![mount])).unwrap());
     assert_ne!(ending.port(), endless.port());
     assert_eq!(ending.timeline_began("once"), None);
-    let (short, long) = (Viewer::open(&ending.url("once"), "tcp", None), Viewer::open(&endless.url("once"), "tcp", None));
+    let (short, long) =
+        (Viewer::open(&ending.url("once"), "tcp", None), Viewer::open(&endless.url("once"), "tcp", None));
     let mut frames = 0;
     while let Seen::Frame { .. } = short.next() {
         frames += 1;
@@ -205,8 +213,7 @@ fn who_comes_back_sees_the_same_timeline_and_a_stopped_server_is_gone() {
 #[test]
 fn a_transport_that_is_not_offered_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let options =
-        Options { transports: Transports::Tcp, ..Options::looping(vec![h264(folder.path(), "only-tcp")]) };
+    let options = Options { transports: Transports::Tcp, ..Options::looping(vec![h264(folder.path(), "only-tcp")]) };
     let camera = VirtualCamera::start(options).unwrap();
     Viewer::open(&camera.url("only-tcp"), "tcp", None).frame();
     assert!(matches!(Viewer::open(&camera.url("only-tcp"), "udp", None).next(), Seen::Refused(_)));
@@ -217,7 +224,8 @@ fn files_that_cannot_be_played_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("notes.mp4");
     std::fs::write(&text, "no video").unwrap();
-    let start = |file: PathBuf| VirtualCamera::start(Options::looping(vec![Mount::for_file(&file).unwrap()])).unwrap_err();
+    let start =
+        |file: PathBuf| VirtualCamera::start(Options::looping(vec![Mount::for_file(&file).unwrap()])).unwrap_err();
     assert!(matches!(start(text), VcamError::Units(UnitsError::Video { .. })));
     assert!(matches!(start(folder.path().join("absent.mp4")), VcamError::Units(UnitsError::Read { .. })));
     assert!(matches!(Mount::for_file(Path::new("Ümlaut.mp4")), Err(VcamError::Name(_))));

@@ -329,11 +329,14 @@ pub struct AnalysisConfig {
     /// Frames analysed per second at most; frames are dropped evenly when the box cannot keep up.
     #[schemars(range(min = 0.1, max = 30))]
     pub fps: f64,
+    /// A scene that does not change is analysed at least once in so many seconds. While something is pending, every frame is.
+    #[schemars(range(min = 1, max = 3600))]
+    pub max_idle_secs: f64,
 }
 
 impl Default for AnalysisConfig {
     fn default() -> Self {
-        Self { fps: 4.0 }
+        Self { fps: 4.0, max_idle_secs: 10.0 }
     }
 }
 

@@ -5,6 +5,7 @@ use super::matter::Matter;
 use super::scalars::{WallTime, sha256_schema, uuids_schema};
 use crate::clock::ClockQuality;
 use crate::ids::Name;
+use crate::picture::PictureState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -279,6 +280,21 @@ pub enum CameraState {
     Unauthorised,
     /// Switched off by configuration, or set aside for a mistake in it.
     Disabled,
+}
+
+/// Topic `camera/{camera}/image`, retained: picture health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImageHealth {
+    /// The camera.
+    pub camera: Name,
+    /// How its picture is.
+    pub state: PictureState,
+    /// Since when it is so: the first frame that showed it.
+    pub since: WallTime,
+    /// How it was before, if it has changed since the program started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PictureState>,
 }
 
 /// A camera's stream.

@@ -314,7 +314,9 @@ impl<'a> Rows<'a> {
     /// For a place counted in samples from the upper edge.
     fn at(plane: &'a Plane, y: f32) -> Self {
         let y = fixed(y - 0.5);
-        let row = |index: i32| &plane.samples[index.clamp(0, plane.height as i32 - 1) as usize * plane.width..][..plane.width];
+        let row = |index: i32| {
+            &plane.samples[index.clamp(0, plane.height as i32 - 1) as usize * plane.width..][..plane.width]
+        };
         Self { upper: row(y >> 16), lower: row((y >> 16) + 1), share: (y >> 8) as u32 & 255 }
     }
 

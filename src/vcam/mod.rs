@@ -179,11 +179,7 @@ impl VirtualCamera {
     }
 
     /// Attaches the server to a thread of its own.
-    fn listen(
-        options: &Options,
-        server: RTSPServer,
-        mounts: Vec<(Name, Arc<Timeline>)>,
-    ) -> Result<Self, VcamError> {
+    fn listen(options: &Options, server: RTSPServer, mounts: Vec<(Name, Arc<Timeline>)>) -> Result<Self, VcamError> {
         let context = gstreamer::glib::MainContext::new();
         let main_loop = gstreamer::glib::MainLoop::new(Some(&context), false);
         let wanted = SocketAddr::new(options.bind, options.port);

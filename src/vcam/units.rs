@@ -142,10 +142,8 @@ fn demultiplex(path: &Path) -> Result<(gstreamer::Caps, Vec<gstreamer::Buffer>),
         .downcast::<gstreamer::Pipeline>()
         .expect("a description of several elements makes a pipeline");
     pipeline.by_name("file").expect("named above").set_property("location", path);
-    let sink = pipeline
-        .by_name("units")
-        .and_then(|sink| sink.downcast::<gstreamer_app::AppSink>().ok())
-        .expect("named above");
+    let sink =
+        pipeline.by_name("units").and_then(|sink| sink.downcast::<gstreamer_app::AppSink>().ok()).expect("named above");
     let collected = collect(&pipeline, &sink);
     // To NULL never fails: it only releases what is held.
     let _ = pipeline.set_state(gstreamer::State::Null);
