@@ -22,7 +22,8 @@ const BLOCKS: usize = BLOCK_COLUMNS * BLOCK_ROWS;
 /// neighbour.
 const ALONE: (f32, f32) = (3.0, 3.0);
 const WITH_NEIGHBOUR: (f32, f32) = (2.0, 1.5);
-/// The usual difference follows the median of the seen ones in steps of this share of it, plus so many luma steps.
+/// The usual difference is the one that two thirds of those seen do not exceed: it falls in steps of this share of it plus so
+/// many luma steps, and rises in steps twice as large.
 const USUAL_STEP: (f32, f32) = (0.05, 0.02);
 /// Largest usual difference in luma steps: constant traffic must not make a block blind.
 const MAX_USUAL: f32 = 5.0;
@@ -150,7 +151,7 @@ impl Gate {
         for &block in &self.watched {
             let usual = &mut self.usual[block];
             let step = USUAL_STEP.0 * *usual + USUAL_STEP.1;
-            let toward = if self.differences[block] > *usual { step } else { -step };
+            let toward = if self.differences[block] > *usual { 2.0 * step } else { -step };
             *usual = (*usual + toward).clamp(0.0, MAX_USUAL);
         }
         has_changed

@@ -16,14 +16,14 @@ pub enum PictureState {
     Ok,
     /// Damaged: the decoder reports it again and again, or large areas are the grey of a missing reference picture.
     Corrupt,
-    /// Frames arrive, and all show exactly the same.
-    Frozen,
     /// Most of the scene's structure is gone at once and stays away.
     Covered,
     /// Too dark to see anything.
     Dark,
     /// Too bright to see anything.
     Bright,
+    /// Frames arrive, and all show exactly the same. Where there is nothing to see, that is no wonder, and the states above are told.
+    Frozen,
     /// The camera looks elsewhere: its zones are not where they were drawn.
     Moved,
     /// Out of focus or dirty.
@@ -99,7 +99,7 @@ const TOLERATED_SHIFT: f32 = 0.02;
 /// The search for a displacement is the one part that takes milliseconds.
 const REGISTER_EVERY: Duration = Duration::from_secs(2);
 /// Sharpness relative to the usual.
-const BLURRED_SHARPNESS: (f32, f32) = (0.50, 0.70);
+const BLURRED_SHARPNESS: (f32, f32) = (0.55, 0.75);
 /// Damage: pictures with it, each fading within [`DAMAGE_FADES`].
 const DAMAGE: (f32, f32) = (2.5, 0.5);
 const DAMAGE_FADES: Duration = Duration::from_secs(15);
@@ -411,10 +411,10 @@ impl Health {
         let previous = self.state;
         let by_precedence = [
             (PictureState::Corrupt, &self.corrupt),
-            (PictureState::Frozen, &self.frozen),
             (PictureState::Covered, &self.covered),
             (PictureState::Dark, &self.dark),
             (PictureState::Bright, &self.bright),
+            (PictureState::Frozen, &self.frozen),
             (PictureState::Moved, &self.moved),
             (PictureState::Blurred, &self.blurred),
         ];

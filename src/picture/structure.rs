@@ -266,32 +266,32 @@ impl Reference {
     }
 }
 
-/// Means of an edge's height over 3 pixels and over 2 cells, in luma steps: for the sharpness of a picture.
+/// How steep the edges of a picture are: the largest rise over 3 pixels as a share of the rise over 6 cells, mean over all edges.
 ///
-/// The ratio of the two does not depend on contrast and light, and falls when the lens is out of focus or dirty. None if the
-/// picture has too few edges.
+/// It does not depend on contrast and light, and falls when the lens is out of focus or dirty. None if the picture has too few
+/// edges.
 pub(super) fn sharpness(sample: &LumaSample) -> Option<f32> {
+    /// Cells from one side of an edge to its middle.
+    const REACH: usize = 3;
     /// Fewest edges for a verdict.
     const MIN_EDGES: u32 = 200;
-    /// Least difference over two cells that counts as an edge, in luma steps.
-    const MIN_RISE: i32 = 16;
-    let (luma, steps, noise) = (sample.luma(), sample.steps(), sample.noise());
-    let least = MIN_RISE.max((3.0 * noise) as i32);
-    let (mut fine, mut coarse, mut count) = (0_u32, 0_u32, 0_u32);
-    for (luma, steps) in luma.chunks_exact(COLUMNS).zip(steps.chunks_exact(COLUMNS)) {
-        for (around, step) in luma.windows(3).zip(&steps[1..]) {
-            let rise = i32::from(around[2]) - i32::from(around[0]);
-            if rise.abs() >= least {
-                fine += u32::from(*step) * u32::from(*step);
-                coarse += (rise * rise) as u32;
+    /// Least rise that counts as an edge, in luma steps and in deviations of the noise.
+    const MIN_RISE: f32 = 24.0;
+    const MIN_RISE_PER_NOISE: f32 = 6.0;
+    /// What noise adds to the largest of some differences, in its deviations.
+    const NOISE_ADDS: f32 = 2.0;
+    let noise = sample.noise();
+    let least = MIN_RISE.max(MIN_RISE_PER_NOISE * noise) as u8;
+    let (mut sum, mut count) = (0.0, 0_u32);
+    for (luma, steps) in sample.luma().chunks_exact(COLUMNS).zip(sample.steps().chunks_exact(COLUMNS)) {
+        for (luma, steps) in luma.windows(2 * REACH + 1).zip(steps.windows(2 * REACH + 1)) {
+            let rise = luma[0].abs_diff(luma[2 * REACH]);
+            if rise >= least {
+                let steepest = steps[1..2 * REACH].iter().copied().max().unwrap_or(0);
+                sum += ((f32::from(steepest) - NOISE_ADDS * noise) / f32::from(rise)).clamp(0.0, 1.0);
                 count += 1;
             }
         }
     }
-    if count < MIN_EDGES {
-        return None;
-    }
-    // The difference of two noisy pixels has twice the variance of one.
-    let fine = (fine as f32 / count as f32 - 2.0 * noise * noise).max(0.0);
-    Some((fine / (coarse as f32 / count as f32)).sqrt())
+    (count >= MIN_EDGES).then(|| sum / count as f32)
 }

@@ -79,7 +79,7 @@ fn each_trouble_is_told_and_ends() {
     assert_eq!(states_over(|street| street.moved(40, 0)), [Moved, Ok], "a shift of a sixteenth");
     assert_eq!(states_over(|street| street.moved(-25, 18)), [Moved, Ok]);
     assert_eq!(states_over(|_| Luma::street(99)), [Moved, Ok], "it looks elsewhere");
-    let by_night = |street: &Luma| street.map(|luma| 16.0 + 0.15 * (luma - 16.0));
+    let by_night = |street: &Luma| street.map(|luma| 16.0 + 0.35 * (luma - 16.0));
     let street = Luma::street(7);
     let mut camera = Camera::used_to(&street);
     camera.sees(&by_night(&street), 60).sees(&Luma::filled(18), 60).sees(&by_night(&street), 60);
