@@ -3,7 +3,8 @@
 use super::ledger::{Ledger, Sighting};
 use super::pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
 use super::watcher::{Content, HubMessage, Sight};
-use crate::contract::{AgentState, AgentStatus, CameraState, CameraStatus, EventType, IncidentEvent};
+use crate::contract::{AgentState, AgentStatus, CameraState, CameraStatus, EventType, ImageHealth, IncidentEvent};
+use crate::picture::PictureState;
 use crate::incident::Phase;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -66,6 +67,7 @@ impl View {
         match &message.content {
             Content::Status(status) => vec![self.agent_line(&who, status)],
             Content::CameraStatus(status) => vec![self.camera_line(&who, status)],
+            Content::CameraImage(image) => self.image_line(&who, image).into_iter().collect(),
             Content::Birth(birth) => {
                 let models: Vec<_> = birth.models.iter().map(|m| format!("{} on {}", m.name, m.provider)).collect();
                 let models = if models.is_empty() { "no detector".to_owned() } else { models.join(", ") };
@@ -113,6 +115,15 @@ impl View {
             stream.unwrap_or_default(),
             reason.unwrap_or_default()
         )
+    }
+
+    /// A picture that was well from the start is no news.
+    fn image_line(&self, who: &str, image: &ImageHealth) -> Option<String> {
+        let colour = if image.state == PictureState::Ok { GREEN } else { YELLOW };
+        image.previous?;
+        let rest = if image.rules_suspended { "  its rules rest" } else { "" };
+        let (time, camera, state) = (image.since.time_of_day(), &image.camera, image.state.as_str());
+        Some(format!("{time}  picture {who}/{camera}  {}{rest}", self.paint(colour, state)))
     }
 
     fn incident_lines(&mut self, event: &IncidentEvent) -> Vec<String> {
@@ -174,6 +185,7 @@ impl View {
             | Content::Heartbeat(_)
             | Content::Health(_)
             | Content::CameraStatus(_)
+            | Content::CameraImage(_)
             | Content::Active(_) => {}
         }
         line["payload"] = serde_json::from_slice(&message.payload).unwrap_or(Value::Null);
