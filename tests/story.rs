@@ -263,6 +263,7 @@ fn every_payload_is_valid(heard: &Heard) {
             Content::Heartbeat(_) => "heartbeat",
             Content::Health(_) => "health",
             Content::CameraStatus(_) => "camera-status",
+            Content::CameraImage(_) => "image",
             Content::Incident(_) => "incident",
             Content::Active(Some(_)) => "active",
             Content::Active(None) | Content::Evidence { .. } => continue,

@@ -3,8 +3,9 @@
 use super::ledger::{Ledger, Sighting};
 use super::pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
 use super::watcher::{Content, HubMessage, Sight};
-use crate::contract::{AgentState, AgentStatus, CameraState, CameraStatus, EventType, IncidentEvent};
+use crate::contract::{AgentState, AgentStatus, CameraState, CameraStatus, EventType, ImageHealth, IncidentEvent};
 use crate::incident::Phase;
+use crate::picture::PictureState;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -76,6 +77,7 @@ impl View {
         match &message.content {
             Content::Status(status) => vec![self.agent_line(&who, status)],
             Content::CameraStatus(status) => self.new_camera_line(&who, status),
+            Content::CameraImage(image) => self.image_line(&who, image).into_iter().collect(),
             Content::Birth(birth) => {
                 let models: Vec<_> = birth.models.iter().map(|m| format!("{} on {}", m.name, m.provider)).collect();
                 let models = if models.is_empty() { "no detector".to_owned() } else { models.join(", ") };
@@ -130,6 +132,15 @@ impl View {
             stream.unwrap_or_default(),
             reason.unwrap_or_default()
         )
+    }
+
+    /// A picture that was well from the start is no news.
+    fn image_line(&self, who: &str, image: &ImageHealth) -> Option<String> {
+        let colour = if image.state == PictureState::Ok { GREEN } else { YELLOW };
+        image.previous?;
+        let rest = if image.rules_suspended { "  its rules rest" } else { "" };
+        let (time, camera, state) = (image.since.time_of_day(), &image.camera, image.state.as_str());
+        Some(format!("{time}  picture {who}/{camera}  {}{rest}", self.paint(colour, state)))
     }
 
     fn incident_lines(&mut self, event: &IncidentEvent) -> Vec<String> {
@@ -191,6 +202,7 @@ impl View {
             | Content::Heartbeat(_)
             | Content::Health(_)
             | Content::CameraStatus(_)
+            | Content::CameraImage(_)
             | Content::Active(_) => {}
         }
         line["payload"] = serde_json::from_slice(&message.payload).unwrap_or(Value::Null);
@@ -231,7 +243,7 @@ fn picture_text(picture: &Picture) -> String {
 mod tests {
     use super::*;
     use crate::contract::tests::event;
-    use crate::contract::{StreamStatus, to_json};
+    use crate::contract::{StreamDecoding, StreamStatus, to_json};
     use crate::ids::Name;
     use bytes::Bytes;
 
@@ -254,6 +266,7 @@ mod tests {
                 codec: "h264".into(),
                 width: 1280,
                 height: 720,
+                decoding: StreamDecoding::All,
                 fps_in,
                 fps_analysed: 4.0,
                 clock_quality: crate::clock::ClockQuality::Arrival,
