@@ -1,6 +1,7 @@
 //! The agent: the one place that names the concrete types and ties them together.
 //!
-//! Threads: `main` (signals, status every [`STATUS_EVERY`]), `ingest-<camera>` each, `prepare` (until the model is loaded),
+//! Threads: `main` (signals, status every [`STATUS_EVERY`]), `ingest-<camera>` each, `prepare` (loads the model, then waits for the analysis to
+//! end),
 //! `runner-<n>` per core, `recorder`, `mqtt`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
 //! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
 
@@ -89,8 +90,30 @@ pub struct Agent {
     ingests: Vec<Option<Ingest>>,
     prepare: JoinHandle<()>,
     sampler: HostSampler,
-    /// Frames analysed per camera at the last refresh, for the rate.
-    analysed_before: (Mono, Vec<u64>),
+    /// Frames analysed per camera and second, over the last whole interval.
+    analysed: AnalysedRates,
+}
+
+/// Frames analysed per second, measured over whole intervals: a change of state in between is too short a window.
+struct AnalysedRates {
+    since: Mono,
+    counts: Vec<u64>,
+    rates: Vec<f64>,
+}
+
+impl AnalysedRates {
+    fn new(now: Mono, cameras: usize) -> Self {
+        Self { since: now, counts: vec![0; cameras], rates: vec![0.0; cameras] }
+    }
+
+    fn update(&mut self, now: Mono, counts: Vec<u64>) {
+        let elapsed = now.since(self.since);
+        if elapsed >= STATUS_EVERY / 2 {
+            let rate = |(new, old): (&u64, &u64)| new.saturating_sub(*old) as f64 / elapsed.as_secs_f64();
+            self.rates = counts.iter().zip(&self.counts).map(rate).collect();
+            (self.since, self.counts) = (now, counts);
+        }
+    }
 }
 
 /// What the agent's threads share.
@@ -262,9 +285,9 @@ impl Agent {
             let (core, link) = (Arc::clone(&core), Arc::clone(&link));
             named_thread("prepare", move || core.prepare_and_run(&link, evidence))?
         };
-        let analysed_before = (clocks.mono(), vec![0; config.cameras.len()]);
+        let analysed = AnalysedRates::new(clocks.mono(), config.cameras.len());
         let sampler = HostSampler::new(data_dir, clocks.mono());
-        Ok(Self { core, link, ingests, prepare, sampler, analysed_before })
+        Ok(Self { core, link, ingests, prepare, sampler, analysed })
     }
 
     /// Publishes status until `stop` completes; then stops in order.
@@ -288,8 +311,12 @@ impl Agent {
     /// Stops the cameras, lets the runners and the recorder finish, and says farewell to the hub.
     fn stop(mut self) {
         tracing::info!("stopping");
-        self.core.is_stopping.store(true, Ordering::Relaxed);
-        self.core.stopping.1.notify_all();
+        {
+            // Under the lock: who is about to wait would miss the call.
+            let _guard = self.core.stopping.0.lock().unwrap_or_else(PoisonError::into_inner);
+            self.core.is_stopping.store(true, Ordering::Relaxed);
+            self.core.stopping.1.notify_all();
+        }
         for ingest in self.ingests.iter().flatten() {
             ingest.request_stop();
         }
@@ -304,32 +331,29 @@ impl Agent {
         if self.prepare.join().is_err() {
             tracing::error!("the analysis ended by a panic");
         }
-        match Arc::into_inner(self.link).map(|link| link.stop(FAREWELL_LIMIT)) {
-            Some(Farewell::Said) => tracing::info!("stopped"),
-            Some(Farewell::NotConnected) => tracing::info!("stopped; the hub was not connected"),
-            Some(Farewell::TimedOut) | None => tracing::warn!("stopped without a farewell to the hub"),
+        match self.link.stop(FAREWELL_LIMIT) {
+            Farewell::Said => tracing::info!("stopped"),
+            Farewell::NotConnected => tracing::info!("stopped; the hub was not connected"),
+            Farewell::TimedOut => tracing::warn!("stopped without a farewell to the hub"),
         }
     }
 
     /// Publishes the status of every camera; what has not changed is not sent again.
     fn say_cameras(&mut self) {
-        let now = self.core.clocks.mono();
-        let elapsed = now.since(self.analysed_before.0).as_secs_f64();
-        let analysis = self.core.analysis.get();
+        let counts = self
+            .core
+            .analysis
+            .get()
+            .map(|analysis| (0..self.core.config.cameras.len()).map(|camera| analysis.analysed(camera)).collect());
+        if let Some(counts) = counts {
+            self.analysed.update(self.core.clocks.mono(), counts);
+        }
         let views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut counts = Vec::with_capacity(views.len());
         for (index, (camera, view)) in self.core.config.cameras.iter().zip(&views).enumerate() {
             let stats = self.ingests[index].as_ref().map(Ingest::stats).unwrap_or_default();
-            let analysed = analysis.map_or(0, |analysis| analysis.analysed(index));
-            let new = analysed.saturating_sub(self.analysed_before.1[index]);
-            let fps = if elapsed > 0.0 { new as f64 / elapsed } else { 0.0 };
-            counts.push(analysed);
+            let fps = self.analysed.rates[index];
             let message = status::camera_status(&camera.id, view, &stats, fps, &self.core.time_zone);
             self.link.state(self.core.topics.camera_status(&camera.id), contract::to_json(&message));
-        }
-        // A change of state in between is too short a window for a rate.
-        if elapsed >= STATUS_EVERY.as_secs_f64() / 2.0 {
-            self.analysed_before = (now, counts);
         }
     }
 

@@ -20,6 +20,8 @@ pub struct ClassTable {
     pub names: Vec<String>,
     /// Association group of each class: classes of one group may be the same object.
     pub association: Vec<u16>,
+    /// Confidence from which a detection may start a track, 0..=1.
+    pub start_confidence: f32,
 }
 
 /// One rule, ready to run.
@@ -53,7 +55,7 @@ impl Engine {
         open: Vec<Incident>,
         ids: IdSource,
     ) -> (Self, Vec<Incident>) {
-        let tracker = Tracker::new(classes.association.clone());
+        let tracker = Tracker::new(classes.association.clone(), classes.start_confidence);
         let mut rules: Vec<_> = rules.into_iter().map(|rule| (rule.watch, Course::new(rule.id, rule.limits))).collect();
         let mut orphans = Vec::new();
         for incident in open {

@@ -24,12 +24,18 @@ pub struct FrameStamp {
 }
 
 impl FrameStamp {
-    /// Time observed between `earlier` and this frame: none across an interruption of the stream.
+    /// Time observed between `earlier` and this frame: none across an interruption of the stream, and none if the frames lie
+    /// farther apart than [`MAX_STEP`]: the analysis stood still, and nobody looked.
     #[must_use]
     pub fn observed_since(&self, earlier: &Self) -> Option<Duration> {
-        (self.segment == earlier.segment).then(|| self.media.since(earlier.media))
+        let step = self.media.since(earlier.media);
+        (self.segment == earlier.segment && step <= MAX_STEP).then_some(step)
     }
 }
+
+/// The longest step between two analysed frames that counts as observed: the slowest pace of analysis (0.1 frames per second)
+/// and the rarest key frames that are waited for, with room.
+pub const MAX_STEP: Duration = Duration::from_secs(12);
 
 /// How the planes of a frame are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -129,7 +129,12 @@ impl Recorder {
             tracing::error!(rule = %incident.rule, camera = %camera.id, "a finding of an unknown rule is lost");
             return;
         };
-        let picture = self.picture(finding, camera);
+        let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.picture(finding, camera)));
+        let picture = attempt.unwrap_or_else(|_| {
+            tracing::error!(camera = %camera.id, "making a picture panicked; the incident goes without it");
+            self.drops.add(Queue::Evidence, 1);
+            Picture::Failed
+        });
         let mut refusals = 0u64;
         while let Err(error) = self.store_change(finding, camera, rule, &picture) {
             if give_up() {
@@ -143,6 +148,8 @@ impl Recorder {
                 );
             }
             refusals += 1;
+            // Pictures past their age may be what fills the disk.
+            self.sweep();
             std::thread::park_timeout(RETRY_AFTER);
         }
         if refusals > 0 {
@@ -274,8 +281,14 @@ impl Recorder {
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot forget old incidents"),
         }
         match self.evidence.remove_older_than(keep, wall) {
-            Ok(removed) if removed.ids.is_empty() => {}
-            Ok(removed) => tracing::info!(count = removed.ids.len(), "deleted pictures past their age"),
+            Ok(removed) => {
+                if !removed.ids.is_empty() {
+                    tracing::info!(count = removed.ids.len(), "deleted pictures past their age");
+                }
+                for failure in &removed.failures {
+                    tracing::warn!(error = failure as &dyn std::error::Error, "a picture past its age stays");
+                }
+            }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot delete old pictures"),
         }
     }

@@ -2,8 +2,8 @@
 //!
 //! One runner per core, each with a session of its own; a camera is with one runner at a time. What a frame changed goes to
 //! the [recorder](crate::recorder) together with the frame. When the recorder cannot keep up (a full disk), runners wait and
-//! frames are dropped in the mailbox: facts never are. A panic stays with its camera, whose engine begins anew from the
-//! store.
+//! frames are dropped in the mailbox: facts never are. A panic stays with its camera, whose engine begins anew with
+//! what is open.
 //!
 //! Every frame is sampled first. The sample says how the picture is (while nothing can be seen in it, the rules rest) and whether
 //! anything changed: what did not is not inferred, and the engine takes what it saw last for what is there. A camera is *active*
@@ -23,13 +23,13 @@ use crate::evidence::SensitiveObject;
 use crate::frame::Frame;
 use crate::health::{Latencies, Stage};
 use crate::ids::Name;
-use crate::incident::{Incident, Transition};
+use crate::incident::{Incident, Phase, Transition};
 use crate::mailbox::Mailboxes;
 use station::{Look, Station};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 /// What one frame changed, with everything that the recorder needs to tell the hub.
@@ -58,7 +58,7 @@ pub enum Attention {
 
 /// What the analysis needs of the agent around it; cameras by index. Called from the runners; must not wait for anything.
 pub trait Surroundings: Send + Sync + 'static {
-    /// Open incidents of a camera, from the store: its engine begins with them, and anew after a panic.
+    /// Open incidents of a camera, from the store: its engine begins with them.
     fn open_incidents(&self, camera: usize) -> Vec<Incident>;
     /// Pictures that the camera's decoder has marked as damaged so far.
     fn frames_corrupt(&self, camera: usize) -> u64;
@@ -79,6 +79,8 @@ struct Counts {
 pub struct Analysis {
     prepared: Prepared,
     stations: Vec<Mutex<Station>>,
+    /// Open incidents per camera as of the last finding: the store learns of a finding later than the runner.
+    open: Vec<Mutex<BTreeMap<Uuid, Incident>>>,
     mailboxes: Arc<Mailboxes<Frame>>,
     around: Arc<dyn Surroundings>,
     counts: Vec<Counts>,
@@ -96,9 +98,14 @@ impl Analysis {
         latencies: Arc<Latencies>,
         clocks: Arc<dyn Clocks>,
     ) -> Self {
-        let stations = (0..prepared.cameras()).map(|camera| Mutex::new(station(&prepared, &*around, camera))).collect();
+        let open: Vec<Vec<Incident>> = (0..prepared.cameras()).map(|camera| around.open_incidents(camera)).collect();
+        let begin = |(camera, open): (usize, &Vec<Incident>)| Mutex::new(station(&prepared, open.clone(), camera));
+        let stations = open.iter().enumerate().map(begin).collect();
+        let by_id =
+            |open: Vec<Incident>| Mutex::new(open.into_iter().map(|incident| (incident.id, incident)).collect());
+        let open = open.into_iter().map(by_id).collect();
         let counts = (0..prepared.cameras()).map(|_| Counts::default()).collect();
-        Self { prepared, stations, mailboxes, around, counts, latencies, clocks }
+        Self { prepared, stations, open, mailboxes, around, counts, latencies, clocks }
     }
 
     /// Frames of a camera judged so far, inferred or found unchanged.
@@ -128,7 +135,8 @@ impl Analysis {
             let work = || self.analyse(camera, &frame, &mut detector);
             let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
                 tracing::error!(camera, "the analysis of a camera panicked; its engine begins anew");
-                let anew = station(&self.prepared, &*self.around, camera);
+                let open = self.open(camera).values().cloned().collect();
+                let anew = station(&self.prepared, open, camera);
                 self.around.attention(camera, anew.attention());
                 *self.station(camera) = anew;
                 Vec::new()
@@ -141,9 +149,13 @@ impl Analysis {
         }
     }
 
-    fn station(&self, camera: usize) -> std::sync::MutexGuard<'_, Station> {
+    fn open(&self, camera: usize) -> MutexGuard<'_, BTreeMap<Uuid, Incident>> {
+        self.open[camera].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn station(&self, camera: usize) -> MutexGuard<'_, Station> {
         // A panic is caught above and the station replaced, so that a poisoned one is never read as it was.
-        self.stations[camera].lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.stations[camera].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn analyse(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Finding> {
@@ -182,10 +194,20 @@ impl Analysis {
     fn judge(&self, camera: usize, frame: &Arc<Frame>, station: &mut Station) -> Vec<Finding> {
         let began = self.clocks.mono();
         let transitions = station.judge(frame.stamp());
-        let mut active = if transitions.is_empty() { BTreeMap::new() } else { station.active() };
+        let active = if transitions.is_empty() { BTreeMap::new() } else { station.active() };
+        for transition in &transitions {
+            match transition.phase {
+                Phase::Opened | Phase::Updated | Phase::Rechecked => {
+                    self.open(camera).insert(transition.incident.id, transition.incident.clone());
+                }
+                Phase::Closed | Phase::Withdrawn => {
+                    self.open(camera).remove(&transition.incident.id);
+                }
+            }
+        }
         let finding = |transition: Transition| Finding {
             camera,
-            active: active.remove(&transition.incident.rule).unwrap_or_default(),
+            active: active.get(&transition.incident.rule).cloned().unwrap_or_default(),
             transition,
             frame: Arc::clone(frame),
             sensitive: station.sensitive(),
@@ -197,9 +219,9 @@ impl Analysis {
     }
 }
 
-/// A camera's station with the incidents that the store holds open.
-fn station(prepared: &Prepared, around: &dyn Surroundings, camera: usize) -> Station {
-    let (engine, orphans) = prepared.engine(camera, around.open_incidents(camera));
+/// A camera's station with the incidents that are open.
+fn station(prepared: &Prepared, open: Vec<Incident>, camera: usize) -> Station {
+    let (engine, orphans) = prepared.engine(camera, open);
     for orphan in orphans {
         tracing::warn!(incident = %orphan.id, rule = %orphan.rule, "an open incident's rule is gone; it stays open");
     }

@@ -1,7 +1,7 @@
 //! A model loaded and every rule resolved against its classes.
 
 use crate::camera::{ClassTable, Engine, EngineRule};
-use crate::config::{CameraConfig, ClassGroups, Config, IdlePace};
+use crate::config::{CameraConfig, ClassGroups, Config, IdlePace, bears_plate, is_person};
 use crate::detect::manifest::Manifest;
 use crate::detect::{DetectError, Detector, Runtime, RuntimeError};
 use crate::evidence::SensitiveKind;
@@ -29,6 +29,14 @@ pub enum PrepareError {
     /// The model is refused.
     #[error(transparent)]
     Detect(#[from] DetectError),
+    /// The model shows no people.
+    #[error(
+        "failed to accept the model {model}: it has no class that shows people, so that nobody could be redacted in pictures"
+    )]
+    NoPeople {
+        /// Name of the model.
+        model: String,
+    },
     /// A rule speaks of a class that the model lacks.
     #[error("failed to resolve the classes of rule {rule} of camera {camera}")]
     Classes {
@@ -74,13 +82,13 @@ impl Prepared {
         let open = |_| Detector::open(&runtime, &manifest, &path);
         let detectors = (0..runners).map(open).collect::<Result<Vec<_>, _>>()?;
         let groups = ClassGroups::new(&config.classes);
-        let class_set = |name: &str| groups.resolve(&[name], &manifest.classes).unwrap_or_default();
-        let (people, vehicles) = (class_set("person"), class_set("vehicle"));
-        let sensitive = people
-            .iter()
-            .map(|&class| (class, SensitiveKind::Person))
-            .chain(vehicles.iter().map(|&class| (class, SensitiveKind::Vehicle)))
-            .collect::<BTreeMap<_, _>>();
+        let sensitive = sensitive_classes(&manifest.classes);
+        let of_kind = |kind| sensitive.iter().filter(move |(_, of)| **of == kind).map(|(class, _)| *class);
+        let people: Vec<u16> = of_kind(SensitiveKind::Person).collect();
+        if people.is_empty() {
+            return Err(PrepareError::NoPeople { model: manifest.name });
+        }
+        let vehicles = groups.resolve(&["vehicle"], &manifest.classes).unwrap_or_default();
         let rules = config
             .cameras
             .iter()
@@ -88,6 +96,7 @@ impl Prepared {
             .collect::<Result<_, _>>()?;
         let classes = Arc::new(ClassTable {
             association: association(&manifest.classes, &[&people, &vehicles]),
+            start_confidence: manifest.thresholds.confidence,
             names: manifest.classes.clone(),
         });
         let views = config.cameras.iter().map(view).collect();
@@ -120,6 +129,18 @@ impl Prepared {
     pub fn engine(&self, camera: usize, open: Vec<Incident>) -> (Engine, Vec<Incident>) {
         Engine::new(Arc::clone(&self.classes), self.rules[camera].clone(), open, IdSource::from_os())
     }
+}
+
+/// What must be redacted of each class, by the class's own name: no configuration takes a class out.
+fn sensitive_classes(classes: &[String]) -> BTreeMap<u16, SensitiveKind> {
+    let kind_of = |class: &str| {
+        if is_person(class) {
+            Some(SensitiveKind::Person)
+        } else {
+            bears_plate(class).then_some(SensitiveKind::Vehicle)
+        }
+    };
+    (0u16..).zip(classes).filter_map(|(index, class)| Some((index, kind_of(class)?))).collect()
 }
 
 /// Classes that share a group share its lowest index; every other class is a group of its own.
@@ -170,4 +191,16 @@ fn engine_rules(
         })
     };
     camera.rules.iter().map(rule_of).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_and_whatever_bears_a_plate_are_redacted_whatever_the_model_calls_them() {
+        let classes = ["pedestrian", "motorcycle", "bicycle", "truck", "umbrella", "Person"].map(str::to_owned);
+        let (person, vehicle) = (SensitiveKind::Person, SensitiveKind::Vehicle);
+        assert_eq!(sensitive_classes(&classes), [(0, person), (1, vehicle), (3, vehicle), (5, person)].into());
+    }
 }

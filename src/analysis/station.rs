@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// For how long a person or vehicle is redacted after it was last detected: a detector misses one now and then.
+/// For how long a person or vehicle is redacted after it was last detected, and at least until the frame after next: a detector
+/// misses one now and then.
 const SENSITIVE_MEMORY: Duration = Duration::from_secs(1);
 /// Most areas remembered per camera; more than a crowd in one second at the usual rates.
 const MAX_SENSITIVE: usize = 2048;
@@ -177,7 +178,9 @@ impl Station {
     }
 
     fn remember_sensitive(&mut self, now: MediaTime) {
-        self.recent.retain(|(at, _)| now.since(*at) <= SENSITIVE_MEMORY);
+        // The frame before this one counts however long ago it was: at a slow pace one frame would be no memory at all.
+        let last = self.recent.back().map(|(at, _)| *at);
+        self.recent.retain(|(at, _)| now.since(*at) <= SENSITIVE_MEMORY || Some(*at) == last);
         let sure_enough = self.detections.iter().filter(|d| d.confidence >= FAINT_CONFIDENCE);
         self.recent.extend(sure_enough.filter_map(|detection| {
             let kind = *self.sensitive.get(&detection.class)?;

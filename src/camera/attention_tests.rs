@@ -35,7 +35,7 @@ fn engine() -> Engine {
         needs_attendant: false,
     };
     let rule = EngineRule { id: Name::try_new("rule").unwrap(), watch, limits };
-    let classes = Arc::new(ClassTable { names: vec!["car".to_owned()], association: vec![0] });
+    let classes = Arc::new(ClassTable { names: vec!["car".to_owned()], association: vec![0], start_confidence: 0.3 });
     Engine::new(classes, vec![rule], Vec::new(), IdSource::from_seed(1)).0
 }
 

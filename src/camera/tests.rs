@@ -53,6 +53,7 @@ fn engine(rules: Vec<EngineRule>, open: Vec<Incident>) -> (Engine, Vec<Incident>
     let classes = ClassTable {
         names: ["person", "car", "truck"].map(str::to_owned).to_vec(),
         association: vec![PERSON, CAR, CAR],
+        start_confidence: 0.3,
     };
     Engine::new(Arc::new(classes), rules, open, IdSource::from_seed(1))
 }

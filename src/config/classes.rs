@@ -18,6 +18,33 @@ pub(super) const BUILT_IN: [(&str, &[&str]); 3] = [
 const PERSON_CLASSES: [&str; 12] =
     ["person", "people", "pedestrian", "man", "woman", "boy", "girl", "child", "rider", "cyclist", "face", "head"];
 
+/// Classes that bear a number plate. A table of its own: what is hidden in pictures does not depend on what a site's rules call
+/// a vehicle.
+const PLATED_CLASSES: [&str; 16] = [
+    "vehicle",
+    "car",
+    "van",
+    "minivan",
+    "bus",
+    "truck",
+    "lorry",
+    "pickup",
+    "taxi",
+    "motorcycle",
+    "motorbike",
+    "scooter",
+    "moped",
+    "tricycle",
+    "trailer",
+    "tractor",
+];
+
+/// Whether a class shows something that bears a number plate.
+#[must_use]
+pub fn bears_plate(class: &str) -> bool {
+    PLATED_CLASSES.contains(&class.to_lowercase().as_str())
+}
+
 /// Whether a class shows a person or a part of one.
 #[must_use]
 pub fn is_person(class: &str) -> bool {

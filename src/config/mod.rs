@@ -21,7 +21,7 @@ mod secret;
 mod structure;
 mod subjects;
 
-pub use classes::{ClassError, ClassGroups, is_person};
+pub use classes::{ClassError, ClassGroups, bears_plate, is_person};
 pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;
 pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load};
@@ -170,7 +170,8 @@ pub struct ModelConfig {
     /// Threads that run inference, each with one session of one thread; 0 means one per core.
     #[schemars(range(max = 64))]
     pub runners: u8,
-    /// Confidence below which a detection is dropped, 0..1; the manifest's, if absent.
+    /// Confidence, 0..1, from which a detection may be the beginning of something; the manifest's, if absent. Fainter ones only
+    /// continue what is already followed, and are redacted in pictures.
     #[schemars(range(min = 0.01, max = 0.99))]
     pub min_confidence: Option<f32>,
 }

@@ -17,15 +17,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub enum Queue {
     /// Frames replaced by a newer one before they were analysed.
     Mailbox,
-    /// Pictures given up because the recorder was behind; the events themselves wait.
+    /// Pictures that could not be made or kept; their events went without them.
     Evidence,
-    /// Events removed because the outbox had reached its limit of age or size.
-    Outbox,
 }
 
 impl Queue {
     /// Every queue, in the order of the way of a frame.
-    pub const ALL: [Self; 3] = [Self::Mailbox, Self::Evidence, Self::Outbox];
+    pub const ALL: [Self; 2] = [Self::Mailbox, Self::Evidence];
 
     /// Name in messages and metrics.
     #[must_use]
@@ -33,7 +31,6 @@ impl Queue {
         match self {
             Self::Mailbox => "mailbox",
             Self::Evidence => "evidence",
-            Self::Outbox => "outbox",
         }
     }
 }
@@ -64,7 +61,7 @@ mod tests {
         let drops = Drops::default();
         drops.add(Queue::Mailbox, 2);
         drops.add(Queue::Mailbox, 3);
-        drops.add(Queue::Outbox, 1);
-        assert_eq!(Queue::ALL.map(|queue| drops.total(queue)), [5, 0, 1]);
+        drops.add(Queue::Evidence, 1);
+        assert_eq!(Queue::ALL.map(|queue| drops.total(queue)), [5, 1]);
     }
 }

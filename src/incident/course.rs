@@ -4,7 +4,7 @@
 //! Time is observed media time: an interruption of the stream counts as neither presence nor absence.
 //!
 //! ```text
-//! Pending ──dwell reached──→ Open ──unseen > gap──→ Clearing ──unseen ≥ clear──→ (closed, forgotten)
+//! Pending ──dwell reached──→ Open ──unseen > gap, clear──→ Clearing ──unseen ≥ clear──→ (closed, forgotten)
 //!    └─unseen > gap──→ (forgotten)   ←──seen again──┘
 //! ```
 
@@ -23,6 +23,8 @@ const ATTENDED_SHARE: f64 = 0.5;
 const MIN_AFFINITY: f32 = 0.05;
 /// Overlap from which a sighting is at the place of a case.
 const SAME_PLACE: f32 = 0.20;
+/// Share of the smaller box that lies in the other, from which two sightings are parts of one thing.
+const PART_OVERLAP: f32 = 0.7;
 /// Most things followed at once per rule; a zone does not hold more.
 const MAX_CASES: usize = 128;
 
@@ -61,6 +63,8 @@ struct Case {
     zone: Name,
     place: BBox,
     tracks: Vec<TrackId>,
+    /// Tracks of the part that was last taken for a thing of its own.
+    parts: Vec<TrackId>,
     objects: Vec<IncidentObject>,
     first_seen: jiff::Timestamp,
     last_seen: jiff::Timestamp,
@@ -100,6 +104,7 @@ impl Course {
             zone: incident.zone,
             place: incident.bbox,
             tracks: Vec::new(),
+            parts: Vec::new(),
             objects: incident.objects,
             first_seen: incident.first_seen,
             last_seen: incident.last_seen,
@@ -157,7 +162,9 @@ impl Course {
             self.cases[case].see(at, &sightings[sighting], self.limits.dwell, class_name);
         }
         for (sighting, _) in sightings.iter().zip(taken).filter(|(_, taken)| !taken) {
-            if self.cases.len() < MAX_CASES {
+            if let Some(case) = self.cases.iter_mut().find(|case| case.holds(sighting)) {
+                case.absorb(sighting);
+            } else if self.cases.len() < MAX_CASES {
                 self.cases.push(Case::begin(at, observed, sighting, class_name));
             }
         }
@@ -176,12 +183,13 @@ impl Course {
                 case.state = State::Open(reported);
                 true
             }
-            State::Open(reported) | State::Clearing(reported) if case.unseen >= limits.clear => {
+            // Never straight from open: one frame without the thing, after a long step, is not yet its absence.
+            State::Clearing(reported) if case.unseen >= limits.clear => {
                 let reported = Reported { revision: reported.revision + 1, ..reported };
                 transitions.push(case.transition(Phase::Closed, at, rule, &reported));
                 false
             }
-            State::Open(reported) if case.unseen > limits.gap => {
+            State::Open(reported) if case.unseen > limits.gap.min(limits.clear) => {
                 case.state = State::Clearing(reported);
                 true
             }
@@ -205,6 +213,7 @@ impl Case {
             zone: sighting.zone.clone(),
             place: sighting.bbox,
             tracks: tracks_of(sighting),
+            parts: Vec::new(),
             objects: objects_of(sighting, class_name),
             first_seen: at.wall - presence,
             last_seen: at.wall,
@@ -236,10 +245,8 @@ impl Case {
     fn see(&mut self, at: &FrameStamp, sighting: &Sighting, dwell: Duration, class_name: &dyn Fn(u16) -> String) {
         let tracks = tracks_of(sighting);
         let is_another_track = !tracks.iter().any(|track| self.tracks.contains(track));
-        if let State::Open(reported) | State::Clearing(reported) = &mut self.state
-            && is_another_track
-        {
-            reported.suppressed += 1;
+        if is_another_track {
+            self.suppress();
         }
         // Time out of sight counts as presence, since the thing is found where it stood.
         let elapsed = std::mem::take(&mut self.unseen);
@@ -257,6 +264,29 @@ impl Case {
         self.zone = sighting.zone.clone();
         self.tracks = tracks;
         self.objects = objects_of(sighting, class_name);
+    }
+
+    /// Whether a sighting that fits another case better, or none, is a part of this one: a stall whose table was taken for a
+    /// thing of its own, a van seen as two.
+    fn holds(&self, sighting: &Sighting) -> bool {
+        let shares_track = sighting.objects.iter().any(|object| self.tracks.contains(&object.track));
+        let smaller = self.place.area().min(sighting.bbox.area());
+        shares_track || self.place.intersection(&sighting.bbox) > PART_OVERLAP * smaller
+    }
+
+    /// Takes a sighting for a part of this thing; counts it once.
+    fn absorb(&mut self, sighting: &Sighting) {
+        let tracks = tracks_of(sighting);
+        if !tracks.iter().any(|track| self.parts.contains(track)) {
+            self.suppress();
+        }
+        self.parts = tracks;
+    }
+
+    fn suppress(&mut self) {
+        if let State::Open(reported) | State::Clearing(reported) = &mut self.state {
+            reported.suppressed += 1;
+        }
     }
 
     fn is_confirmed(&self, limits: &Limits) -> bool {

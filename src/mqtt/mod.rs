@@ -127,7 +127,8 @@ pub enum Farewell {
 pub struct Link {
     shared: Arc<Shared>,
     clocks: Arc<dyn Clocks>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    /// None once joined or left to itself.
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     /// In a mutex only because a link is shared by threads; `stop` alone receives.
     ended: Mutex<Receiver<Farewell>>,
 }
@@ -146,7 +147,7 @@ impl Link {
             // The receiver is gone after a drop without `stop`: then nobody wants to know.
             let _ = report.send(farewell);
         })?;
-        Ok(Self { shared, clocks, thread: Some(thread), ended: Mutex::new(ended) })
+        Ok(Self { shared, clocks, thread: Mutex::new(Some(thread)), ended: Mutex::new(ended) })
     }
 
     /// Sets what a retained topic says. Sent with `QoS` 1 when connected, again after every connect, and not if it says so
@@ -179,14 +180,14 @@ impl Link {
         self.shared.stats.snapshot()
     }
 
-    /// Publishes `stopping`, sends what can be sent, publishes `offline`, disconnects; all within `limit`.
+    /// Publishes `stopping`, sends what can be sent, publishes `offline`, disconnects; all within `limit`. Once.
     #[must_use]
-    pub fn stop(mut self, limit: Duration) -> Farewell {
+    pub fn stop(&self, limit: Duration) -> Farewell {
         let by = Mono(self.clocks.mono().0 + limit);
         self.shared.lock().stop = Stop::Orderly { by };
         self.shared.wake.notify_one();
         // The thread ends by itself at the limit; the second more is for its last database transaction.
-        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         match ended.recv_timeout(limit + Duration::from_secs(1)) {
             Ok(farewell) => {
                 self.join();
@@ -194,14 +195,15 @@ impl Link {
             }
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                 tracing::warn!(?limit, "the MQTT thread did not end in time");
-                self.thread = None;
+                self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
                 Farewell::TimedOut
             }
         }
     }
 
-    fn join(&mut self) {
-        if let Some(thread) = self.thread.take()
+    fn join(&self) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread
             && thread.join().is_err()
         {
             tracing::error!("the MQTT thread panicked");
@@ -211,7 +213,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if self.thread.is_some() {
+        if self.thread.get_mut().unwrap_or_else(PoisonError::into_inner).is_some() {
             self.shared.lock().stop = Stop::AtOnce;
             self.shared.wake.notify_one();
             self.join();

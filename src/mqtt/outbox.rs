@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 /// The reading of the outbox on one connection.
 ///
+/// How long refused rows wait for later ones of their incidents that are still in flight.
+const IN_FLIGHT_GRACE: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// Rows up to `cursor` were looked at: each is in flight, may be removed, was refused, waits behind a refused one of its
 /// incident, or is left for the next connection.
 #[derive(Debug)]
@@ -99,6 +102,12 @@ impl Reading {
     /// Goes back to the first refused row if it is time. Rows read ahead are stale then.
     pub(super) fn retry(&mut self, now: Mono) -> bool {
         if self.retry_at.is_none_or(|at| now < at) {
+            return false;
+        }
+        // A later row of a refused one's incident may still be on its way: if it went through after the earlier one was sent
+        // again, the hub's last word would be the earlier.
+        if self.in_flight.values().any(|incident| self.refused.values().any(|refused| refused == incident)) {
+            self.retry_at = Some(Mono(now.0 + IN_FLIGHT_GRACE));
             return false;
         }
         self.retry_at = None;
@@ -193,5 +202,18 @@ mod tests {
             assert!(reading.retry(at(1000 * round + 60)));
         }
         assert!(waits[0] <= Duration::from_secs(4) && waits[4] >= Duration::from_secs(30), "{waits:?}");
+    }
+
+    #[test]
+    fn a_refused_row_waits_for_the_later_ones_of_its_incident_that_are_on_their_way() {
+        let mut reading = reading();
+        let rows = [row(1, 7), row(2, 7)];
+        assert_eq!(read(&mut reading, &rows).len(), 2);
+        reading.refused(RowId::numbered(1), Mono::default());
+        let due = Mono(Duration::from_mins(5));
+        assert!(!reading.retry(due), "row 2 is in flight");
+        assert!(!reading.acknowledged(RowId::numbered(2)), "it goes again after row 1");
+        assert!(reading.retry(Mono(due.0 + Duration::from_secs(2))));
+        assert_eq!(read(&mut reading, &rows), [RowId::numbered(1), RowId::numbered(2)]);
     }
 }

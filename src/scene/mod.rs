@@ -167,7 +167,7 @@ mod tests {
 
     /// The sightings after `secs` seconds in which `scene(second)` is seen, a frame per half second.
     fn after(secs: u32, scene: impl Fn(f32) -> Vec<Detection>) -> Vec<Sighting> {
-        let mut tracker = Tracker::new(vec![0, 1, 2]);
+        let mut tracker = Tracker::new(vec![0, 1, 2], 0.3);
         let mut last = Vec::new();
         for step in 0..=2 * secs {
             let time = Duration::from_millis(u64::from(step) * 500);
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn what_comes_into_a_zone_is_awaited_until_it_stands() {
         let awaits = |l: f32, secs: u64| {
-            let mut tracker = Tracker::new(vec![0, 1, 2]);
+            let mut tracker = Tracker::new(vec![0, 1, 2], 0.3);
             let mut awaits = false;
             for step in 0..=2 * secs {
                 let time = Duration::from_millis(step * 500);

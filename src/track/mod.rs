@@ -14,8 +14,6 @@ use crate::geometry::BBox;
 use kalman::BoxFilter;
 use std::time::Duration;
 
-/// Confidence from which a detection may start a track.
-const START_CONFIDENCE: f32 = 0.30;
 /// Confidence from which a detection is matched in the first round; fainter ones only continue tracks.
 const HIGH_CONFIDENCE: f32 = 0.25;
 /// Least overlap of a prediction with its detection.
@@ -134,6 +132,8 @@ impl Track {
 pub struct Tracker {
     /// Association group of each class: classes of one group may be the same object.
     groups: Vec<u16>,
+    /// Confidence from which a detection may start a track.
+    start_confidence: f32,
     tracks: Vec<Track>,
     next_id: u64,
     last: Option<FrameStamp>,
@@ -141,9 +141,10 @@ pub struct Tracker {
 
 impl Tracker {
     /// `groups[class]` is the association group of a class; objects are only matched within a group.
+    /// `start_confidence` is what a detection must have to start a track.
     #[must_use]
-    pub fn new(groups: Vec<u16>) -> Self {
-        Self { groups, tracks: Vec::new(), next_id: 0, last: None }
+    pub fn new(groups: Vec<u16>, start_confidence: f32) -> Self {
+        Self { groups, start_confidence, tracks: Vec::new(), next_id: 0, last: None }
     }
 
     /// Takes in the detections of one frame (best first) and returns all tracks, seen or looked for.
@@ -154,14 +155,14 @@ impl Tracker {
         let detections = self.one_per_object(detections);
         let (high, low): (Vec<_>, Vec<_>) = detections.into_iter().partition(|d| d.confidence >= HIGH_CONFIDENCE);
         let mut seen = vec![false; self.tracks.len()];
-        let unmatched = self.associate(&high, &mut seen);
-        self.associate(&low, &mut seen);
+        let mut unmatched = self.associate(&high, &mut seen);
+        unmatched.extend(self.associate(&low, &mut seen));
         self.tracks.retain(|track| !track.is_expired());
-        for detection in unmatched.iter().filter(|d| d.confidence >= START_CONFIDENCE) {
-            if self.tracks.len() < MAX_TRACKS {
+        for detection in unmatched {
+            if detection.confidence >= self.start_confidence && self.tracks.len() < MAX_TRACKS {
                 let id = TrackId(self.next_id);
                 self.next_id += 1;
-                self.tracks.push(Track::start(id, self.group(detection.class), detection));
+                self.tracks.push(Track::start(id, self.group(detection.class), &detection));
             }
         }
         &self.tracks

@@ -23,7 +23,7 @@ fn seen(class: u16, confidence: f32, cx: f32) -> Detection {
 
 /// Cars and trucks are one association group.
 fn tracker() -> Tracker {
-    Tracker::new(vec![0, 1, 1])
+    Tracker::new(vec![0, 1, 1], 0.3)
 }
 
 #[test]

@@ -45,7 +45,8 @@ impl Street {
         let secs = Duration::from_secs;
         let limits = Times { dwell: secs(20), gap: secs(8), clear: secs(10), needs_attendant: false };
         let rule = EngineRule { id: Name::try_new("lane-blocked").unwrap(), watch, limits };
-        let classes = Arc::new(ClassTable { names: vec!["van".to_owned()], association: vec![0] });
+        let classes =
+            Arc::new(ClassTable { names: vec!["van".to_owned()], association: vec![0], start_confidence: 0.3 });
         let engine = Engine::new(classes, vec![rule], Vec::new(), IdSource::from_seed(1)).0;
         let view = View { zones: vec![lane()], idles_at_key_frames: true, max_idle: secs(10) };
         Self {

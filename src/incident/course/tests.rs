@@ -82,7 +82,7 @@ fn distinct_tracks() -> Vec<TrackId> {
             bbox: BBox::try_from_center(0.1 + 0.2 * i as f32, 0.5, 0.1, 0.1).unwrap(),
         })
         .collect();
-    Tracker::new(vec![0, 1]).update(&at(0.0, 0), &detections).iter().map(crate::track::Track::id).collect()
+    Tracker::new(vec![0, 1], 0.3).update(&at(0.0, 0), &detections).iter().map(crate::track::Track::id).collect()
 }
 
 fn phases(found: &[(f64, Transition)]) -> Vec<Phase> {
@@ -173,6 +173,40 @@ fn a_restart_goes_on_with_the_same_incident() {
     let closed = after.play(60.0, 90.0, |_, _| vec![]);
     assert_eq!(phases(&closed), [Phase::Closed]);
     assert_eq!((closed[0].1.incident.id, closed[0].1.incident.revision), (opened.id, 1));
+}
+
+#[test]
+fn one_frame_without_the_thing_after_a_long_step_does_not_close() {
+    let mut street = Street::new(false);
+    assert_eq!(phases(&street.play(0.0, 30.0, |s, _| vec![s.sighting(0, 0.5, false)])), [Phase::Opened]);
+    assert_eq!(street.frame(41.0, 0, &[]), [], "11 s later it is hidden, once");
+    let there = street.sighting(1, 0.5, false);
+    assert_eq!(street.frame(42.0, 0, &[there]), []);
+    assert_eq!(street.course.active().len(), 1);
+}
+
+#[test]
+fn an_hour_in_which_nobody_looked_is_neither_dwell_nor_absence() {
+    let mut open = Street::new(false);
+    open.play(0.0, 30.0, |s, _| vec![s.sighting(0, 0.5, false)]);
+    assert_eq!(open.frame(3_630.0, 0, &[]), []);
+    assert_eq!(open.course.active().len(), 1);
+    let mut pending = Street::new(false);
+    pending.play(0.0, 10.0, |s, _| vec![s.sighting(0, 0.5, false)]);
+    let there = pending.sighting(0, 0.5, false);
+    assert_eq!(pending.frame(3_610.0, 0, &[there]), []);
+}
+
+#[test]
+fn a_part_that_was_taken_for_a_thing_of_its_own_is_no_second_incident() {
+    let mut street = Street::new(false);
+    let found = street.play(0.0, 80.0, |s, t| {
+        let whole = s.sighting(0, 0.5, false);
+        let mut part = s.sighting(1, 0.5, false);
+        part.bbox = BBox::try_from_center(0.51, 0.52, 0.05, 0.05).unwrap();
+        if t < 30.0 { vec![whole] } else { vec![whole, part] }
+    });
+    assert_eq!(phases(&found), [Phase::Opened]);
 }
 
 proptest! {
