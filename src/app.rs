@@ -25,7 +25,7 @@ use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -175,7 +175,8 @@ impl Sink for CameraSink {
 /// The analysis's way to store, cameras and hub.
 struct Desk {
     core: Arc<Core>,
-    link: Arc<Link>,
+    /// The analysis outlives the link, which its owner takes apart at the end.
+    link: Weak<Link>,
 }
 
 impl Desk {
@@ -208,7 +209,9 @@ impl Surroundings for Desk {
             tracing::info!(camera = %id, state, "the picture has changed");
         }
         let message = status::image_health(id, &news, &self.core.time_zone);
-        self.link.state(self.core.topics.camera_image(id), contract::to_json(&message));
+        if let Some(link) = self.link.upgrade() {
+            link.state(self.core.topics.camera_image(id), contract::to_json(&message));
+        }
     }
 }
 
@@ -457,7 +460,7 @@ impl Core {
         found: Receiver<Finding>,
         link: &Arc<Link>,
     ) -> Vec<JoinHandle<()>> {
-        let desk = Arc::new(Desk { core: Arc::clone(self), link: Arc::clone(link) });
+        let desk = Arc::new(Desk { core: Arc::clone(self), link: Arc::downgrade(link) });
         let (mailboxes, latencies) = (Arc::clone(&self.mailboxes), Arc::clone(&self.latencies));
         let analysis = Arc::new(Analysis::new(prepared, mailboxes, desk, latencies, Arc::clone(&self.clocks)));
         for (index, camera) in self.config.cameras.iter().enumerate() {

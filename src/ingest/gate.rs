@@ -43,13 +43,8 @@ pub(super) enum Verdict<U> {
     DecodeAlone,
     /// It is held: do nothing.
     Held,
-    /// Decode the `units`, which were held and begin with a key frame, and then the unit at hand.
-    Replay {
-        /// In order of decoding.
-        units: Vec<U>,
-        /// Presentation time of the first.
-        since: Duration,
-    },
+    /// Decode these, which were held and begin with a key frame, and then the unit at hand.
+    Replay(Vec<U>),
 }
 
 /// How much the gate holds of one camera's stream. A group of pictures that is more than that is decoded.
@@ -138,11 +133,9 @@ impl<U: Clone> UnitGate<U> {
     /// Everything is asked for: what is held comes first.
     fn replay_all(&mut self) -> Verdict<U> {
         let Some(held) = self.held.take() else { return Verdict::Decode };
-        let Some(mut before) = self.before.take() else {
-            return Verdict::Replay { units: held.units, since: held.extent.since };
-        };
-        before.units.extend(held.units);
-        Verdict::Replay { units: before.units, since: before.extent.since }
+        let mut units = self.before.take().map(|before| before.units).unwrap_or_default();
+        units.extend(held.units);
+        Verdict::Replay(units)
     }
 
     fn admit_key(&mut self, unit: &Unit<U>) -> Verdict<U> {
@@ -219,7 +212,7 @@ mod tests {
         }
 
         fn replayed(first: u32, end: u32) -> Verdict<u32> {
-            Verdict::Replay { units: (first..end).collect(), since: Duration::from_millis(100) * first }
+            Verdict::Replay((first..end).collect())
         }
 
         fn decoded<const N: usize>(&mut self, units: [UnitFlags; N]) -> [bool; N] {
@@ -345,7 +338,7 @@ mod tests {
                 let flags = UnitFlags { delta, after_loss, corrupt: false };
                 let fed = match stream.push(flags, if all { All } else { KeyFrames }) {
                     Verdict::Decode | Verdict::DecodeAlone => vec![number],
-                    Verdict::Replay { mut units, .. } => { units.push(number); units }
+                    Verdict::Replay(mut units) => { units.push(number); units }
                     Verdict::Held | Verdict::Lost => vec![],
                 };
                 let holds = |group: &Option<Group<u32>>| group.as_ref().map_or(0, |group| group.units.len());

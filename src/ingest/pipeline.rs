@@ -142,13 +142,13 @@ impl Pipeline {
         let info = self.video_info(sample.caps_owned())?;
         let now = self.elements.current_running_time().unwrap_or_default();
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
-        let pts = segment.and_then(|segment| segment.to_running_time(buffer.pts())).unwrap_or(now);
+        let late = reference_time(&buffer, stream::LATE);
+        let pts = late.or_else(|| segment.and_then(|segment| segment.to_running_time(buffer.pts()))).unwrap_or(now);
         let corrupt = buffer.flags().contains(gst::BufferFlags::CORRUPTED);
-        let ntp = ntp_time(&buffer);
+        // The camera's time since 1900 at this picture, from its RTCP sender reports.
+        let ntp = reference_time(&buffer, "timestamp/x-ntp").map(Duration::from);
         let lag = Duration::from(now.saturating_sub(pts));
-        let pts = Duration::from(pts);
-        let replayed = self.taps.is_replayed(pts);
-        Ok(Decoded { buffer, info, pts, lag, ntp, corrupt, replayed })
+        Ok(Decoded { buffer, info, pts: pts.into(), lag, ntp, corrupt, replayed: late.is_some() })
     }
 
     /// The picture's format; parsed anew only when it changes.
@@ -179,11 +179,9 @@ impl Drop for Pipeline {
     }
 }
 
-/// The camera's time since 1900 at this picture, from its RTCP sender reports.
-fn ntp_time(buffer: &gst::BufferRef) -> Option<Duration> {
-    let metas = buffer.iter_meta::<gst::ReferenceTimestampMeta>();
-    let ntp = |meta: &gst::MetaRef<'_, gst::ReferenceTimestampMeta>| {
-        meta.reference().structure(0).is_some_and(|structure| structure.name() == "timestamp/x-ntp")
-    };
-    metas.into_iter().find(ntp).map(|meta| meta.timestamp().into())
+/// The time of this kind that a picture carries beside its own.
+fn reference_time(buffer: &gst::BufferRef, kind: &str) -> Option<gst::ClockTime> {
+    let mut metas = buffer.iter_meta::<gst::ReferenceTimestampMeta>();
+    let found = metas.find(|meta| meta.reference().structure(0).is_some_and(|structure| structure.name() == kind));
+    found.map(|meta| meta.timestamp())
 }

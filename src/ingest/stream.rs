@@ -14,7 +14,6 @@ use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use gstreamer_video::VideoMeta;
 use secrecy::ExposeSecret;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
@@ -59,14 +58,11 @@ pub(super) struct Taps {
 struct GateState {
     gate: UnitGate<gst::Buffer>,
     counts: UnitCounts,
-    /// Presentation times of the units that were replayed last.
-    replayed: Range<Duration>,
 }
 
 impl Taps {
     pub(super) fn new(pace: Arc<PaceSwitch>, limits: HoldLimits) -> Self {
-        let replayed = Duration::ZERO..Duration::ZERO;
-        let state = GateState { gate: UnitGate::new(limits), counts: UnitCounts::default(), replayed };
+        let state = GateState { gate: UnitGate::new(limits), counts: UnitCounts::default() };
         Self {
             pace,
             state: Mutex::new(state),
@@ -87,15 +83,6 @@ impl Taps {
             Decoding::KeyFrames if self.state().gate.lacks_key_frames() => DecodingInUse::AllForLackOfKeyFrames,
             Decoding::KeyFrames => DecodingInUse::KeyFrames,
         }
-    }
-
-    /// Whether a picture is of those units that were held, and decoded late.
-    pub(super) fn is_replayed(&self, pts: Duration) -> bool {
-        let mut state = self.state();
-        if pts >= state.replayed.end {
-            state.replayed = Duration::ZERO..Duration::ZERO;
-        }
-        state.replayed.contains(&pts)
     }
 
     pub(super) fn stream(&self) -> Option<&(Codec, String)> {
@@ -128,10 +115,7 @@ impl Taps {
             Verdict::Decode | Verdict::DecodeAlone => {}
             Verdict::Lost => state.counts.lost += 1,
             Verdict::Held => state.counts.held += 1,
-            Verdict::Replay { since, .. } => {
-                state.counts.groups_replayed += 1;
-                state.replayed = since..unit.pts;
-            }
+            Verdict::Replay(_) => state.counts.groups_replayed += 1,
         }
         verdict
     }
@@ -262,11 +246,11 @@ fn gate_units(pad: &gst::Pad, taps: &Arc<Taps>) {
                 decoder.send_event(gst::event::Gap::builder(at).build());
                 gst::PadProbeReturn::Drop
             }
-            Verdict::Replay { units, .. } => {
+            Verdict::Replay(units) => {
                 // Straight into the decoder: pushed on `pad`, each would come here again. What fails, fails again with the unit that
                 // follows, and is reported by the source.
                 for held in units {
-                    if decoder.chain(held).is_err() {
+                    if decoder.chain(late(held, pad)).is_err() {
                         break;
                     }
                 }
@@ -284,11 +268,26 @@ fn unit_of(buffer: &gst::Buffer, pad: &gst::Pad) -> Unit<gst::Buffer> {
         after_loss: flags.contains(gst::BufferFlags::DISCONT),
         corrupt: flags.contains(gst::BufferFlags::CORRUPTED),
     };
-    let segment = pad.sticky_event::<gst::event::Segment>(0);
-    let segment = segment.as_ref().and_then(|event| event.segment().downcast_ref::<gst::ClockTime>());
-    let pts = segment.map_or(buffer.pts(), |segment| segment.to_running_time(buffer.pts()));
-    let pts = pts.unwrap_or_default().into();
+    let pts = running_time(buffer, pad).unwrap_or_default().into();
     Unit { flags, pts, size_bytes: buffer.size(), data: buffer.clone() }
+}
+
+/// When a unit at `pad` is to be shown, on the timeline of the connection.
+fn running_time(buffer: &gst::BufferRef, pad: &gst::Pad) -> Option<gst::ClockTime> {
+    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+    segment.segment().downcast_ref::<gst::ClockTime>()?.to_running_time(buffer.pts())
+}
+
+/// What a unit that is decoded late carries: its own time, since a decoder lets no time go back. It comes out with the picture.
+pub(super) const LATE: &str = "timestamp/x-curbwatch-late";
+
+/// A held unit, about to be decoded.
+fn late(mut held: gst::Buffer, pad: &gst::Pad) -> gst::Buffer {
+    if let Some(time) = running_time(&held, pad) {
+        let reference = gst::Caps::new_empty_simple(LATE);
+        gst::ReferenceTimestampMeta::add(held.make_mut(), &reference, time, gst::ClockTime::NONE);
+    }
+    held
 }
 
 /// Where decoded pictures wait for the camera's thread.
