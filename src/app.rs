@@ -12,6 +12,7 @@ use crate::contract::{self, Health, ModelHealth, OutboxHealth, QueueDrops, Topic
 use crate::evidence::{EvidenceDir, FileError};
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies, Queue};
+use crate::ids::Name;
 use crate::incident::Incident;
 use crate::ingest::{
     CameraControl, CameraSource, CameraState, ConnectLimiter, Decoding, Failure, Ingest, IngestSettings, Pace, Sink,
@@ -280,6 +281,12 @@ impl Agent {
             time_zone,
         });
         core.say_birth(&link, Vec::new());
+        for camera in &loaded.set_aside {
+            // One whose id is the mistake has no topic; the log names it.
+            let Some(id) = camera.id.as_deref().and_then(|id| Name::try_new(id).ok()) else { continue };
+            let message = status::set_aside_status(&id, camera.mistakes.len(), core.started_at);
+            link.state(core.topics.camera_status(&id), contract::to_json(&message));
+        }
         let ingests = watch_cameras(&core)?;
         let controls = ingests.iter().map(|ingest| ingest.as_ref().map(Ingest::control)).collect();
         // Nobody else sets them.

@@ -81,6 +81,20 @@ pub fn image_health(camera: &Name, news: &PictureNews, time_zone: &TimeZone) -> 
     }
 }
 
+/// The message about a camera that is not run because of mistakes in its configuration.
+#[must_use]
+pub fn set_aside_status(camera: &Name, mistakes: usize, now: WallTime) -> CameraStatus {
+    CameraStatus {
+        camera: camera.clone(),
+        state: WireState::Disabled,
+        since: now,
+        reason: Some(format!("its configuration has {mistakes} mistake(s): curbwatch check names them")),
+        stream: None,
+        last_frame: None,
+        reconnects: 0,
+    }
+}
+
 fn wire_state(state: &CameraState) -> WireState {
     match state {
         CameraState::Connecting => WireState::Connecting,

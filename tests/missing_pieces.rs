@@ -57,7 +57,8 @@ fn broker_camera_and_model_may_come_later() {
         // Port 1 of the loopback: nothing listens there.
         "cameras": [{"id": "absent", "rtsp": {"url": "rtsp://127.0.0.1:1/stream"},
             "zones": [{"id": "road", "polygon": [[0, 0], [1, 0], [1, 1]]}],
-            "rules": [{"id": "parking", "kind": "vehicle_parking", "zones": ["road"]}]}],
+            "rules": [{"id": "parking", "kind": "vehicle_parking", "zones": ["road"]}]},
+            {"id": "wrong", "rtsp": {"url": "not a URL"}}],
     });
     std::fs::write(&config, site.to_string()).unwrap();
     let log = std::fs::File::create(folder.path().join("log")).unwrap();
@@ -73,13 +74,21 @@ fn broker_camera_and_model_may_come_later() {
     let prefix = Name::try_new("curbwatch").unwrap();
     let settings = WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix, credentials: None };
     let hub = Watcher::start(settings).unwrap();
+    let set_aside = wait_for(&hub, "the camera that is set aside", |message| {
+        let Content::CameraStatus(status) = &message.content else { return None };
+        (status.camera.as_str() == "wrong").then(|| status.clone())
+    });
+    assert_eq!(set_aside.state, CameraState::Disabled);
+    assert!(set_aside.reason.unwrap().contains("1 mistake"));
     let camera = wait_for(&hub, "the camera's state", |message| {
         let Content::CameraStatus(status) = &message.content else { return None };
         (status.state == CameraState::Offline).then(|| status.clone())
     });
     assert_eq!(camera.reason.as_deref(), Some("the camera refuses connections"));
     let model = wait_for(&hub, "the model's absence", |message| {
-        if let Content::Health(health) = &message.content { Some(health.model.clone()) } else { None }
+        let Content::Health(health) = &message.content else { return None };
+        let is_loading = health.model.reason.as_deref() == Some("the model is being loaded");
+        (!is_loading).then(|| health.model.clone())
     });
     assert!(!model.is_loaded);
     assert!(model.reason.as_ref().unwrap().contains("not-there-yet.onnx"), "{model:?}");
