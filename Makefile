@@ -29,9 +29,15 @@ bench: setup ## measure the agent's path beside its floor; writes target/bench.j
 	$(call say,bench: the agent's path beside bare decoding and bare inference)
 	@cargo bench --bench path
 
+faults: setup ## hold every way in which a camera fails to its limits; writes target/faults.json and the table in docs/robustness.md
+	$(call say,faults)
+	@FAULTS=all cargo test --locked --test faults
+	@scripts/robustness
+
 soak: setup build ## 8 cameras with random faults for SOAK_MINUTES; memory, threads and descriptors over time; writes target/soak.json
 	$(call say,soak: $(SOAK_MINUTES) minutes)
 	@SOAK_MINUTES=$(SOAK_MINUTES) scripts/soak
+	@scripts/robustness
 
 build: ## build the release binary
 	$(call say,build: target/release/curbwatch)

@@ -102,6 +102,11 @@ impl Peer {
         format!("rtsp://127.0.0.1:{}/live", self.port)
     }
 
+    /// Goes on as it is for so long.
+    pub fn goes_on_for(&self, time: Duration) {
+        self.shared.media_after(time);
+    }
+
     pub fn set_answers(&self, answers: Answers) {
         self.shared.lock().answers = answers;
         self.shared.changed.notify_all();

@@ -105,7 +105,9 @@ impl Stand {
 
     /// Stops the camera and says what was seen.
     pub fn finish(mut self) -> Outcome {
-        let record = self.watch.take().expect("the camera is watched").stop();
+        let watch = self.watch.take().expect("the camera is watched");
+        assert_eq!(watch.stats().calls_left_behind, 0, "no call to GStreamer hangs");
+        let record = watch.stop();
         record.assert_ordered();
         let seconds = self.outcome.recovery_secs;
         assert!(seconds <= RECOVERY_SECS, "frames flow again only after {seconds:.1} s");
