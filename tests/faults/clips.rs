@@ -57,7 +57,9 @@ impl Clips {
 
 fn encode(file: &Path, coding: Coding, (width, height): (u32, u32), frames: u32, gop: u32) -> Vec<Picture> {
     let (encoder, parser, caps) = match coding {
-        Coding::H264 => ("x264enc tune=zerolatency speed-preset=ultrafast threads=1 bframes=0", "h264parse", "video/x-h264"),
+        Coding::H264 => {
+            ("x264enc tune=zerolatency speed-preset=ultrafast threads=1 bframes=0", "h264parse", "video/x-h264")
+        }
         Coding::H265 => (
             "x265enc tune=zerolatency speed-preset=ultrafast option-string=pools=none:frame-threads=1:log-level=none:scenecut=0",
             "h265parse",
@@ -90,7 +92,8 @@ fn encode(file: &Path, coding: Coding, (width, height): (u32, u32), frames: u32,
 
 /// NAL units between start codes (ISO/IEC 14496-10, annex B).
 fn split(stream: &[u8]) -> Vec<Vec<u8>> {
-    let mut starts: Vec<usize> = stream.windows(3).enumerate().filter(|(_, code)| *code == [0, 0, 1]).map(|(at, _)| at).collect();
+    let mut starts: Vec<usize> =
+        stream.windows(3).enumerate().filter(|(_, code)| *code == [0, 0, 1]).map(|(at, _)| at).collect();
     starts.push(stream.len());
     let unit = |pair: &[usize]| {
         let unit = &stream[pair[0] + 3..pair[1]];

@@ -75,6 +75,8 @@ fn silent(stand: &mut Stand) {
 }
 
 fn dripping(stand: &mut Stand) {
+    // rtspsrc waits for the rest of the answer before it comes down.
+    stand.may_leave_a_call_behind();
     answers_badly(stand, Answers::Dripping, &[("offline", "no_picture")]);
 }
 
@@ -165,8 +167,9 @@ fn half_described(stand: &mut Stand) {
 }
 
 fn nonsense(stand: &mut Stand) {
-    let answers =
-        always("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nContent-Type: application/sdp\r\nContent-Length: 8\r\n\r\n%%%%\r\n\0\0");
+    let answers = always(
+        "RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\nContent-Type: application/sdp\r\nContent-Length: 8\r\n\r\n%%%%\r\n\0\0",
+    );
     answers_badly(stand, answers, &[("offline", "stream"), ("offline", "no_video")]);
 }
 
@@ -188,7 +191,8 @@ fn launch(launch: &str) -> Server {
 }
 
 fn two_videos(stand: &mut Stand) {
-    let server = launch(&format!("{H264} {}", H264.replace("name=pay0", "name=pay1").replace("name=tap", "name=other")));
+    let server =
+        launch(&format!("{H264} {}", H264.replace("name=pay0", "name=pay1").replace("name=tap", "name=other")));
     stand.watch(open(server.url(), Tcp));
     stand.returns(|_| ());
     stand.stays_online_for(25);

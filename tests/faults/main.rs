@@ -28,12 +28,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use watch::{Record, Watch};
 
 /// Faults at the same time.
 const AT_ONCE: usize = 6;
 /// The longest time between two frames of the camera that works: ten frames of its ten per second.
 const LONGEST_GAP_SECS: f64 = 1.0;
+
+/// How long a call that was left behind may take to end.
+const END_LIMIT: Duration = Duration::from_secs(20);
 
 /// A fault and what it is held to.
 pub struct Case {
@@ -60,7 +64,9 @@ fn main() -> ExitCode {
     let all = std::env::var("FAULTS").is_ok_and(|value| value == "all");
     let mut wanted: Vec<&'static Case> = handshake::CASES.iter().chain(playing::CASES).collect();
     let names: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
-    wanted.retain(|case| if names.is_empty() { all || !case.slow } else { names.iter().any(|name| case.fault.contains(*name)) });
+    wanted.retain(|case| {
+        if names.is_empty() { all || !case.slow } else { names.iter().any(|name| case.fault.contains(*name)) }
+    });
     if arguments.iter().any(|argument| argument == "--list") {
         wanted.iter().for_each(|case| println!("{}: test", case.fault));
         return ExitCode::SUCCESS;
@@ -75,10 +81,12 @@ fn main() -> ExitCode {
     let record = healthy.stop();
     let failed = verdicts.iter().filter(|verdict| !report(verdict, &record)).count();
     println!("{} faults, {failed} failed", verdicts.len());
+    let left = threads_left();
+    println!("{left} threads of the cameras are left");
     if all && names.is_empty() {
         write_json(&verdicts, &record);
     }
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if failed == 0 && left == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs the cases, several at once, the slow ones first.
@@ -120,6 +128,23 @@ fn try_case(case: &'static Case, clips: &Arc<Clips>, folder: &Path) -> Verdict {
     Verdict { case, began, ended: clocks.wall(), outcome }
 }
 
+/// Threads of cameras that have not ended although all cameras were stopped; those that are late are given [`END_LIMIT`].
+fn threads_left() -> usize {
+    let clocks = SystemClocks::new();
+    let begin = clocks.mono();
+    loop {
+        let names = std::fs::read_dir("/proc/self/task").unwrap().filter_map(|task| {
+            // A thread may end while it is looked at.
+            std::fs::read_to_string(task.ok()?.path().join("comm")).ok()
+        });
+        let left = names.filter(|name| name.starts_with("ingest-")).count();
+        if left == 0 || clocks.mono().since(begin) > END_LIMIT {
+            return left;
+        }
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+}
+
 /// The longest time without a frame of the camera that works while the fault was tried.
 fn longest_gap_secs(verdict: &Verdict, healthy: &Record) -> f64 {
     let seen = (0..healthy.frames.len()).map(|index| stand::seen_at(healthy, index));
@@ -156,7 +181,7 @@ fn write_json(verdicts: &[Verdict], healthy: &Record) {
             "reason": outcome.and_then(|outcome| outcome.reason),
             "recovery_secs": outcome.map(|outcome| (outcome.recovery_secs * 10.0).round() / 10.0),
             "longest_gap_on_healthy_camera_secs": (longest_gap_secs(verdict, healthy) * 100.0).round() / 100.0,
-            "failure": verdict.outcome.as_ref().err(),
+            "failure": verdict.outcome.as_ref().err().and_then(|why| why.lines().next()),
         })
     };
     let rows: Vec<_> = verdicts.iter().map(row).collect();

@@ -214,7 +214,9 @@ impl Session {
             "DESCRIBE" => {
                 let text = description(&self.shared.clips.small);
                 let (url, length) = (&request.url, text.len());
-                format!("{head}Content-Base: {url}/\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{text}")
+                format!(
+                    "{head}Content-Base: {url}/\r\nContent-Type: application/sdp\r\nContent-Length: {length}\r\n\r\n{text}"
+                )
             }
             "SETUP" => format!("{head}Session: 12345678\r\nTransport: {}\r\n\r\n", self.set_up(&request.transport)),
             _ => head + "Session: 12345678\r\n\r\n",
@@ -262,7 +264,8 @@ struct Request {
 impl Request {
     /// The next request; skips the interleaved reports of the client. `None` at the end of the connection.
     fn read(from: &mut BufReader<TcpStream>) -> Option<Self> {
-        let mut request = Self { method: String::new(), url: String::new(), cseq: String::new(), transport: String::new() };
+        let mut request =
+            Self { method: String::new(), url: String::new(), cseq: String::new(), transport: String::new() };
         loop {
             if from.fill_buf().ok()?.first() == Some(&b'$') && request.method.is_empty() {
                 let mut header = [0; 4];
@@ -285,7 +288,8 @@ impl Request {
                 Some(_) => {}
                 None => {
                     let mut words = line.split(' ').map(str::to_owned);
-                    (request.method, request.url) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+                    (request.method, request.url) =
+                        (words.next().unwrap_or_default(), words.next().unwrap_or_default());
                 }
             }
         }
