@@ -74,12 +74,13 @@ impl Feed {
             self.sender.timestamp = self.sender.timestamp.wrapping_add(jump);
         }
         for packet in self.sender.packets(&picture.units, clip.coding) {
-            let goes = match media {
-                Media::Lossy(share) => !self.random.random_bool(share),
-                Media::Cut => return self.cut(&packet),
-                Media::Garbage => return self.garbage(),
-                _ => true,
-            };
+            if media == Media::Cut {
+                return self.cut(&packet);
+            }
+            if media == Media::Garbage {
+                return self.garbage();
+            }
+            let goes = if let Media::Lossy(share) = media { !self.random.random_bool(share) } else { true };
             if goes && !self.packet(&packet) {
                 return false;
             }
@@ -90,19 +91,20 @@ impl Feed {
     /// The next picture, spoilt; none if it is left out.
     fn picture(&mut self, clip: &Clip, media: Media) -> Option<Picture> {
         let mut picture = clip.pictures[self.sent as usize % clip.pictures.len()].clone();
-        match media {
-            Media::NoKeyFrames if picture.is_key => return None,
+        if media == Media::NoKeyFrames && picture.is_key {
+            return None;
+        }
+        if media == Media::NoParameterSets {
             // Types 7 and 8 (ISO/IEC 14496-10, table 7-1).
-            Media::NoParameterSets => picture.units.retain(|unit| !matches!(unit[0] & 0x1f, 7 | 8)),
-            Media::Corrupt => {
-                for unit in picture.units.iter_mut().filter(|unit| unit.len() > 40) {
-                    for _ in 0..=unit.len() / 200 {
-                        let at = self.random.random_range(8..unit.len());
-                        unit[at] = self.random.random();
-                    }
+            picture.units.retain(|unit| !matches!(unit[0] & 0x1f, 7 | 8));
+        }
+        if media == Media::Corrupt {
+            for unit in picture.units.iter_mut().filter(|unit| unit.len() > 40) {
+                for _ in 0..=unit.len() / 200 {
+                    let at = self.random.random_range(8..unit.len());
+                    unit[at] = self.random.random();
                 }
             }
-            _ => {}
         }
         Some(picture)
     }
@@ -136,10 +138,13 @@ impl Feed {
 }
 
 fn clip_of(shared: &Shared, media: Media) -> &Clip {
-    match media {
-        Media::OtherSize => &shared.clips.large,
-        Media::OtherCodec => &shared.clips.hevc,
-        Media::LongGroup => &shared.clips.long,
-        _ => &shared.clips.small,
+    if media == Media::OtherSize {
+        &shared.clips.large
+    } else if media == Media::OtherCodec {
+        &shared.clips.hevc
+    } else if media == Media::LongGroup {
+        &shared.clips.long
+    } else {
+        &shared.clips.small
     }
 }

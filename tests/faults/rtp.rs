@@ -42,7 +42,7 @@ fn payloads(unit: &[u8], coding: Coding) -> Vec<Vec<u8>> {
     }
     // The fragment's header takes over the unit's and says what type it was.
     let (header, kind, body) = match coding {
-        Coding::H264 => (vec![(unit[0] & 0xe0) | 28], unit[0] & 0x1f, &unit[1..]),
+        Coding::H264 => (vec![(unit[0] & 0xe0) | 0x1c], unit[0] & 0x1f, &unit[1..]),
         Coding::H265 => (vec![(unit[0] & 0x81) | (49 << 1), unit[1]], (unit[0] >> 1) & 0x3f, &unit[2..]),
     };
     let last = body.len().div_ceil(MAX_PAYLOAD_BYTES) - 1;

@@ -95,12 +95,10 @@ impl Stand {
         let (enough, before) = (self.frame_count() + frames, self.states_before);
         let decided = |record: &Record| record.frames.len() >= enough || failure(&record.states, before).is_some();
         let record = self.watched().wait_for("frames or a failure", decided);
-        match failure(&record.states, before) {
-            Some(seen) => {
-                assert!(allowed.contains(&seen), "{seen:?}; allowed: {allowed:?}");
-                (self.outcome.state, self.outcome.reason) = (seen.0, Some(seen.1));
-            }
-            None => (self.outcome.state, self.outcome.reason) = ("online", None),
+        (self.outcome.state, self.outcome.reason) = ("online", None);
+        if let Some((state, reason)) = failure(&record.states, before) {
+            assert!(allowed.contains(&(state, reason)), "{state}, {reason}; allowed: {allowed:?}");
+            (self.outcome.state, self.outcome.reason) = (state, Some(reason));
         }
     }
 
