@@ -4,15 +4,17 @@
 //! `runner-<n>` per core, `recorder`, `mqtt`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
 //! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
 
-use crate::analysis::{Analysis, Finding, PrepareError, Prepared};
+use crate::analysis::{Analysis, Attention, Finding, PictureNews, PrepareError, Prepared, Surroundings};
 use crate::clock::{Clocks, Mono};
-use crate::config::{Config, Loaded};
+use crate::config::{AnalysisConfig, CameraConfig, Config, IdlePace, Loaded};
 use crate::contract::{self, Health, ModelHealth, OutboxHealth, QueueDrops, Topics, WallTime};
 use crate::evidence::{EvidenceDir, FileError};
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies, Queue};
 use crate::incident::Incident;
-use crate::ingest::{CameraSource, CameraState, ConnectLimiter, Failure, Ingest, IngestSettings, Sink};
+use crate::ingest::{
+    CameraControl, CameraSource, CameraState, ConnectLimiter, Decoding, Failure, Ingest, IngestSettings, Pace, Sink,
+};
 use crate::mailbox::Mailboxes;
 use crate::mqtt::{Farewell, Link, MqttSettings};
 use crate::recorder::{self, Notice, Recorder, RecorderParts};
@@ -103,6 +105,8 @@ struct Core {
     store: SharedStore,
     mailboxes: Arc<Mailboxes<Frame>>,
     views: Mutex<Vec<CameraView>>,
+    /// A hold on each camera that is watched; set before the analysis begins.
+    controls: OnceLock<Vec<Option<CameraControl>>>,
     /// Told when a view changed.
     changed: Arc<tokio::sync::Notify>,
     analysis: OnceLock<Arc<Analysis>>,
@@ -128,6 +132,12 @@ impl Sink for CameraSink {
         }
     }
 
+    fn replayed_frame(&self, frame: Frame) {
+        if self.core.mailboxes.put_replayed(self.camera, frame) {
+            self.core.drops.add(Queue::Mailbox, 1);
+        }
+    }
+
     fn state(&self, state: CameraState) {
         let mut views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner);
         if !views[self.camera].state.same_kind(&state) {
@@ -136,6 +146,56 @@ impl Sink for CameraSink {
         views[self.camera].state = state;
         drop(views);
         self.core.changed.notify_one();
+    }
+}
+
+/// The analysis's way to store, cameras and hub.
+struct Desk {
+    core: Arc<Core>,
+    link: Arc<Link>,
+}
+
+impl Desk {
+    fn control(&self, camera: usize) -> Option<&CameraControl> {
+        self.core.controls.get()?.get(camera)?.as_ref()
+    }
+}
+
+impl Surroundings for Desk {
+    fn open_incidents(&self, camera: usize) -> Vec<Incident> {
+        self.core.open_incidents(camera)
+    }
+
+    fn frames_corrupt(&self, camera: usize) -> u64 {
+        self.control(camera).map_or(0, CameraControl::frames_corrupt)
+    }
+
+    fn attention(&self, camera: usize, attention: Attention) {
+        if let Some(control) = self.control(camera) {
+            control.set_pace(pace(&self.core.config.cameras[camera].analysis, attention));
+        }
+    }
+
+    fn picture(&self, camera: usize, news: PictureNews) {
+        let id = &self.core.config.cameras[camera].id;
+        let state = news.state.as_str();
+        if news.state.suspends_rules() {
+            tracing::warn!(camera = %id, state, "the picture cannot be judged: the camera's rules rest");
+        } else if news.previous.is_some() {
+            tracing::info!(camera = %id, state, "the picture has changed");
+        }
+        let message = status::image_health(id, &news, &self.core.time_zone);
+        self.link.state(self.core.topics.camera_image(id), contract::to_json(&message));
+    }
+}
+
+/// How a camera is decoded and analysed.
+fn pace(analysis: &AnalysisConfig, attention: Attention) -> Pace {
+    match (attention, analysis.idle) {
+        (Attention::Active, _) => Pace { decoding: Decoding::All, fps: analysis.active },
+        (Attention::Idle, IdlePace::Fps(fps)) => Pace { decoding: Decoding::All, fps },
+        // Key frames come as the camera sends them; the limit is for one that sends nothing else.
+        (Attention::Idle, IdlePace::KeyFrames) => Pace { decoding: Decoding::KeyFrames, fps: analysis.active },
     }
 }
 
@@ -169,13 +229,17 @@ impl Agent {
         let link = Link::start(settings, store.clone(), Arc::clone(clocks))
             .map_err(|source| AppError::Thread { name: "mqtt".to_owned(), source })?;
         let link = Arc::new(link);
-        let unseen = |_| CameraView { state: CameraState::Disabled, since: clocks.wall() };
+        let unseen = |camera: &CameraConfig| CameraView {
+            state: if camera.enabled { CameraState::Connecting } else { CameraState::Disabled },
+            since: clocks.wall(),
+        };
         let core = Arc::new(Core {
             topics: Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id),
             started_at: WallTime::new(clocks.wall(), &time_zone),
             started: clocks.mono(),
             mailboxes: Arc::new(Mailboxes::new(config.cameras.len())),
-            views: Mutex::new((0..config.cameras.len()).map(unseen).collect()),
+            views: Mutex::new(config.cameras.iter().map(unseen).collect()),
+            controls: OnceLock::new(),
             changed: Arc::default(),
             analysis: OnceLock::new(),
             not_prepared: Mutex::new(Some("the model is being loaded".to_owned())),
@@ -190,11 +254,14 @@ impl Agent {
             time_zone,
         });
         core.say_birth(&link, Vec::new());
+        let ingests = watch_cameras(&core)?;
+        let controls = ingests.iter().map(|ingest| ingest.as_ref().map(Ingest::control)).collect();
+        // Nobody else sets them.
+        let _ = core.controls.set(controls);
         let prepare = {
             let (core, link) = (Arc::clone(&core), Arc::clone(&link));
             named_thread("prepare", move || core.prepare_and_run(&link, evidence))?
         };
-        let ingests = watch_cameras(&core)?;
         let analysed_before = (clocks.mono(), vec![0; config.cameras.len()]);
         let sampler = HostSampler::new(data_dir, clocks.mono());
         Ok(Self { core, link, ingests, prepare, sampler, analysed_before })
@@ -278,7 +345,7 @@ impl Agent {
             }
         };
         let link = self.link.stats();
-        let mailbox = |(index, camera): (usize, &crate::config::CameraConfig)| QueueDrops {
+        let mailbox = |(index, camera): (usize, &CameraConfig)| QueueDrops {
             queue: Queue::Mailbox.as_str().to_owned(),
             camera: Some(camera.id.clone()),
             dropped: core.mailboxes.dropped(index),
@@ -313,15 +380,17 @@ impl Agent {
 /// Starts to watch every enabled camera.
 fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Ingest>>, AppError> {
     let limiter = ConnectLimiter::new(CONNECTS_PER_HOST);
-    let watch = |(index, camera): (usize, &crate::config::CameraConfig)| {
+    let watch = |(index, camera): (usize, &CameraConfig)| {
         if !camera.enabled {
             return Ok(None);
         }
-        let source = CameraSource { id: camera.id.clone(), rtsp: camera.rtsp.clone(), fps: camera.analysis.fps };
+        let source = CameraSource { id: camera.id.clone(), rtsp: camera.rtsp.clone(), fps: camera.analysis.active };
         let sink = Arc::new(CameraSink { core: Arc::clone(core), camera: index });
-        Ingest::start(source, IngestSettings::default(), sink, Arc::clone(&core.clocks), Arc::clone(&limiter))
-            .map(Some)
-            .map_err(|source| AppError::Ingest { camera: camera.id.to_string(), source })
+        let ingest =
+            Ingest::start(source, IngestSettings::default(), sink, Arc::clone(&core.clocks), Arc::clone(&limiter))
+                .map_err(|source| AppError::Ingest { camera: camera.id.to_string(), source })?;
+        ingest.control().set_pace(pace(&camera.analysis, Attention::Idle));
+        Ok(Some(ingest))
     };
     core.config.cameras.iter().enumerate().map(watch).collect()
 }
@@ -362,14 +431,11 @@ impl Core {
         findings: SyncSender<Finding>,
         mut recorder: Recorder,
         found: Receiver<Finding>,
-        link: &Link,
+        link: &Arc<Link>,
     ) -> Vec<JoinHandle<()>> {
-        let open = {
-            let core = Arc::clone(self);
-            Box::new(move |camera: usize| core.open_incidents(camera))
-        };
+        let desk = Arc::new(Desk { core: Arc::clone(self), link: Arc::clone(link) });
         let (mailboxes, latencies) = (Arc::clone(&self.mailboxes), Arc::clone(&self.latencies));
-        let analysis = Arc::new(Analysis::new(prepared, mailboxes, open, latencies, Arc::clone(&self.clocks)));
+        let analysis = Arc::new(Analysis::new(prepared, mailboxes, desk, latencies, Arc::clone(&self.clocks)));
         for (index, camera) in self.config.cameras.iter().enumerate() {
             for (rule, incidents) in analysis.active(index) {
                 let (topic, payload) = recorder::active_message(&self.topics, &camera.id, &rule, incidents);

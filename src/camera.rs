@@ -41,6 +41,7 @@ pub struct Engine {
     rules: Vec<(Watch, Course)>,
     ids: IdSource,
     last: Option<FrameStamp>,
+    is_paused: bool,
 }
 
 impl Engine {
@@ -61,7 +62,7 @@ impl Engine {
                 None => orphans.push(incident),
             }
         }
-        (Self { classes, tracker, rules, ids, last: None }, orphans)
+        (Self { classes, tracker, rules, ids, last: None, is_paused: false }, orphans)
     }
 
     /// Takes in the detections of one frame, best first. Frames come in the order of their media time; one that does not
@@ -70,7 +71,8 @@ impl Engine {
         if self.last.is_some_and(|last| stamp.media <= last.media) {
             return Vec::new();
         }
-        let observed = self.last.and_then(|last| stamp.observed_since(&last));
+        let was_paused = std::mem::take(&mut self.is_paused);
+        let observed = self.last.filter(|_| !was_paused).and_then(|last| stamp.observed_since(&last));
         self.last = Some(*stamp);
         let tracks = self.tracker.update(stamp, detections);
         let names = &self.classes.names;
@@ -83,9 +85,28 @@ impl Engine {
         transitions
     }
 
+    /// Whether the camera is to be watched closely: an incident may be about to open or close, or something that a rule is about has
+    /// come into a zone. An incident that is open and stands there does not ask for it.
+    #[must_use]
+    pub fn wants_attention(&self) -> bool {
+        let tracks = self.tracker.tracks();
+        self.rules.iter().any(|(watch, course)| course.is_undecided() || watch.awaits(tracks))
+    }
+
+    /// Nothing can be seen from here to the next frame that is analysed: the time between counts as neither presence nor absence.
+    pub fn pause(&mut self) {
+        self.is_paused = true;
+        self.tracker.pause();
+    }
+
     /// What is open now, by rule; rules with nothing open included.
     #[must_use]
     pub fn active(&self) -> BTreeMap<Name, Vec<Uuid>> {
         self.rules.iter().map(|(_, course)| (course.rule().clone(), course.active())).collect()
     }
 }
+
+#[cfg(test)]
+mod attention_tests;
+#[cfg(test)]
+mod tests;

@@ -176,6 +176,12 @@ impl Frame {
         Ok(self)
     }
 
+    /// The same picture at another time.
+    #[cfg(test)]
+    pub(crate) fn stamped(self, stamp: FrameStamp) -> Self {
+        Self { stamp, ..self }
+    }
+
     /// Size, format and strides.
     #[must_use]
     pub fn layout(&self) -> &FrameLayout {

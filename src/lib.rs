@@ -19,6 +19,7 @@ pub mod ingest;
 pub mod install;
 pub mod mailbox;
 pub mod mqtt;
+pub mod picture;
 pub mod recorder;
 pub mod scene;
 #[cfg(feature = "staging")]

@@ -1,14 +1,15 @@
 //! What the agent says of itself and its cameras, from internal state to the contract's messages. Pure.
 
+use crate::analysis::PictureNews;
 use crate::config::{CameraConfig, Config};
 use crate::contract::{
-    Birth, BirthCamera, BirthRule, BirthZone, CameraState as WireState, CameraStatus, HostHealth, ModelIdentity,
-    SchemaVersion, StageLatency, StreamStatus, WallTime, matter, schemas,
+    Birth, BirthCamera, BirthRule, BirthZone, CameraState as WireState, CameraStatus, HostHealth, ImageHealth,
+    ModelIdentity, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, matter, schemas,
 };
 use crate::detect::manifest::Manifest;
 use crate::health::{HostSample, Latencies, Stage};
 use crate::ids::Name;
-use crate::ingest::{CameraState, IngestStats};
+use crate::ingest::{CameraState, DecodingInUse, IngestStats};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -41,6 +42,7 @@ pub fn camera_status(
             codec: info.codec.as_str().to_owned(),
             width: info.width,
             height: info.height,
+            decoding: wire_decoding(stats.decoding),
             fps_in: tenths(stats.fps_in),
             fps_analysed: tenths(fps_analysed),
             clock_quality: last.clock_quality,
@@ -56,6 +58,26 @@ pub fn camera_status(
         stream,
         last_frame: last.map(|last| written(last.wall)),
         reconnects: stats.connections.saturating_sub(1),
+    }
+}
+
+fn wire_decoding(decoding: DecodingInUse) -> StreamDecoding {
+    match decoding {
+        DecodingInUse::All => StreamDecoding::All,
+        DecodingInUse::KeyFrames => StreamDecoding::KeyFrames,
+        DecodingInUse::AllForLackOfKeyFrames => StreamDecoding::AllForLackOfKeyFrames,
+    }
+}
+
+/// The message about a camera's picture.
+#[must_use]
+pub fn image_health(camera: &Name, news: &PictureNews, time_zone: &TimeZone) -> ImageHealth {
+    ImageHealth {
+        camera: camera.clone(),
+        state: news.state,
+        since: WallTime::new(news.since.wall, time_zone),
+        previous: news.previous,
+        rules_suspended: news.state.suspends_rules(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The installed detector through the agent's path, against an independent reference (`tests/reference/detect.py`) on real
 //! footage.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "common/footage.rs"]
 mod footage;

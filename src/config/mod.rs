@@ -11,6 +11,7 @@
 mod classes;
 mod document;
 mod finding;
+mod idle_pace;
 mod load;
 mod meaning;
 mod reference;
@@ -22,6 +23,7 @@ mod subjects;
 
 pub use classes::{ClassError, ClassGroups, is_person};
 pub use finding::{Finding, Findings, Position, Related};
+pub use idle_pace::IdlePace;
 pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load};
 pub use reference::reference;
 pub use schema::schema;
@@ -326,14 +328,21 @@ pub enum RtspTransport {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AnalysisConfig {
-    /// Frames analysed per second at most; frames are dropped evenly when the box cannot keep up.
+    /// What is decoded while nothing goes on: `keyframes`, those pictures that need no other, which come every few seconds and
+    /// cost a tenth; or so many frames per second, for which the whole stream is decoded.
+    pub idle: IdlePace,
+    /// Frames analysed per second at most while something moves in a zone or an incident is about to open or close; frames are
+    /// dropped evenly when the box cannot keep up.
     #[schemars(range(min = 0.1, max = 30))]
-    pub fps: f64,
+    pub active: f64,
+    /// A scene that does not change is analysed at least once in so many seconds. While something is pending, every frame is.
+    #[schemars(range(min = 1, max = 3600))]
+    pub max_idle_secs: f64,
 }
 
 impl Default for AnalysisConfig {
     fn default() -> Self {
-        Self { fps: 4.0 }
+        Self { idle: IdlePace::KeyFrames, active: 4.0, max_idle_secs: 10.0 }
     }
 }
 

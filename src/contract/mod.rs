@@ -42,6 +42,7 @@ pub fn schemas() -> BTreeMap<&'static str, serde_json::Value> {
         ("camera-status", schema_of::<CameraStatus>("camera-status")),
         ("health", schema_of::<Health>("health")),
         ("heartbeat", schema_of::<Heartbeat>("heartbeat")),
+        ("image", schema_of::<ImageHealth>("image")),
         ("incident", schema_of::<IncidentEvent>("incident")),
         ("status", schema_of::<AgentStatus>("status")),
     ])

@@ -5,6 +5,7 @@ use super::matter::Matter;
 use super::scalars::{WallTime, sha256_schema, uuids_schema};
 use crate::clock::ClockQuality;
 use crate::ids::Name;
+use crate::picture::PictureState;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -281,6 +282,24 @@ pub enum CameraState {
     Disabled,
 }
 
+/// Topic `camera/{camera}/image`, retained: picture health.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ImageHealth {
+    /// The camera.
+    pub camera: Name,
+    /// How its picture is.
+    pub state: PictureState,
+    /// Since when it is so: the first frame that showed it.
+    pub since: WallTime,
+    /// How it was before, if it has changed since the program started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PictureState>,
+    /// Whether the camera's rules rest while it is so: what stands in a zone is then neither seen nor missed, and open incidents
+    /// stay open.
+    pub rules_suspended: bool,
+}
+
 /// A camera's stream.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -291,6 +310,8 @@ pub struct StreamStatus {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
+    /// What of it is decoded at present.
+    pub decoding: StreamDecoding,
     /// Frames received per second.
     pub fps_in: f64,
     /// Frames analysed per second.
@@ -300,6 +321,19 @@ pub struct StreamStatus {
     /// Camera clock minus box clock, where the camera tells its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_offset_ms: Option<i64>,
+}
+
+/// What of a stream is decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamDecoding {
+    /// Everything.
+    All,
+    /// Key frames only, since nothing goes on.
+    KeyFrames,
+    /// Everything although nothing goes on: key frames come too rarely to do with them. A shorter key frame interval at the camera saves
+    /// most of the decoding.
+    AllForLackOfKeyFrames,
 }
 
 /// Topic `camera/{camera}/active/{rule}`, retained; zero bytes when nothing is open.

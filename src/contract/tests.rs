@@ -7,6 +7,7 @@ use crate::frame::FrameStamp;
 use crate::geometry::BBox;
 use crate::ids::Name;
 use crate::incident::{Incident, IncidentObject, Phase, Transition};
+use crate::picture::PictureState;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -181,6 +182,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         codec: "H264".into(),
         width: 1920,
         height: 1080,
+        decoding: StreamDecoding::KeyFrames,
         fps_in: 25.0,
         fps_analysed: 4.0,
         clock_quality: ClockQuality::Arrival,
@@ -195,6 +197,13 @@ fn samples() -> Vec<(&'static str, Value)> {
         last_frame: Some(time),
         reconnects: 0,
     };
+    let image = ImageHealth {
+        camera: name("east"),
+        state: PictureState::Covered,
+        since: time,
+        previous: Some(PictureState::Ok),
+        rules_suspended: true,
+    };
     let active = Active { camera: name("east"), rule: name("fire"), incidents: vec![Uuid::from_u128(1)] };
     let value = |message: &dyn Fn() -> Vec<u8>| serde_json::from_slice(&message()).unwrap();
     vec![
@@ -203,6 +212,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         ("heartbeat", value(&|| to_json(&Heartbeat { session: 7, time }))),
         ("health", value(&|| to_json(&health))),
         ("camera-status", value(&|| to_json(&camera_status))),
+        ("image", value(&|| to_json(&image))),
         ("active", value(&|| to_json(&active))),
         ("incident", value(&|| to_json(&event(Phase::Opened, 4217)))),
         ("incident", value(&|| to_json(&event(Phase::Closed, 4218)))),

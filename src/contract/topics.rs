@@ -42,6 +42,11 @@ impl Topics {
     pub fn camera_status(&self, camera: &Name) -> String {
         format!("{}/camera/{camera}/status", self.base)
     }
+    /// Picture health of a camera; retained.
+    #[must_use]
+    pub fn camera_image(&self, camera: &Name) -> String {
+        format!("{}/camera/{camera}/image", self.base)
+    }
     /// Incident events of a camera and a kind.
     #[must_use]
     pub fn event(&self, camera: &Name, kind: RuleKind) -> String {
@@ -84,6 +89,8 @@ pub enum Topic {
     Health,
     /// State of a camera.
     CameraStatus { camera: Name },
+    /// Picture health of a camera.
+    CameraImage { camera: Name },
     /// An incident event.
     Event { camera: Name, matter: String },
     /// What is open now.
@@ -106,6 +113,7 @@ impl Topic {
             ["heartbeat"] => Self::Heartbeat,
             ["health"] => Self::Health,
             ["camera", camera, "status"] => Self::CameraStatus { camera: name(camera)? },
+            ["camera", camera, "image"] => Self::CameraImage { camera: name(camera)? },
             ["camera", camera, "event", matter] => Self::Event { camera: name(camera)?, matter: matter.to_owned() },
             ["camera", camera, "active", rule] => Self::Active { camera: name(camera)?, rule: name(rule)? },
             ["evidence", incident, evidence] => {
@@ -136,6 +144,7 @@ mod tests {
             (topics.heartbeat(), Topic::Heartbeat),
             (topics.health(), Topic::Health),
             (topics.camera_status(&camera), Topic::CameraStatus { camera: camera.clone() }),
+            (topics.camera_image(&camera), Topic::CameraImage { camera: camera.clone() }),
             (
                 topics.event(&camera, RuleKind::StreetVending),
                 Topic::Event { camera: camera.clone(), matter: "street_vending".into() },

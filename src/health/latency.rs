@@ -11,6 +11,8 @@ use std::time::Duration;
 pub enum Stage {
     /// From the arrival of the coded unit to the decoded frame in the mailbox.
     Decode,
+    /// From the frame to how its picture is, and whether it is inferred.
+    Gate,
     /// From the frame to its detections.
     Detect,
     /// From the detections to the camera's transitions.
@@ -23,13 +25,14 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in order.
-    pub const ALL: [Self; 5] = [Self::Decode, Self::Detect, Self::Engine, Self::Record, Self::Publish];
+    pub const ALL: [Self; 6] = [Self::Decode, Self::Gate, Self::Detect, Self::Engine, Self::Record, Self::Publish];
 
     /// Name in messages and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Decode => "decode",
+            Self::Gate => "gate",
             Self::Detect => "detect",
             Self::Engine => "engine",
             Self::Record => "record",

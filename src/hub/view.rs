@@ -3,9 +3,11 @@
 use super::ledger::{Ledger, Sighting};
 use super::pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
 use super::watcher::{Content, HubMessage, Sight};
-use crate::contract::{AgentState, AgentStatus, CameraState, CameraStatus, EventType, IncidentEvent};
+use crate::contract::{AgentState, AgentStatus, CameraState, CameraStatus, EventType, ImageHealth, IncidentEvent};
 use crate::incident::Phase;
+use crate::picture::PictureState;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 const RED: u8 = 31;
@@ -18,6 +20,8 @@ const CYAN: u8 = 36;
 pub struct View {
     ledger: Ledger,
     pictures: Pictures,
+    /// The last line about each camera: its status is renewed with figures that people need not read.
+    camera_lines: BTreeMap<String, String>,
     coloured: bool,
     opened: u64,
     closed: u64,
@@ -27,7 +31,14 @@ impl View {
     /// Saves pictures into `evidence`, if given.
     #[must_use]
     pub fn new(evidence: Option<PathBuf>, coloured: bool) -> Self {
-        Self { ledger: Ledger::default(), pictures: Pictures::new(evidence), coloured, opened: 0, closed: 0 }
+        Self {
+            ledger: Ledger::default(),
+            pictures: Pictures::new(evidence),
+            camera_lines: BTreeMap::new(),
+            coloured,
+            opened: 0,
+            closed: 0,
+        }
     }
 
     /// Incidents seen in this phase, each once.
@@ -65,7 +76,8 @@ impl View {
         };
         match &message.content {
             Content::Status(status) => vec![self.agent_line(&who, status)],
-            Content::CameraStatus(status) => vec![self.camera_line(&who, status)],
+            Content::CameraStatus(status) => self.new_camera_line(&who, status),
+            Content::CameraImage(image) => self.image_line(&who, image).into_iter().collect(),
             Content::Birth(birth) => {
                 let models: Vec<_> = birth.models.iter().map(|m| format!("{} on {}", m.name, m.provider)).collect();
                 let models = if models.is_empty() { "no detector".to_owned() } else { models.join(", ") };
@@ -94,6 +106,13 @@ impl View {
         format!("{}  agent   {who}  {} (session {session})", time.time_of_day(), self.paint(colour, word))
     }
 
+    /// The line about a camera, unless it says what the last one said.
+    fn new_camera_line(&mut self, who: &str, status: &CameraStatus) -> Vec<String> {
+        let line = self.camera_line(who, status);
+        let last = self.camera_lines.insert(format!("{who}/{}", status.camera), line.clone());
+        if last.as_ref() == Some(&line) { vec![] } else { vec![line] }
+    }
+
     fn camera_line(&self, who: &str, status: &CameraStatus) -> String {
         let (colour, word) = match status.state {
             CameraState::Connecting => (CYAN, "connecting"),
@@ -113,6 +132,15 @@ impl View {
             stream.unwrap_or_default(),
             reason.unwrap_or_default()
         )
+    }
+
+    /// A picture that was well from the start is no news.
+    fn image_line(&self, who: &str, image: &ImageHealth) -> Option<String> {
+        let colour = if image.state == PictureState::Ok { GREEN } else { YELLOW };
+        image.previous?;
+        let rest = if image.rules_suspended { "  its rules rest" } else { "" };
+        let (time, camera, state) = (image.since.time_of_day(), &image.camera, image.state.as_str());
+        Some(format!("{time}  picture {who}/{camera}  {}{rest}", self.paint(colour, state)))
     }
 
     fn incident_lines(&mut self, event: &IncidentEvent) -> Vec<String> {
@@ -174,6 +202,7 @@ impl View {
             | Content::Heartbeat(_)
             | Content::Health(_)
             | Content::CameraStatus(_)
+            | Content::CameraImage(_)
             | Content::Active(_) => {}
         }
         line["payload"] = serde_json::from_slice(&message.payload).unwrap_or(Value::Null);
@@ -214,7 +243,7 @@ fn picture_text(picture: &Picture) -> String {
 mod tests {
     use super::*;
     use crate::contract::tests::event;
-    use crate::contract::to_json;
+    use crate::contract::{StreamDecoding, StreamStatus, to_json};
     use crate::ids::Name;
     use bytes::Bytes;
 
@@ -228,6 +257,44 @@ mod tests {
             payload: Bytes::from(to_json(event)),
             content: Content::Incident(event.clone()),
         }))
+    }
+
+    #[test]
+    fn a_camera_is_named_again_only_when_something_about_it_changed() {
+        let message = |fps_in: f64, state: CameraState| {
+            let stream = StreamStatus {
+                codec: "h264".into(),
+                width: 1280,
+                height: 720,
+                decoding: StreamDecoding::All,
+                fps_in,
+                fps_analysed: 4.0,
+                clock_quality: crate::clock::ClockQuality::Arrival,
+                clock_offset_ms: None,
+            };
+            let status = CameraStatus {
+                camera: Name::try_new("east").unwrap(),
+                state,
+                since: "2026-11-21T15:29:41.120+08:00".parse().unwrap(),
+                reason: None,
+                stream: Some(stream),
+                last_frame: None,
+                reconnects: 0,
+            };
+            Sight::Message(Box::new(HubMessage {
+                topic: "curbwatch/v1/a/b/camera/east/status".into(),
+                retained: false,
+                site: None,
+                agent: None,
+                payload: Bytes::new(),
+                content: Content::CameraStatus(status),
+            }))
+        };
+        let mut view = View::new(None, false);
+        let count = |lines: Vec<String>| lines.len();
+        assert_eq!(count(view.lines(&message(24.9, CameraState::Online))), 1);
+        assert_eq!(count(view.lines(&message(25.1, CameraState::Online))), 0);
+        assert_eq!(count(view.lines(&message(25.1, CameraState::Stalled))), 1);
     }
 
     #[test]

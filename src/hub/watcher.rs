@@ -1,6 +1,8 @@
 //! A connection to the broker as a hub has one: subscribed to every agent, reading everything into the contract's types.
 
-use crate::contract::{Active, AgentStatus, Birth, CameraStatus, Health, Heartbeat, IncidentEvent, Topic, Topics};
+use crate::contract::{
+    Active, AgentStatus, Birth, CameraStatus, Health, Heartbeat, ImageHealth, IncidentEvent, Topic, Topics,
+};
 use crate::ids::Name;
 use bytes::Bytes;
 use rand::Rng;
@@ -80,6 +82,8 @@ pub enum Content {
     Health(Health),
     /// Topic `camera/{camera}/status`.
     CameraStatus(CameraStatus),
+    /// Topic `camera/{camera}/image`.
+    CameraImage(ImageHealth),
     /// Topic `camera/{camera}/event/{matter}`.
     Incident(IncidentEvent),
     /// Topic `camera/{camera}/active/{rule}`; none when nothing is open.
@@ -211,6 +215,7 @@ fn content(what: &Topic, payload: &Bytes) -> Content {
         Topic::Heartbeat => typed(payload, Content::Heartbeat),
         Topic::Health => typed(payload, Content::Health),
         Topic::CameraStatus { .. } => typed(payload, Content::CameraStatus),
+        Topic::CameraImage { .. } => typed(payload, Content::CameraImage),
         Topic::Event { .. } => typed(payload, Content::Incident),
         Topic::Active { .. } if payload.is_empty() => Content::Active(None),
         Topic::Active { .. } => typed(payload, |active| Content::Active(Some(active))),

@@ -123,6 +123,17 @@ impl Course {
         ids
     }
 
+    /// Whether the next frames may change a case: one is on its way to be reported, or is missed at its place. A thing that was reported
+    /// and stands there is settled; so is one that has stood for the dwell and lacks an attendant, until someone comes.
+    #[must_use]
+    pub fn is_undecided(&self) -> bool {
+        self.cases.iter().any(|case| match case.state {
+            State::Pending => !case.unseen.is_zero() || case.presence < self.limits.dwell,
+            State::Open(_) => !case.unseen.is_zero(),
+            State::Clearing(_) => true,
+        })
+    }
+
     /// Takes in what was seen at one frame, `observed` after the last one (`None`: nothing is known of the time between).
     /// `class_name` names a class for the hub.
     pub fn advance(

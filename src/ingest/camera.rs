@@ -9,10 +9,10 @@ use super::errand::{Errands, Late};
 use super::failure::{Failure, detail};
 use super::fps_cap::FpsCap;
 use super::limiter::{ConnectLimiter, Permit};
+use super::pace::PaceSwitch;
 use super::pipeline::{Decoded, Pipeline, Target};
-use super::stats::Counters;
+use super::stats::{Counters, DecodingInUse};
 use super::stop::StopFlag;
-use super::stream::DecodingSwitch;
 use super::timeline::Timeline;
 use super::wall::wall_time;
 use super::{CameraSource, CameraState, IngestSettings, Sink, StreamInfo};
@@ -28,13 +28,17 @@ const PULL_LIMIT: Duration = Duration::from_millis(100);
 /// A picture older than this when it is decoded has an unbelievable arrival time. Units that were held are decoded late.
 const MAX_LAG: Duration = Duration::from_secs(30);
 
+/// Pictures passed on per second of those that are decoded late, at most: they come in a burst, and to see what came and where it
+/// stopped takes no more.
+const REPLAY_FPS: f64 = 2.0;
+
 /// What one camera needs from the rest of the agent.
 pub(super) struct Surroundings {
     pub(super) sink: Arc<dyn Sink>,
     pub(super) clocks: Arc<dyn Clocks>,
     pub(super) limiter: Arc<ConnectLimiter>,
     pub(super) stop: Arc<StopFlag>,
-    pub(super) decoding: Arc<DecodingSwitch>,
+    pub(super) pace: Arc<PaceSwitch>,
     pub(super) counters: Arc<Mutex<Counters>>,
 }
 
@@ -48,6 +52,7 @@ pub(super) struct Camera {
     backoff: Backoff,
     errands: Errands,
     reported: Option<CameraState>,
+    lacks_key_frames: bool,
 }
 
 impl Camera {
@@ -61,6 +66,7 @@ impl Camera {
             backoff: Backoff::new(settings.backoff, seed),
             errands: Errands::default(),
             reported: None,
+            lacks_key_frames: false,
             source,
             settings,
             around,
@@ -110,8 +116,8 @@ impl Camera {
         }
         let rtsp = &self.source.rtsp;
         let (url, transport, username) = (rtsp.url.as_str(), rtsp.transport, rtsp.username.as_deref());
-        let (decoding, hold) = (Arc::clone(&self.around.decoding), self.settings.hold_limits());
-        let target = Target { url, transport, username, password, decoding, hold, answer_limit, state_limit };
+        let (pace, hold) = (Arc::clone(&self.around.pace), self.settings.hold_limits());
+        let target = Target { url, transport, username, password, pace, hold, answer_limit, state_limit };
         let mut pipeline = Pipeline::start(&target, &self.errands)?;
         self.watch(&mut pipeline, permit)
     }
@@ -126,10 +132,13 @@ impl Camera {
             let decoded = pipeline.pull(PULL_LIMIT)?;
             let now = self.around.clocks.mono();
             let units = pipeline.units();
+            let in_use = pipeline.decoding_in_use();
             self.count(|counters| {
                 counters.set_units(units);
+                counters.totals.decoding = in_use;
                 counters.tick(now);
             });
+            self.say_lack_of_key_frames(in_use);
             if let Some(decoded) = decoded {
                 if connecting.take().is_some() {
                     first_picture = Some(now);
@@ -166,8 +175,13 @@ impl Camera {
             return Ok(());
         }
         self.report_online(&decoded, pipeline);
+        if decoded.replayed {
+            self.timeline.go_back(decoded.pts);
+        }
         let Some(placed) = self.timeline.place(decoded.pts, now) else { return Ok(()) };
         let jumps = self.timeline.jumps();
+        let fps = self.around.pace.fps();
+        self.cap.set_fps(if decoded.replayed { fps.min(REPLAY_FPS) } else { fps });
         let admitted = self.cap.admit(placed);
         let arrival = self.around.clocks.wall() - decoded.lag.min(MAX_LAG);
         let time = wall_time(arrival, decoded.ntp);
@@ -192,9 +206,23 @@ impl Camera {
         if admitted {
             let frame = Frame::try_from_gst(decoded.buffer, &decoded.info, stamp)
                 .map_err(|error| Failure::Stream(detail(&error.to_string())))?;
-            self.around.sink.frame(frame);
+            if decoded.replayed {
+                self.around.sink.replayed_frame(frame);
+            } else {
+                self.around.sink.frame(frame);
+            }
         }
         Ok(())
+    }
+
+    /// Logs once that everything is decoded though key frames would do.
+    fn say_lack_of_key_frames(&mut self, in_use: DecodingInUse) {
+        let lacks = in_use == DecodingInUse::AllForLackOfKeyFrames;
+        if lacks && !self.lacks_key_frames {
+            let limit = self.settings.hold_limit;
+            tracing::warn!(camera = %self.source.id, ?limit, "key frames come too rarely: everything is decoded, at full cost");
+        }
+        self.lacks_key_frames = lacks;
     }
 
     fn report_online(&mut self, decoded: &Decoded, pipeline: &Pipeline) {

@@ -13,17 +13,26 @@ pub(super) struct FpsCap {
 impl FpsCap {
     /// `fps` is positive and finite: the configuration allows 0.1 to 30.
     pub(super) fn new(fps: f64) -> Self {
-        Self { period: Duration::from_secs_f64(1.0 / fps.max(0.01)), due: None }
+        Self { period: period_of(fps), due: None }
     }
 
-    /// Whether the frame is passed on. The first frame of a segment always is.
+    /// Another rate from the frame passed on last.
+    pub(super) fn set_fps(&mut self, fps: f64) {
+        let before = std::mem::replace(&mut self.period, period_of(fps));
+        if let Some((_, due)) = &mut self.due {
+            *due = (*due + self.period).saturating_sub(before);
+        }
+    }
+
+    /// Whether the frame is passed on. The first frame of a segment always is, and the first of those that go back in time.
     pub(super) fn admit(&mut self, placed: Placed) -> bool {
         let media = placed.media.0;
         // A frame that is early by a little jitter is taken: else a camera at exactly the cap would lose every second one.
         let early = self.period / 8;
+        let goes_back = |due: Duration| media + self.period + early < due;
         match self.due {
-            Some((segment, due)) if segment == placed.segment && media + early < due => false,
-            Some((segment, due)) if segment == placed.segment && media < due + self.period => {
+            Some((segment, due)) if segment == placed.segment && media + early < due && !goes_back(due) => false,
+            Some((segment, due)) if segment == placed.segment && media < due + self.period && !goes_back(due) => {
                 self.due = Some((segment, due + self.period));
                 true
             }
@@ -33,6 +42,10 @@ impl FpsCap {
             }
         }
     }
+}
+
+fn period_of(fps: f64) -> Duration {
+    Duration::from_secs_f64(1.0 / fps.max(0.01))
 }
 
 #[cfg(test)]
@@ -64,6 +77,28 @@ mod tests {
     fn after_a_pause_frames_do_not_come_in_a_burst() {
         let passed = admitted(4.0, [0, 5_000, 5_040, 5_080, 5_120, 5_250]);
         assert_eq!(passed, [0, 5_000, 5_250]);
+    }
+
+    #[test]
+    fn frames_that_go_back_are_passed_on_at_the_rate() {
+        assert_eq!(
+            admitted(2.0, [0, 2_000, 4_000, 2_040, 2_080, 2_540, 2_600, 3_040, 4_000]),
+            [0, 2_000, 4_000, 2_040, 2_540, 3_040, 4_000]
+        );
+    }
+
+    #[test]
+    fn another_rate_counts_from_the_frame_passed_on_last() {
+        let mut cap = FpsCap::new(0.5);
+        let mut admit = |ms, fps| {
+            cap.set_fps(fps);
+            cap.admit(Placed { media: MediaTime(Duration::from_millis(ms)), segment: 0 })
+        };
+        assert!(admit(0, 0.5));
+        assert!(!admit(240, 0.5));
+        assert!(admit(260, 4.0));
+        assert!(!admit(1_000, 0.5));
+        assert!(admit(2_260, 0.5));
     }
 
     #[test]

@@ -43,42 +43,77 @@ pub(super) enum Verdict<U> {
     DecodeAlone,
     /// It is held: do nothing.
     Held,
-    /// Decode these, which were held and begin with a key frame, and then the unit.
-    Replay(Vec<U>),
+    /// Decode the `units`, which were held and begin with a key frame, and then the unit at hand.
+    Replay {
+        /// In order of decoding.
+        units: Vec<U>,
+        /// Presentation time of the first.
+        since: Duration,
+    },
 }
 
-/// How much the gate holds of one camera's stream. Where that is not enough for a group of pictures, the group is decoded.
+/// How much the gate holds of one camera's stream. A group of pictures that is more than that is decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HoldLimits {
     /// Compressed bytes.
     pub(super) size_bytes: usize,
-    /// Time from the key frame on.
+    /// Time from a key frame on.
     pub(super) duration: Duration,
 }
 
-/// Lets units through to the decoder only while their references are whole: from a clean key frame until the next loss.
-///
-/// A unit decoded without its references gives a grey or smeared picture, in which a detector sees things.
-#[derive(Debug)]
-pub(super) struct UnitGate<U> {
-    limits: HoldLimits,
-    waits_for_key: bool,
-    /// While only key frames are decoded: the group of pictures so far.
-    held: Option<Group<U>>,
+impl HoldLimits {
+    fn admit(&self, extent: Extent, until: Duration) -> bool {
+        extent.size_bytes <= self.size_bytes && until.saturating_sub(extent.since) <= self.duration
+    }
+}
+
+/// Beginning and size of a group of pictures.
+#[derive(Debug, Clone, Copy)]
+struct Extent {
+    since: Duration,
+    size_bytes: usize,
+}
+
+impl Extent {
+    fn of<U>(key: &Unit<U>) -> Self {
+        Self { since: key.pts, size_bytes: key.size_bytes }
+    }
 }
 
 /// A key frame and the units after it.
 #[derive(Debug)]
 struct Group<U> {
     units: Vec<U>,
-    size_bytes: usize,
-    since: Duration,
+    extent: Extent,
+}
+
+/// Lets units through to the decoder only while their references are whole: from a clean key frame until the next loss.
+///
+/// A unit decoded without its references gives a grey or smeared picture, in which a detector sees things.
+///
+/// While only key frames are decoded, it holds the group of pictures so far and the one before it: what a key frame shows for the
+/// first time began after the key frame before.
+#[derive(Debug)]
+pub(super) struct UnitGate<U> {
+    limits: HoldLimits,
+    waits_for_key: bool,
+    /// The group so far.
+    held: Option<Group<U>>,
+    /// The group before it, as long as both fit.
+    before: Option<Group<U>>,
+    /// While key frames come too rarely to decode nothing else: the group so far, which is decoded.
+    long: Option<Extent>,
 }
 
 impl<U: Clone> UnitGate<U> {
     /// A new connection begins with a key frame.
     pub(super) fn new(limits: HoldLimits) -> Self {
-        Self { limits, waits_for_key: true, held: None }
+        Self { limits, waits_for_key: true, held: None, before: None, long: None }
+    }
+
+    /// Whether everything is decoded though key frames would do, since they come too rarely.
+    pub(super) fn lacks_key_frames(&self) -> bool {
+        self.long.is_some()
     }
 
     /// What becomes of the next unit of the stream. A change to key frames only takes effect at the next key frame.
@@ -89,39 +124,68 @@ impl<U: Clone> UnitGate<U> {
         } else if !delta {
             self.waits_for_key = false;
         }
+        if decoding == Decoding::All {
+            self.long = None;
+        }
         match (self.waits_for_key, delta, decoding) {
             (true, _, _) => Verdict::Lost,
-            (false, false, Decoding::All) => {
-                self.held.take().map_or(Verdict::Decode, |group| Verdict::Replay(group.units))
-            }
-            (false, false, Decoding::KeyFrames) => {
-                let units = vec![unit.data.clone()];
-                self.held = Some(Group { units, size_bytes: unit.size_bytes, since: unit.pts });
-                Verdict::DecodeAlone
-            }
-            (false, true, _) => self.admit_delta(unit, decoding),
+            (false, _, Decoding::All) => self.replay_all(),
+            (false, false, Decoding::KeyFrames) => self.admit_key(unit),
+            (false, true, Decoding::KeyFrames) => self.admit_delta(unit),
         }
     }
 
-    fn admit_delta(&mut self, unit: &Unit<U>, decoding: Decoding) -> Verdict<U> {
-        let Some(mut group) = self.held.take() else { return Verdict::Decode };
-        group.size_bytes += unit.size_bytes;
-        let fits =
-            group.size_bytes <= self.limits.size_bytes && unit.pts.saturating_sub(group.since) <= self.limits.duration;
-        match decoding {
-            Decoding::KeyFrames if fits => {
-                group.units.push(unit.data.clone());
-                self.held = Some(group);
-                Verdict::Held
-            }
-            Decoding::KeyFrames | Decoding::All => Verdict::Replay(group.units),
+    /// Everything is asked for: what is held comes first.
+    fn replay_all(&mut self) -> Verdict<U> {
+        let Some(held) = self.held.take() else { return Verdict::Decode };
+        let Some(mut before) = self.before.take() else {
+            return Verdict::Replay { units: held.units, since: held.extent.since };
+        };
+        before.units.extend(held.units);
+        Verdict::Replay { units: before.units, since: before.extent.since }
+    }
+
+    fn admit_key(&mut self, unit: &Unit<U>) -> Verdict<U> {
+        if let Some(long) = self.long.take()
+            && !self.limits.admit(long, unit.pts)
+        {
+            self.long = Some(Extent::of(unit));
+            return Verdict::Decode;
+        }
+        self.before = self.held.take();
+        self.held = Some(Group { units: vec![unit.data.clone()], extent: Extent::of(unit) });
+        self.keep_to_limit();
+        Verdict::DecodeAlone
+    }
+
+    fn admit_delta(&mut self, unit: &Unit<U>) -> Verdict<U> {
+        if let Some(long) = &mut self.long {
+            long.size_bytes += unit.size_bytes;
+        }
+        let Some(group) = &mut self.held else { return Verdict::Decode };
+        group.extent.size_bytes += unit.size_bytes;
+        if self.limits.admit(group.extent, unit.pts) {
+            group.units.push(unit.data.clone());
+            self.keep_to_limit();
+            return Verdict::Held;
+        }
+        self.long = Some(group.extent);
+        self.before = None;
+        self.replay_all()
+    }
+
+    /// Lets the older group go when both are more than may be held.
+    fn keep_to_limit(&mut self) {
+        let size_of = |group: &Option<Group<U>>| group.as_ref().map_or(0, |group| group.extent.size_bytes);
+        if size_of(&self.before) + size_of(&self.held) > self.limits.size_bytes {
+            self.before = None;
         }
     }
 
     /// The decoder found damage that the flags did not show, or lost its references.
     pub(super) fn close(&mut self) {
         self.waits_for_key = true;
-        self.held = None;
+        (self.held, self.before) = (None, None);
     }
 }
 
@@ -152,6 +216,10 @@ mod tests {
             let unit = Unit { flags, pts, size_bytes: 1, data: self.next };
             self.next += 1;
             self.gate.admit(&unit, decoding)
+        }
+
+        fn replayed(first: u32, end: u32) -> Verdict<u32> {
+            Verdict::Replay { units: (first..end).collect(), since: Duration::from_millis(100) * first }
         }
 
         fn decoded<const N: usize>(&mut self, units: [UnitFlags; N]) -> [bool; N] {
@@ -192,22 +260,31 @@ mod tests {
     }
 
     #[test]
-    fn the_group_so_far_is_decoded_when_all_is_asked_for() {
+    fn the_group_so_far_and_the_one_before_are_decoded_when_all_is_asked_for() {
         let mut stream = Stream::new();
-        for flags in [KEY, DELTA, KEY, DELTA, DELTA] {
+        for flags in [KEY, DELTA, KEY, DELTA, KEY, DELTA, DELTA] {
             stream.push(flags, KeyFrames);
         }
-        assert_eq!(stream.push(DELTA, All), Verdict::Replay(vec![2, 3, 4]));
+        assert_eq!(stream.push(DELTA, All), Stream::replayed(2, 7));
         assert_eq!(stream.push(DELTA, All), Verdict::Decode);
     }
 
     #[test]
-    fn the_group_so_far_is_decoded_even_if_a_key_frame_comes_next() {
+    fn what_is_held_is_decoded_even_if_a_key_frame_comes_next() {
         let mut stream = Stream::new();
         stream.push(KEY, KeyFrames);
         stream.push(DELTA, KeyFrames);
-        assert_eq!(stream.push(KEY, All), Verdict::Replay(vec![0, 1]));
+        assert_eq!(stream.push(KEY, All), Stream::replayed(0, 2));
         assert_eq!(stream.push(DELTA, All), Verdict::Decode);
+    }
+
+    #[test]
+    fn of_two_groups_that_are_too_much_the_older_goes() {
+        let mut stream = Stream::new();
+        for index in 0..12 {
+            stream.push(if index % 6 == 0 { KEY } else { DELTA }, KeyFrames);
+        }
+        assert_eq!(stream.push(DELTA, All), Stream::replayed(6, 12));
     }
 
     #[test]
@@ -225,8 +302,24 @@ mod tests {
         for _ in 0..9 {
             assert_eq!(stream.push(DELTA, KeyFrames), Verdict::Held);
         }
-        assert_eq!(stream.push(DELTA, KeyFrames), Verdict::Replay((0..10).collect()));
+        assert!(!stream.gate.lacks_key_frames());
+        assert_eq!(stream.push(DELTA, KeyFrames), Stream::replayed(0, 10));
         assert_eq!(stream.push(DELTA, KeyFrames), Verdict::Decode);
+        assert!(stream.gate.lacks_key_frames());
+    }
+
+    #[test]
+    fn rare_key_frames_are_waited_for_no_more_until_they_come_often_again() {
+        let mut stream = Stream::new();
+        let mut group = |deltas: usize| {
+            let key = stream.push(KEY, KeyFrames);
+            (0..deltas).for_each(|_| drop(stream.push(DELTA, KeyFrames)));
+            (key, stream.gate.lacks_key_frames())
+        };
+        assert_eq!(group(20), (Verdict::DecodeAlone, true));
+        assert_eq!(group(20), (Verdict::Decode, true));
+        assert_eq!(group(5), (Verdict::Decode, true));
+        assert_eq!(group(5), (Verdict::DecodeAlone, false));
     }
 
     #[test]
@@ -252,10 +345,11 @@ mod tests {
                 let flags = UnitFlags { delta, after_loss, corrupt: false };
                 let fed = match stream.push(flags, if all { All } else { KeyFrames }) {
                     Verdict::Decode | Verdict::DecodeAlone => vec![number],
-                    Verdict::Replay(mut held) => { held.push(number); held }
+                    Verdict::Replay { mut units, .. } => { units.push(number); units }
                     Verdict::Held | Verdict::Lost => vec![],
                 };
-                prop_assert!(stream.gate.held.as_ref().is_none_or(|group| group.units.len() <= 10));
+                let holds = |group: &Option<Group<u32>>| group.as_ref().map_or(0, |group| group.units.len());
+                prop_assert!(holds(&stream.gate.held) + holds(&stream.gate.before) <= 10);
                 for unit in fed {
                     let whole = keys.contains(&unit) || (reached == Some(unit - 1) && !losses.contains(&unit));
                     prop_assert!(whole, "unit {unit} after {reached:?}");

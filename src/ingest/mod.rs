@@ -3,8 +3,12 @@
 //! In: a camera's RTSP stream. Out, from the camera's own thread `ingest-<id>`: [`Frame`]s with their three times, and
 //! every change of the camera's [`CameraState`] with its reason.
 //!
-//! Invariants: media time rises strictly over the whole life of an [`Ingest`], and a new `segment` begins at every
-//! interruption. Nothing is passed on between a loss and the next whole key frame. No call blocks without a limit: what
+//! Adaptive decoding: while a camera is idle only key frames are decoded; the units between are held, compressed. When it is to be
+//! watched closely, they are decoded after all, from the key frame before the last one on, and passed on as
+//! [replayed](Sink::replayed_frame).
+//!
+//! Invariants: media time rises strictly over the whole life of an [`Ingest`], but for the steps back at which replayed frames begin,
+//! and a new `segment` begins at every interruption. Nothing is passed on between a loss and the next whole key frame. No call blocks without a limit: what
 //! does not return is left behind on a thread of its own, counted, and bounded per camera. User and password reach
 //! GStreamer as properties; they are in no URL, log or message.
 //!
@@ -19,6 +23,7 @@ mod failure;
 mod fps_cap;
 mod gate;
 mod limiter;
+mod pace;
 mod pipeline;
 mod stats;
 mod stop;
@@ -30,7 +35,8 @@ pub use backoff::BackoffSettings;
 pub use failure::Failure;
 pub use gate::Decoding;
 pub use limiter::ConnectLimiter;
-pub use stats::IngestStats;
+pub use pace::{CameraControl, Pace};
+pub use stats::{DecodingInUse, IngestStats};
 
 use crate::clock::Clocks;
 use crate::config::RtspConfig;
@@ -38,6 +44,7 @@ use crate::frame::Frame;
 use crate::ids::Name;
 use camera::{Camera, Surroundings};
 use gate::HoldLimits;
+use pace::PaceSwitch;
 use stats::Counters;
 use std::fmt;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -45,7 +52,6 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use stop::StopFlag;
-use stream::DecodingSwitch;
 
 /// A camera to watch.
 #[derive(Debug, Clone)]
@@ -54,7 +60,7 @@ pub struct CameraSource {
     pub id: Name,
     /// Where its stream is and how to log in.
     pub rtsp: RtspConfig,
-    /// Frames passed on per second of media time, at most.
+    /// Frames passed on per second of media time, at most, until [another pace](CameraControl::set_pace) is set.
     pub fps: f64,
 }
 
@@ -62,6 +68,11 @@ pub struct CameraSource {
 pub trait Sink: Send + Sync + 'static {
     /// Takes a frame; must not block.
     fn frame(&self, frame: Frame);
+    /// Takes a frame of those that were held and are decoded late; they go back in media time, come in a burst, and lead up to
+    /// the frames after them. Must not block.
+    fn replayed_frame(&self, frame: Frame) {
+        self.frame(frame);
+    }
     /// Takes the camera's state: each change, and each failed attempt to reach it.
     fn state(&self, state: CameraState);
 }
@@ -269,7 +280,7 @@ impl fmt::Display for CameraState {
 /// A camera that is being watched. Dropping it tells its thread to stop without waiting for it.
 pub struct Ingest {
     stop: Arc<StopFlag>,
-    decoding: Arc<DecodingSwitch>,
+    pace: Arc<PaceSwitch>,
     ended: Receiver<()>,
     thread: Option<JoinHandle<()>>,
     counters: Arc<Mutex<Counters>>,
@@ -292,7 +303,7 @@ impl Ingest {
         limiter: Arc<ConnectLimiter>,
     ) -> Result<Self, Failure> {
         gstreamer::init().map_err(|error| Failure::Internal(error.to_string()))?;
-        let (stop, decoding) = (Arc::<StopFlag>::default(), Arc::<DecodingSwitch>::default());
+        let (stop, pace) = (Arc::<StopFlag>::default(), Arc::new(PaceSwitch::new(source.fps)));
         let counters = Arc::<Mutex<Counters>>::default();
         let name = format!("ingest-{}", source.id);
         let around = Surroundings {
@@ -300,7 +311,7 @@ impl Ingest {
             clocks: Arc::clone(&clocks),
             limiter,
             stop: Arc::clone(&stop),
-            decoding: Arc::clone(&decoding),
+            pace: Arc::clone(&pace),
             counters: Arc::clone(&counters),
         };
         let camera = Camera::new(source, settings, around);
@@ -313,7 +324,7 @@ impl Ingest {
                 camera.run();
             })
             .map_err(|error| Failure::Internal(error.to_string()))?;
-        Ok(Self { stop, decoding, ended, thread: Some(thread), counters, clocks })
+        Ok(Self { stop, pace, ended, thread: Some(thread), counters, clocks })
     }
 
     /// Counters and rates as of now.
@@ -328,10 +339,16 @@ impl Ingest {
         counters.totals
     }
 
-    /// Sets how much of the stream is decoded from now on, over reconnects; [`Decoding::All`] at the start. A change to key
-    /// frames takes effect at the next key frame; a change to everything at the next unit, beginning with the units held.
+    /// Sets how much of the stream is decoded from now on, over reconnects; [`Decoding::All`] at the start. See
+    /// [`CameraControl::set_pace`].
     pub fn set_decoding(&self, decoding: Decoding) {
-        self.decoding.set(decoding);
+        self.pace.set_decoding(decoding);
+    }
+
+    /// A hold on the camera for those who judge its frames.
+    #[must_use]
+    pub fn control(&self) -> CameraControl {
+        CameraControl { pace: Arc::clone(&self.pace), counters: Arc::clone(&self.counters) }
     }
 
     /// Tells the thread to stop, without waiting: so that all cameras of a box stop at once.

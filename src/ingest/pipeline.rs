@@ -9,7 +9,9 @@ use super::Codec;
 use super::errand::{Errands, Late};
 use super::failure::{Failure, detail};
 use super::gate::HoldLimits;
-use super::stream::{self, DecodingSwitch, Taps, UnitCounts};
+use super::pace::PaceSwitch;
+use super::stats::DecodingInUse;
+use super::stream::{self, Taps, UnitCounts};
 use crate::config::RtspTransport;
 use gstreamer as gst;
 use gstreamer::glib;
@@ -26,7 +28,7 @@ pub(super) struct Target<'a> {
     pub(super) transport: RtspTransport,
     pub(super) username: Option<&'a str>,
     pub(super) password: Option<SecretString>,
-    pub(super) decoding: Arc<DecodingSwitch>,
+    pub(super) pace: Arc<PaceSwitch>,
     pub(super) hold: HoldLimits,
     /// How long an RTSP exchange may take.
     pub(super) answer_limit: Duration,
@@ -46,6 +48,8 @@ pub(super) struct Decoded {
     pub(super) ntp: Option<Duration>,
     /// Decoded from damaged data.
     pub(super) corrupt: bool,
+    /// Of units that were held and decoded late.
+    pub(super) replayed: bool,
 }
 
 /// A running pipeline; dropping it takes it down within the state limit, or leaves it behind.
@@ -66,7 +70,7 @@ impl Pipeline {
         let pipeline = gst::Pipeline::new();
         let bus = pipeline.bus().ok_or_else(|| Failure::Internal("a pipeline without a bus".to_owned()))?;
         let frames = stream::frame_sink();
-        let taps = Arc::new(Taps::new(Arc::clone(&target.decoding), target.hold));
+        let taps = Arc::new(Taps::new(Arc::clone(&target.pace), target.hold));
         let source = stream::source(target).map_err(internal)?;
         stream::limit_redirects(&source, &taps);
         stream::select_video(&source, &taps);
@@ -110,6 +114,11 @@ impl Pipeline {
         self.taps.counts()
     }
 
+    /// What is decoded at present.
+    pub(super) fn decoding_in_use(&self) -> DecodingInUse {
+        self.taps.decoding_in_use()
+    }
+
     /// Drops units until the next key frame: what was decoded is damaged.
     pub(super) fn wait_for_key(&self) {
         self.taps.close_gate();
@@ -138,7 +147,9 @@ impl Pipeline {
         let corrupt = buffer.flags().contains(gst::BufferFlags::CORRUPTED);
         let ntp = ntp_time(&buffer);
         let lag = Duration::from(now.saturating_sub(pts));
-        Ok(Decoded { buffer, info, pts: pts.into(), lag, ntp, corrupt })
+        let pts = Duration::from(pts);
+        let replayed = self.taps.is_replayed(pts);
+        Ok(Decoded { buffer, info, pts, lag, ntp, corrupt, replayed })
     }
 
     /// The picture's format; parsed anew only when it changes.

@@ -5,6 +5,18 @@ use crate::clock::Mono;
 use crate::frame::FrameStamp;
 use std::time::Duration;
 
+/// What is decoded of a stream, and why if it is more than was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DecodingInUse {
+    /// Everything, as asked for.
+    #[default]
+    All,
+    /// Key frames only.
+    KeyFrames,
+    /// Everything, though key frames would do: they come too rarely.
+    AllForLackOfKeyFrames,
+}
+
 /// A camera's counters since the agent started watching it, and its rates over the last seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct IngestStats {
@@ -16,6 +28,8 @@ pub struct IngestStats {
     pub units_held: u64,
     /// Groups of held units that were decoded after all: everything was asked for, or the group grew too long to hold.
     pub groups_replayed: u64,
+    /// What is decoded at present.
+    pub decoding: DecodingInUse,
     /// Pictures that the decoder gave.
     pub frames_decoded: u64,
     /// Pictures that the decoder marked as damaged; they went no further.

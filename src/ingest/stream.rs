@@ -3,7 +3,9 @@
 
 use super::failure::{Failure, detail};
 use super::gate::{Decoding, HoldLimits, Unit, UnitFlags, UnitGate, Verdict};
+use super::pace::PaceSwitch;
 use super::pipeline::Target;
+use super::stats::DecodingInUse;
 use super::{Codec, decoder};
 use crate::config::RtspTransport;
 use gstreamer as gst;
@@ -12,7 +14,8 @@ use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use gstreamer_video::VideoMeta;
 use secrecy::ExposeSecret;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
@@ -43,25 +46,9 @@ pub(super) struct UnitCounts {
     pub(super) groups_replayed: u64,
 }
 
-/// How much of a camera's stream is to be decoded; shared by all its connections.
-#[derive(Debug, Default)]
-pub(super) struct DecodingSwitch {
-    key_frames_only: AtomicBool,
-}
-
-impl DecodingSwitch {
-    pub(super) fn set(&self, decoding: Decoding) {
-        self.key_frames_only.store(decoding == Decoding::KeyFrames, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> Decoding {
-        if self.key_frames_only.load(Ordering::Relaxed) { Decoding::KeyFrames } else { Decoding::All }
-    }
-}
-
 /// What GStreamer's threads write and the camera's thread reads.
 pub(super) struct Taps {
-    decoding: Arc<DecodingSwitch>,
+    pace: Arc<PaceSwitch>,
     state: Mutex<GateState>,
     /// The video that was asked for.
     selected: OnceLock<Codec>,
@@ -76,13 +63,16 @@ pub(super) struct Taps {
 struct GateState {
     gate: UnitGate<gst::Buffer>,
     counts: UnitCounts,
+    /// Presentation times of the units that were replayed last.
+    replayed: Range<Duration>,
 }
 
 impl Taps {
-    pub(super) fn new(decoding: Arc<DecodingSwitch>, limits: HoldLimits) -> Self {
-        let state = GateState { gate: UnitGate::new(limits), counts: UnitCounts::default() };
+    pub(super) fn new(pace: Arc<PaceSwitch>, limits: HoldLimits) -> Self {
+        let replayed = Duration::ZERO..Duration::ZERO;
+        let state = GateState { gate: UnitGate::new(limits), counts: UnitCounts::default(), replayed };
         Self {
-            decoding,
+            pace,
             state: Mutex::new(state),
             selected: OnceLock::new(),
             unreadable: OnceLock::new(),
@@ -93,6 +83,23 @@ impl Taps {
 
     pub(super) fn counts(&self) -> UnitCounts {
         self.state().counts
+    }
+
+    pub(super) fn decoding_in_use(&self) -> DecodingInUse {
+        match self.pace.decoding() {
+            Decoding::All => DecodingInUse::All,
+            Decoding::KeyFrames if self.state().gate.lacks_key_frames() => DecodingInUse::AllForLackOfKeyFrames,
+            Decoding::KeyFrames => DecodingInUse::KeyFrames,
+        }
+    }
+
+    /// Whether a picture is of those units that were held, and decoded late.
+    pub(super) fn is_replayed(&self, pts: Duration) -> bool {
+        let mut state = self.state();
+        if pts >= state.replayed.end {
+            state.replayed = Duration::ZERO..Duration::ZERO;
+        }
+        state.replayed.contains(&pts)
     }
 
     pub(super) fn stream(&self) -> Option<&(Codec, String)> {
@@ -119,13 +126,16 @@ impl Taps {
     /// Decides over a unit, and counts it.
     fn admit(&self, unit: &Unit<gst::Buffer>) -> Verdict<gst::Buffer> {
         let mut state = self.state();
-        let verdict = state.gate.admit(unit, self.decoding.get());
+        let verdict = state.gate.admit(unit, self.pace.decoding());
         state.counts.received += 1;
         match verdict {
             Verdict::Decode | Verdict::DecodeAlone => {}
             Verdict::Lost => state.counts.lost += 1,
             Verdict::Held => state.counts.held += 1,
-            Verdict::Replay(_) => state.counts.groups_replayed += 1,
+            Verdict::Replay { since, .. } => {
+                state.counts.groups_replayed += 1;
+                state.replayed = since..unit.pts;
+            }
         }
         verdict
     }
@@ -252,25 +262,25 @@ fn gate_units(pad: &gst::Pad, taps: &Arc<Taps>) {
     let taps = Arc::clone(taps);
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let (Some(buffer), Some(decoder)) = (info.buffer(), pad.peer()) else { return gst::PadProbeReturn::Ok };
-        let unit = unit_of(buffer);
+        let unit = unit_of(buffer, pad);
         match taps.admit(&unit) {
             Verdict::Decode => gst::PadProbeReturn::Ok,
             Verdict::Lost | Verdict::Held => gst::PadProbeReturn::Drop,
             Verdict::DecodeAlone => {
+                let at = unit.data.pts().unwrap_or_default();
                 if decoder.chain(unit.data).is_err() {
                     // Pushed again, the same failure reaches the source, which reports it.
                     return gst::PadProbeReturn::Ok;
                 }
                 // A gap after it drains the decoder (GstVideoDecoder, `GST_EVENT_GAP`): streams with B-frames give a key frame out
                 // only when later frames arrive, and those are held.
-                let at = gst::ClockTime::try_from(unit.pts).unwrap_or_default();
                 decoder.send_event(gst::event::Gap::builder(at).build());
                 gst::PadProbeReturn::Drop
             }
-            Verdict::Replay(group) => {
+            Verdict::Replay { units, .. } => {
                 // Straight into the decoder: pushed on `pad`, each would come here again. What fails, fails again with the unit that
                 // follows, and is reported by the source.
-                for held in group {
+                for held in units {
                     if decoder.chain(held).is_err() {
                         break;
                     }
@@ -281,14 +291,18 @@ fn gate_units(pad: &gst::Pad, taps: &Arc<Taps>) {
     });
 }
 
-fn unit_of(buffer: &gst::Buffer) -> Unit<gst::Buffer> {
+/// A unit at `pad`, with its time on the timeline of the connection.
+fn unit_of(buffer: &gst::Buffer, pad: &gst::Pad) -> Unit<gst::Buffer> {
     let flags = buffer.flags();
     let flags = UnitFlags {
         delta: flags.contains(gst::BufferFlags::DELTA_UNIT),
         after_loss: flags.contains(gst::BufferFlags::DISCONT),
         corrupt: flags.contains(gst::BufferFlags::CORRUPTED),
     };
-    let pts = buffer.pts().unwrap_or_default().into();
+    let segment = pad.sticky_event::<gst::event::Segment>(0);
+    let segment = segment.as_ref().and_then(|event| event.segment().downcast_ref::<gst::ClockTime>());
+    let pts = segment.map_or(buffer.pts(), |segment| segment.to_running_time(buffer.pts()));
+    let pts = pts.unwrap_or_default().into();
     Unit { flags, pts, size_bytes: buffer.size(), data: buffer.clone() }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! In: presentation times of one connection after another, with the monotonic time of their arrival. Out: media time
 //! and segment. Within a segment media time advances exactly as the stream says; a new segment begins where the stream
-//! was interrupted or its time cannot be believed, and goes on after the monotonic time that has passed. Pure: reads no
-//! clock, cannot fail.
+//! was interrupted or its time cannot be believed, and goes on after the monotonic time that has passed. Where pictures are
+//! decoded late, the timeline goes back to them, within the segment. Pure: reads no clock, cannot fail.
 
 use crate::clock::{MediaTime, Mono};
 use std::time::Duration;
@@ -36,6 +36,9 @@ struct Last {
     media: MediaTime,
     pts: Duration,
     mono: Mono,
+    segment: u32,
+    /// Where its segment began, on both.
+    began: (Duration, MediaTime),
 }
 
 impl Timeline {
@@ -62,9 +65,25 @@ impl Timeline {
             Some(last) if pts == last.pts && !self.interrupted => return None,
             Some(last) => MediaTime(last.media.0.saturating_add(self.step(&last, pts, mono))),
         };
+        let of_this_segment = self.last.filter(|last| last.segment == self.segment);
+        let began = of_this_segment.map_or((pts, media), |last| last.began);
         self.interrupted = false;
-        self.last = Some(Last { media, pts, mono });
+        self.last = Some(Last { media, pts, mono, segment: self.segment, began });
         Some(Placed { media, segment: self.segment })
+    }
+
+    /// Goes back to a picture of the present segment that is decoded late, so that it and those after it are placed where they
+    /// belong. Nothing happens if the picture is not of the past, or of another segment.
+    pub(super) fn go_back(&mut self, pts: Duration) {
+        if let Some(last) = &mut self.last
+            && !self.interrupted
+            && (last.began.0..last.pts).contains(&pts)
+        {
+            let (began_pts, began_media) = last.began;
+            // Just before it, since it is about to be placed. The first picture of a segment has nothing before it.
+            let back = (pts - began_pts).saturating_sub(LEAST_STEP);
+            (last.pts, last.media) = (began_pts + back, MediaTime(began_media.0 + back));
+        }
     }
 
     /// How far the timeline advances; counts the segment if one begins.
@@ -132,6 +151,26 @@ mod tests {
         let mut timeline = timeline();
         timeline.interrupt();
         assert_eq!(timeline.place(secs(3.0), Mono(secs(9.0))), Some(Placed::default()));
+    }
+
+    #[test]
+    fn pictures_decoded_late_are_placed_where_they_belong() {
+        let mut timeline = timeline();
+        timeline.place(secs(100.0), Mono(secs(0.0)));
+        timeline.interrupt();
+        for pts in [3.0, 5.0, 7.0] {
+            timeline.place(secs(pts), Mono(secs(pts)));
+        }
+        timeline.go_back(secs(5.04));
+        let placed = [5.04, 5.08, 7.0, 7.04].map(|pts| timeline.place(secs(pts), Mono(secs(7.1))).unwrap());
+        assert_eq!(placed, [5.04, 5.08, 7.0, 7.04].map(|pts| at(pts, 1)));
+        assert_eq!(timeline.jumps(), 0);
+        timeline.go_back(secs(2.0));
+        assert_eq!(
+            timeline.place(secs(7.08), Mono(secs(7.2))),
+            Some(at(7.08, 1)),
+            "another segment is not gone back to"
+        );
     }
 
     #[test]

@@ -96,6 +96,18 @@ impl Watch {
         things.into_iter().filter_map(|objects| self.sighting(objects, &people)).collect()
     }
 
+    /// Whether something that would be a sighting once it stood is in a zone.
+    #[must_use]
+    pub fn awaits(&self, tracks: &[Track]) -> bool {
+        tracks.iter().any(|track| {
+            track.is_seen()
+                && track.stationary() < MIN_STATIONARY
+                && self.classes.contains(&track.class())
+                && self.zone_of(track.bbox().bottom_center()).is_some()
+                && (self.is_composite || track.bbox().area() >= self.min_area)
+        })
+    }
+
     fn sighting(&self, objects: Vec<SeenObject>, people: &[&Track]) -> Option<Sighting> {
         let bbox = objects.iter().map(|object| object.bbox).reduce(|a, b| a.union(&b))?;
         let zone = self.zone_of(bbox.bottom_center())?.clone();
@@ -184,6 +196,30 @@ mod tests {
     fn the_anchor_decides_about_the_zone() {
         assert_eq!(after(5, |_| vec![seen(TABLE, 0.4, 0.2, 0.6, 0.41)]).len(), 1);
         assert_eq!(after(5, |_| vec![seen(TABLE, 0.4, 0.2, 0.6, 0.39)]).len(), 0, "a hand's breadth above the zone");
+    }
+
+    #[test]
+    fn what_comes_into_a_zone_is_awaited_until_it_stands() {
+        let awaits = |l: f32, secs: u64| {
+            let mut tracker = Tracker::new(vec![0, 1, 2]);
+            let mut awaits = false;
+            for step in 0..=2 * secs {
+                let time = Duration::from_millis(step * 500);
+                let stamp = FrameStamp {
+                    media: MediaTime(time),
+                    mono: Mono(time),
+                    wall: jiff::Timestamp::UNIX_EPOCH,
+                    clock_quality: ClockQuality::Arrival,
+                    clock_offset: None,
+                    segment: 0,
+                };
+                awaits = watch().awaits(tracker.update(&stamp, &[seen(UMBRELLA, l, 0.5, l + 0.1, 0.6)]));
+            }
+            awaits
+        };
+        assert!(awaits(0.4, 1));
+        assert!(!awaits(0.4, 3), "it stands");
+        assert!(!awaits(0.0, 1), "it is outside the zone");
     }
 
     #[test]

@@ -161,9 +161,11 @@ fn check(scene: &Scene) -> Result<(), StageError> {
         return outside("duration", format!("{:?}", scene.duration), "it may be one frame to one day");
     }
     let weather = [("light", scene.weather.light, 0.04), ("noise", scene.weather.noise, 20.0)];
-    for (field, found, most) in weather.into_iter().chain([("shake", scene.weather.shake, 5.0)]) {
+    for (field, found, most) in
+        weather.into_iter().chain([("shake", scene.weather.shake, 5.0), ("rain", scene.weather.rain, 1.0)])
+    {
         if !(0.0..=most).contains(&found) {
-            return outside(field, found.to_string(), "it may be 0 to 0.04 (light), 20 (noise), 5 (shake)");
+            return outside(field, found.to_string(), "it may be 0 to 0.04 (light), 20 (noise), 5 (shake), 1 (rain)");
         }
     }
     for (field, appearance) in [("stall", scene.stall), ("van", scene.van)] {

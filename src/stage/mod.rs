@@ -24,7 +24,7 @@ mod weather;
 pub use compose::Composer;
 pub use footage::{Footage, FootageError};
 pub use truth::{Thing, ThingObject, Truth, TruthZone};
-pub use weather::Weather;
+pub use weather::{Night, Weather};
 
 /// Width and height of the output in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,12 @@
 //! What the camera adds: slow changes of light, sensor noise, and the sway of its pole. All seeded.
 
+mod sky;
+
 use super::canvas::{Picture, Plane};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
+pub use sky::Night;
+use sky::Sky;
 use std::f32::consts::TAU;
 use std::time::Duration;
 
@@ -15,11 +19,15 @@ pub struct Weather {
     pub noise: f32,
     /// Largest sway in pixels of the footage; default 0.4.
     pub shake: f32,
+    /// Nightfall; default none.
+    pub night: Option<Night>,
+    /// Rain, 0 (none, the default) to 1 (a downpour).
+    pub rain: f32,
 }
 
 impl Default for Weather {
     fn default() -> Self {
-        Self { light: 0.03, noise: 1.0, shake: 0.4 }
+        Self { light: 0.03, noise: 1.0, shake: 0.4, night: None, rain: 0.0 }
     }
 }
 
@@ -27,7 +35,7 @@ impl Weather {
     /// Nothing is added: for tests that compare samples.
     #[must_use]
     pub fn none() -> Self {
-        Self { light: 0.0, noise: 0.0, shake: 0.0 }
+        Self { light: 0.0, noise: 0.0, shake: 0.0, night: None, rain: 0.0 }
     }
 }
 
@@ -42,6 +50,7 @@ const STEPS: i32 = 16;
 pub(super) struct Atmosphere {
     weather: Weather,
     seed: u64,
+    sky: Sky,
     /// Output pixels per pixel of the footage.
     scale: f32,
     /// Noise, or nothing if there is none.
@@ -61,7 +70,7 @@ impl Atmosphere {
         } else {
             Vec::new()
         };
-        Self { weather, seed, scale, noise, phases, row: Vec::new() }
+        Self { weather, seed, sky: Sky::new(weather.night, weather.rain), scale, noise, phases, row: Vec::new() }
     }
 
     /// Writes the frame as the camera sees it: planar I420, rows without padding.
@@ -74,16 +83,19 @@ impl Atmosphere {
         let across = reach * (0.7 * wave(1.9, x0) + 0.3 * wave(0.61, x1));
         let down = reach * (0.7 * wave(2.7, y0) + 0.3 * wave(0.83, y1));
         let mut random = Pcg64Mcg::seed_from_u64(self.seed ^ index.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-        let mut rest = out;
+        let mut rest = &mut *out;
         for (plane, source) in clean.planes.iter().enumerate() {
             let (target, after) = rest.split_at_mut(source.samples.len());
             rest = after;
             let halves = if plane == 0 { 1.0 } else { 2.0 };
             self.sway(source, across / halves, down / halves, target);
-            if plane == 0 {
-                expose(target, source.width, gain, &self.noise, &mut random);
-            }
         }
+        let [luma, ..] = &clean.planes;
+        self.sky.darken(luma.width, luma.height, time, out);
+        let noise_gain = self.sky.noise_gain(time);
+        let out = &mut out[..luma.samples.len()];
+        self.sky.rain(luma.width, self.scale, &mut random, out);
+        expose(out, luma.width, gain, noise_gain, &self.noise, &mut random);
     }
 
     /// Moves a plane by fractions of a pixel; edges are repeated.
@@ -122,7 +134,7 @@ impl Atmosphere {
 }
 
 /// Scales luma about black and adds noise.
-fn expose(luma: &mut [u8], width: usize, gain: f32, noise: &[i8], random: &mut Pcg64Mcg) {
+fn expose(luma: &mut [u8], width: usize, gain: f32, noise_gain: i16, noise: &[i8], random: &mut Pcg64Mcg) {
     let gain = (gain * 128.0).round() as i16;
     if noise.is_empty() {
         for sample in luma {
@@ -134,7 +146,8 @@ fn expose(luma: &mut [u8], width: usize, gain: f32, noise: &[i8], random: &mut P
         let start = random.random_range(0..NOISE_SAMPLES);
         for (sample, noise) in row.iter_mut().zip(&noise[start..start + width]) {
             // At most 239 * 133: fits, as `Composer::try_new` refuses a light of more than 0.04.
-            *sample = (((i16::from(*sample) - 16) * gain) / 128 + 16 + i16::from(*noise)).clamp(0, 255) as u8;
+            let exposed = ((i16::from(*sample) - 16) * gain) / 128 + 16;
+            *sample = (exposed + noise_gain * i16::from(*noise)).clamp(0, 255) as u8;
         }
     }
 }

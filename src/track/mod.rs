@@ -167,6 +167,17 @@ impl Tracker {
         &self.tracks
     }
 
+    /// All tracks as of the last frame, seen or looked for.
+    #[must_use]
+    pub fn tracks(&self) -> &[Track] {
+        &self.tracks
+    }
+
+    /// Nothing is observed from here to the next frame: no time counts, and nothing moves.
+    pub fn pause(&mut self) {
+        self.last = None;
+    }
+
     fn group(&self, class: u16) -> u16 {
         self.groups.get(usize::from(class)).copied().unwrap_or(class)
     }

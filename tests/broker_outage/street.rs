@@ -310,6 +310,7 @@ impl Hub {
             Content::Birth(_) => checked("birth", &message.payload),
             Content::Heartbeat(_) => checked("heartbeat", &message.payload),
             Content::CameraStatus(_) => checked("camera-status", &message.payload),
+            Content::CameraImage(_) => checked("image", &message.payload),
             Content::Health(_) => checked("health", &message.payload),
             Content::Active(_) => "active",
             Content::Unreadable { reason } => panic!("{}: {reason}", message.topic),

@@ -20,6 +20,8 @@ pub struct Record {
     pub frames: Vec<(FrameStamp, FrameLayout)>,
     /// Age of each frame by this host's clock when it was passed on; exact where the server tells its time.
     pub ages: Vec<jiff::SignedDuration>,
+    /// Frames of held units, decoded late.
+    pub replayed: usize,
 }
 
 impl Record {
@@ -54,6 +56,10 @@ impl Sink for Recorder {
         record.frames.push((*frame.stamp(), *frame.layout()));
         drop(record);
         self.changed.notify_all();
+    }
+    fn replayed_frame(&self, frame: Frame) {
+        self.record.lock().expect("unpoisoned").replayed += 1;
+        self.frame(frame);
     }
     fn state(&self, state: CameraState) {
         self.record.lock().expect("unpoisoned").states.push(state);

@@ -1,0 +1,207 @@
+//! Runner threads: mailbox → change gate → detector → engine → recorder.
+//!
+//! One runner per core, each with a session of its own; a camera is with one runner at a time. What a frame changed goes to
+//! the [recorder](crate::recorder) together with the frame. When the recorder cannot keep up (a full disk), runners wait and
+//! frames are dropped in the mailbox: facts never are. A panic stays with its camera, whose engine begins anew from the
+//! store.
+//!
+//! Every frame is sampled first. The sample says how the picture is (while nothing can be seen in it, the rules rest) and whether
+//! anything changed: what did not is not inferred, and the engine takes what it saw last for what is there. A camera is *active*
+//! while something changes, an incident is about to open or close, or something that a rule is about has come into a zone, and
+//! [a little longer](crate::picture::LINGER); else it is *idle*. The first key frame that shows a change is not judged: it asks for the
+//! held frames, which begin before it and come to it again.
+
+mod prepare;
+mod station;
+
+pub use prepare::{PrepareError, Prepared};
+pub use station::PictureNews;
+
+use crate::clock::Clocks;
+use crate::detect::Detector;
+use crate::evidence::SensitiveObject;
+use crate::frame::Frame;
+use crate::health::{Latencies, Stage};
+use crate::ids::Name;
+use crate::incident::{Incident, Transition};
+use crate::mailbox::Mailboxes;
+use station::{Look, Station};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex};
+use uuid::Uuid;
+
+/// What one frame changed, with everything that the recorder needs to tell the hub.
+#[derive(Debug)]
+pub struct Finding {
+    /// Index of the camera.
+    pub camera: usize,
+    /// The change.
+    pub transition: Transition,
+    /// Open incidents of the rule after the change.
+    pub active: Vec<Uuid>,
+    /// The frame at which it was noticed.
+    pub frame: Arc<Frame>,
+    /// People and vehicles of this frame and of the last second.
+    pub sensitive: Vec<SensitiveObject>,
+}
+
+/// How closely a camera is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attention {
+    /// Nothing goes on.
+    Idle,
+    /// Something does, or did a moment ago.
+    Active,
+}
+
+/// What the analysis needs of the agent around it; cameras by index. Called from the runners; must not wait for anything.
+pub trait Surroundings: Send + Sync + 'static {
+    /// Open incidents of a camera, from the store: its engine begins with them, and anew after a panic.
+    fn open_incidents(&self, camera: usize) -> Vec<Incident>;
+    /// Pictures that the camera's decoder has marked as damaged so far.
+    fn frames_corrupt(&self, camera: usize) -> u64;
+    /// A camera is to be watched so closely from now on; [`Attention::Idle`] at the start.
+    fn attention(&self, camera: usize, attention: Attention);
+    /// How a camera's picture is; once at its first frame, then whenever it changes.
+    fn picture(&self, camera: usize, news: PictureNews);
+}
+
+/// What became of the frames of a camera.
+#[derive(Debug, Default)]
+struct Counts {
+    judged: AtomicU64,
+    inferred: AtomicU64,
+}
+
+/// Everything that the runners share.
+pub struct Analysis {
+    prepared: Prepared,
+    stations: Vec<Mutex<Station>>,
+    mailboxes: Arc<Mailboxes<Frame>>,
+    around: Arc<dyn Surroundings>,
+    counts: Vec<Counts>,
+    latencies: Arc<Latencies>,
+    clocks: Arc<dyn Clocks>,
+}
+
+impl Analysis {
+    /// Makes an engine per camera.
+    #[must_use]
+    pub fn new(
+        prepared: Prepared,
+        mailboxes: Arc<Mailboxes<Frame>>,
+        around: Arc<dyn Surroundings>,
+        latencies: Arc<Latencies>,
+        clocks: Arc<dyn Clocks>,
+    ) -> Self {
+        let stations = (0..prepared.cameras()).map(|camera| Mutex::new(station(&prepared, &*around, camera))).collect();
+        let counts = (0..prepared.cameras()).map(|_| Counts::default()).collect();
+        Self { prepared, stations, mailboxes, around, counts, latencies, clocks }
+    }
+
+    /// Frames of a camera judged so far, inferred or found unchanged.
+    #[must_use]
+    pub fn analysed(&self, camera: usize) -> u64 {
+        self.counts[camera].judged.load(Ordering::Relaxed)
+    }
+
+    /// Frames of a camera inferred so far.
+    #[must_use]
+    pub fn inferred(&self, camera: usize) -> u64 {
+        self.counts[camera].inferred.load(Ordering::Relaxed)
+    }
+
+    /// What is open at a camera, by rule.
+    #[must_use]
+    pub fn active(&self, camera: usize) -> BTreeMap<Name, Vec<Uuid>> {
+        self.station(camera).active()
+    }
+
+    /// Analyses frames until the mailboxes are closed or the recorder is gone. The recorder ends when every runner has
+    /// dropped its sender.
+    #[expect(clippy::needless_pass_by_value, reason = "the sender is dropped when the runner ends")]
+    pub fn run(&self, mut detector: Detector, findings: SyncSender<Finding>) {
+        while let Some(mut lease) = self.mailboxes.take() {
+            let (camera, frame) = (lease.camera(), Arc::new(lease.take_frame()));
+            let work = || self.analyse(camera, &frame, &mut detector);
+            let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+                tracing::error!(camera, "the analysis of a camera panicked; its engine begins anew");
+                let anew = station(&self.prepared, &*self.around, camera);
+                self.around.attention(camera, anew.attention());
+                *self.station(camera) = anew;
+                Vec::new()
+            });
+            for finding in found {
+                if findings.send(finding).is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn station(&self, camera: usize) -> std::sync::MutexGuard<'_, Station> {
+        // A panic is caught above and the station replaced, so that a poisoned one is never read as it was.
+        self.stations[camera].lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn analyse(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Finding> {
+        let mut station = self.station(camera);
+        let before = station.attention();
+        let began = self.clocks.mono();
+        let (look, news) = station.look(frame, self.around.frames_corrupt(camera));
+        self.latencies.record(Stage::Gate, self.clocks.mono().since(began));
+        if let Some(news) = news {
+            self.around.picture(camera, news);
+        }
+        let findings = match look {
+            Look::Infer if !self.infer(camera, frame, detector, &mut station) => Vec::new(),
+            Look::Infer | Look::Unchanged => self.judge(camera, frame, &mut station),
+            Look::Before | Look::Known | Look::Nothing => Vec::new(),
+        };
+        if station.attention() != before {
+            self.around.attention(camera, station.attention());
+        }
+        findings
+    }
+
+    /// Whether the frame could be inferred.
+    fn infer(&self, camera: usize, frame: &Frame, detector: &mut Detector, station: &mut Station) -> bool {
+        let began = self.clocks.mono();
+        if let Err(error) = detector.detect(frame, station.detections_mut()) {
+            tracing::error!(camera, error = &error as &dyn std::error::Error, "a frame is not analysed");
+            station.fail();
+            return false;
+        }
+        self.latencies.record(Stage::Detect, self.clocks.mono().since(began));
+        self.counts[camera].inferred.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+
+    fn judge(&self, camera: usize, frame: &Arc<Frame>, station: &mut Station) -> Vec<Finding> {
+        let began = self.clocks.mono();
+        let transitions = station.judge(frame.stamp());
+        let mut active = if transitions.is_empty() { BTreeMap::new() } else { station.active() };
+        let finding = |transition: Transition| Finding {
+            camera,
+            active: active.remove(&transition.incident.rule).unwrap_or_default(),
+            transition,
+            frame: Arc::clone(frame),
+            sensitive: station.sensitive(),
+        };
+        let findings = transitions.into_iter().map(finding).collect();
+        self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
+        self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
+        findings
+    }
+}
+
+/// A camera's station with the incidents that the store holds open.
+fn station(prepared: &Prepared, around: &dyn Surroundings, camera: usize) -> Station {
+    let (engine, orphans) = prepared.engine(camera, around.open_incidents(camera));
+    for orphan in orphans {
+        tracing::warn!(incident = %orphan.id, rule = %orphan.rule, "an open incident's rule is gone; it stays open");
+    }
+    Station::new(engine, prepared.view(camera), Arc::clone(&prepared.sensitive))
+}

@@ -1,0 +1,173 @@
+//! A model loaded and every rule resolved against its classes.
+
+use crate::camera::{ClassTable, Engine, EngineRule};
+use crate::config::{CameraConfig, ClassGroups, Config, IdlePace};
+use crate::detect::manifest::Manifest;
+use crate::detect::{DetectError, Detector, Runtime, RuntimeError};
+use crate::evidence::SensitiveKind;
+use crate::geometry::Polygon;
+use crate::ids::{IdSource, Name};
+use crate::incident::{Incident, Limits};
+use crate::install;
+use crate::scene::Watch;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why analysis cannot begin; it is tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// ONNX Runtime is missing or broken.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// No manifest of that name.
+    #[error(transparent)]
+    Manifest(#[from] install::FindManifestError),
+    /// The model file is missing.
+    #[error(transparent)]
+    Model(#[from] install::NotFound),
+    /// The model is refused.
+    #[error(transparent)]
+    Detect(#[from] DetectError),
+    /// A rule speaks of a class that the model lacks.
+    #[error("failed to resolve the classes of rule {rule} of camera {camera}")]
+    Classes {
+        /// The camera.
+        camera: Name,
+        /// The rule.
+        rule: Name,
+        /// Which class.
+        source: crate::config::ClassError,
+    },
+}
+
+/// A model, loaded once per runner, and the classes as the rules need them.
+pub struct Prepared {
+    manifest: Manifest,
+    detectors: Vec<Detector>,
+    classes: Arc<ClassTable>,
+    pub(super) sensitive: Arc<BTreeMap<u16, SensitiveKind>>,
+    rules: Vec<Vec<EngineRule>>,
+    views: Vec<View>,
+}
+
+/// What is watched of a camera's picture, and how closely.
+#[derive(Debug, Clone)]
+pub(super) struct View {
+    /// Its zones.
+    pub(super) zones: Vec<Polygon>,
+    /// Whether the camera decodes key frames only while it is idle.
+    pub(super) idles_at_key_frames: bool,
+    /// See [`AnalysisConfig::max_idle_secs`](crate::config::AnalysisConfig).
+    pub(super) max_idle: Duration,
+}
+
+impl Prepared {
+    /// Finds and loads the configured model for `runners` threads, and resolves every rule.
+    pub fn try_new(config: &Config, runners: usize) -> Result<Self, PrepareError> {
+        let runtime = Runtime::load()?;
+        let mut manifest = install::manifest(&config.model.manifest)?;
+        if let Some(confidence) = config.model.min_confidence {
+            manifest.thresholds.confidence = confidence;
+        }
+        let path = install::model_file(&manifest)?;
+        let open = |_| Detector::open(&runtime, &manifest, &path);
+        let detectors = (0..runners).map(open).collect::<Result<Vec<_>, _>>()?;
+        let groups = ClassGroups::new(&config.classes);
+        let class_set = |name: &str| groups.resolve(&[name], &manifest.classes).unwrap_or_default();
+        let (people, vehicles) = (class_set("person"), class_set("vehicle"));
+        let sensitive = people
+            .iter()
+            .map(|&class| (class, SensitiveKind::Person))
+            .chain(vehicles.iter().map(|&class| (class, SensitiveKind::Vehicle)))
+            .collect::<BTreeMap<_, _>>();
+        let rules = config
+            .cameras
+            .iter()
+            .map(|camera| engine_rules(camera, &groups, &manifest.classes, &people))
+            .collect::<Result<_, _>>()?;
+        let classes = Arc::new(ClassTable {
+            association: association(&manifest.classes, &[&people, &vehicles]),
+            names: manifest.classes.clone(),
+        });
+        let views = config.cameras.iter().map(view).collect();
+        Ok(Self { manifest, detectors, classes, sensitive: Arc::new(sensitive), rules, views })
+    }
+
+    /// The manifest of the model.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The loaded models, one per runner; empty afterwards.
+    pub fn take_detectors(&mut self) -> Vec<Detector> {
+        std::mem::take(&mut self.detectors)
+    }
+
+    /// Cameras, watched or not.
+    pub(super) fn cameras(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// What is watched of a camera's picture.
+    pub(super) fn view(&self, camera: usize) -> &View {
+        &self.views[camera]
+    }
+
+    /// The engine of a camera, with the incidents that the store holds open; those whose rule is gone are returned.
+    #[must_use]
+    pub fn engine(&self, camera: usize, open: Vec<Incident>) -> (Engine, Vec<Incident>) {
+        Engine::new(Arc::clone(&self.classes), self.rules[camera].clone(), open, IdSource::from_os())
+    }
+}
+
+/// Classes that share a group share its lowest index; every other class is a group of its own.
+fn association(classes: &[String], groups: &[&Vec<u16>]) -> Vec<u16> {
+    let group_of = |class: u16| groups.iter().find(|group| group.contains(&class)).map_or(class, |group| group[0]);
+    (0..classes.len() as u16).map(group_of).collect()
+}
+
+fn view(camera: &CameraConfig) -> View {
+    View {
+        zones: camera.zones.iter().map(|zone| zone.polygon.0.clone()).collect(),
+        idles_at_key_frames: camera.analysis.idle == IdlePace::KeyFrames,
+        max_idle: Duration::from_secs_f64(camera.analysis.max_idle_secs),
+    }
+}
+
+fn engine_rules(
+    camera: &CameraConfig,
+    groups: &ClassGroups,
+    classes: &[String],
+    people: &[u16],
+) -> Result<Vec<EngineRule>, PrepareError> {
+    let rule_of = |rule: &crate::config::RuleConfig| {
+        let own = rule.classes.as_ref().map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
+        let names = own.unwrap_or_else(|| rule.kind.default_classes().to_vec());
+        let resolved = groups.resolve(&names, classes).map_err(|source| PrepareError::Classes {
+            camera: camera.id.clone(),
+            rule: rule.id.clone(),
+            source,
+        })?;
+        let zones = camera.zones.iter().filter(|zone| rule.zones.contains(&zone.id));
+        let needs_attendant = rule.kind.needs_attendant();
+        Ok(EngineRule {
+            id: rule.id.clone(),
+            watch: Watch {
+                zones: zones.map(|zone| (zone.id.clone(), zone.polygon.0.clone())).collect(),
+                classes: resolved.into_iter().collect::<BTreeSet<_>>(),
+                person_classes: people.iter().copied().collect(),
+                min_area: rule.min_area,
+                is_composite: needs_attendant,
+            },
+            limits: Limits {
+                dwell: Duration::from_secs_f64(rule.dwell_secs.unwrap_or_else(|| rule.kind.default_dwell_secs())),
+                gap: Duration::from_secs_f64(rule.gap_secs),
+                clear: Duration::from_secs_f64(rule.clear_secs),
+                needs_attendant,
+            },
+        })
+    };
+    camera.rules.iter().map(rule_of).collect()
+}

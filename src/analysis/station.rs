@@ -1,0 +1,193 @@
+//! What a runner keeps of a camera between frames, and what it decides of each: inferred, taken for unchanged, or left alone.
+//!
+//! Pure but for the inference, which lies between [`Station::look`] and [`Station::judge`]: no clock, no I/O, no thread.
+
+use super::Attention;
+use super::prepare::View;
+use crate::camera::Engine;
+use crate::clock::MediaTime;
+use crate::detect::{Detections, FAINT_CONFIDENCE};
+use crate::evidence::{SensitiveKind, SensitiveObject};
+use crate::frame::{Frame, FrameStamp};
+use crate::ids::Name;
+use crate::incident::Transition;
+use crate::picture::{Gate, Health, LINGER, Limits, LumaSample, PictureState};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// For how long a person or vehicle is redacted after it was last detected: a detector misses one now and then.
+const SENSITIVE_MEMORY: Duration = Duration::from_secs(1);
+/// Most areas remembered per camera; more than a crowd in one second at the usual rates.
+const MAX_SENSITIVE: usize = 2048;
+
+/// How a camera's picture is, from a frame on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PictureNews {
+    /// How it is.
+    pub state: PictureState,
+    /// The first frame that showed it.
+    pub since: FrameStamp,
+    /// How it was before; none if this is the first that is known.
+    pub previous: Option<PictureState>,
+}
+
+/// What is to be done with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Infer it, then judge.
+    Infer,
+    /// Nothing changed since the last inferred frame, so that the same is there: judge without inference.
+    Unchanged,
+    /// Something changed since the last key frame, and what lies between is held: it is looked at first, and this frame with it.
+    Before,
+    /// It was judged already: held frames begin with one that was seen.
+    Known,
+    /// The picture shows nothing of which anything could be said.
+    Nothing,
+}
+
+/// What a runner keeps of a camera between frames.
+pub(super) struct Station {
+    engine: Engine,
+    sensitive: Arc<BTreeMap<u16, SensitiveKind>>,
+    idles_at_key_frames: bool,
+    sample: LumaSample,
+    gate: Gate,
+    health: Health,
+    is_picture_told: bool,
+    attention: Attention,
+    /// The next frame is inferred, changed or not: the engine asks for attention, or the last one could not be inferred.
+    is_busy: bool,
+    /// The last frame at which the engine asked for attention.
+    busy: Option<FrameStamp>,
+    /// The frame judged last.
+    judged: Option<FrameStamp>,
+    /// What was seen in the frame inferred last, best first.
+    detections: Detections,
+    /// People and vehicles of the last [`SENSITIVE_MEMORY`], oldest first.
+    recent: VecDeque<(MediaTime, SensitiveObject)>,
+}
+
+impl Station {
+    pub(super) fn new(engine: Engine, view: &View, sensitive: Arc<BTreeMap<u16, SensitiveKind>>) -> Self {
+        Self {
+            engine,
+            sensitive,
+            idles_at_key_frames: view.idles_at_key_frames,
+            sample: LumaSample::new(),
+            gate: Gate::new(&view.zones, view.max_idle),
+            health: Health::new(Limits::default()),
+            is_picture_told: false,
+            attention: Attention::Idle,
+            is_busy: false,
+            busy: None,
+            judged: None,
+            detections: Detections::new(),
+            recent: VecDeque::new(),
+        }
+    }
+
+    /// Decides what is to be done with a frame; `damaged` pictures were reported by the decoder so far. What is to be inferred or is
+    /// unchanged must be [judged](Self::judge).
+    pub(super) fn look(&mut self, frame: &Frame, damaged: u64) -> (Look, Option<PictureNews>) {
+        let stamp = frame.stamp();
+        if self.judged.is_some_and(|judged| stamp.media <= judged.media) {
+            return (Look::Known, None);
+        }
+        self.sample.take(frame);
+        let news = self.picture_news(stamp, damaged);
+        if self.health.state().suspends_rules() || self.health.is_view_in_doubt() {
+            self.engine.pause();
+            self.attend(stamp, false);
+            return (Look::Nothing, news);
+        }
+        let before = self.gate.counts();
+        let is_admitted = self.gate.admit(stamp, &self.sample, self.is_busy);
+        let has_changed = self.gate.counts().changed > before.changed;
+        let was_idle = self.attention == Attention::Idle;
+        self.attend(stamp, has_changed);
+        let look = match (is_admitted, has_changed && was_idle && self.idles_at_key_frames) {
+            (true, true) => Look::Before,
+            (true, false) => Look::Infer,
+            (false, _) => Look::Unchanged,
+        };
+        (look, news)
+    }
+
+    /// Where the detector leaves what it sees in the frame at hand.
+    pub(super) fn detections_mut(&mut self) -> &mut Detections {
+        &mut self.detections
+    }
+
+    /// The frame at hand could not be inferred: the next is, changed or not.
+    pub(super) fn fail(&mut self) {
+        self.detections.clear();
+        self.is_busy = true;
+    }
+
+    /// Moves the incidents along with what is seen in the frame at hand. In an unchanged frame that is what was seen in the one
+    /// inferred last: what was there is still there, and its time counts.
+    pub(super) fn judge(&mut self, stamp: &FrameStamp) -> Vec<Transition> {
+        self.judged = Some(*stamp);
+        self.remember_sensitive(stamp.media);
+        let transitions = self.engine.analyse(stamp, &self.detections);
+        self.is_busy = self.engine.wants_attention();
+        if self.is_busy {
+            self.busy = Some(*stamp);
+            self.attention = Attention::Active;
+        }
+        transitions
+    }
+
+    /// How closely the camera is to be watched.
+    pub(super) fn attention(&self) -> Attention {
+        self.attention
+    }
+
+    /// What is open now, by rule.
+    pub(super) fn active(&self) -> BTreeMap<Name, Vec<Uuid>> {
+        self.engine.active()
+    }
+
+    /// People and vehicles of this frame and of the last second.
+    pub(super) fn sensitive(&self) -> Vec<SensitiveObject> {
+        self.recent.iter().map(|(_, object)| *object).collect()
+    }
+
+    fn picture_news(&mut self, stamp: &FrameStamp, damaged: u64) -> Option<PictureNews> {
+        let change = self.health.observe(stamp, &self.sample, damaged);
+        let was_told = std::mem::replace(&mut self.is_picture_told, true);
+        match change {
+            Some(change) => {
+                let previous = was_told.then_some(change.previous);
+                Some(PictureNews { state: change.state, since: change.since, previous })
+            }
+            None if !was_told => Some(PictureNews { state: self.health.state(), since: *stamp, previous: None }),
+            None => None,
+        }
+    }
+
+    /// Watches closely while something changes or the engine asks for it, and for [`LINGER`] after; what changed lingers in the gate.
+    fn attend(&mut self, stamp: &FrameStamp, has_changed: bool) {
+        let since = self.busy.and_then(|busy| stamp.observed_since(&busy));
+        let is_close = has_changed || since.is_some_and(|since| since <= LINGER);
+        self.attention = if is_close { Attention::Active } else { Attention::Idle };
+    }
+
+    fn remember_sensitive(&mut self, now: MediaTime) {
+        self.recent.retain(|(at, _)| now.since(*at) <= SENSITIVE_MEMORY);
+        let sure_enough = self.detections.iter().filter(|d| d.confidence >= FAINT_CONFIDENCE);
+        self.recent.extend(sure_enough.filter_map(|detection| {
+            let kind = *self.sensitive.get(&detection.class)?;
+            Some((now, SensitiveObject { kind, bbox: detection.bbox }))
+        }));
+        while self.recent.len() > MAX_SENSITIVE {
+            self.recent.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,189 @@
+//! A camera that is watched as the driver does it, on synthetic pictures and with a detector that sees what is there.
+
+use super::*;
+use crate::camera::{ClassTable, EngineRule};
+use crate::detect::Detection;
+use crate::geometry::{BBox, Polygon};
+use crate::ids::IdSource;
+use crate::incident::{Limits as Times, Phase};
+use crate::picture::test_pictures::{HEIGHT, Luma, WIDTH, frame, stamp};
+use crate::scene::Watch;
+
+const VAN: u16 = 0;
+/// Seconds from one key frame to the next, and between the frames of an active camera.
+const GOP_SECS: f64 = 2.0;
+const STEP_SECS: f64 = 0.25;
+
+/// What the camera sees at a second: the picture, and what a detector finds in it.
+type Scene<'a> = &'a dyn Fn(f64) -> (Luma, Vec<Detection>);
+
+struct Street {
+    station: Station,
+    /// The next frame's time.
+    next_secs: f64,
+    told: Vec<(f64, Phase)>,
+    first_seen: Vec<f64>,
+    news: Vec<PictureState>,
+    inferred: u32,
+    /// Times at which the camera became active.
+    woke: Vec<f64>,
+}
+
+fn lane() -> Polygon {
+    Polygon::try_new(&[[0.3, 0.4], [1.0, 0.4], [1.0, 1.0], [0.3, 1.0]]).unwrap()
+}
+
+impl Street {
+    fn new() -> Self {
+        let watch = Watch {
+            zones: vec![(Name::try_new("lane").unwrap(), lane())],
+            classes: [VAN].into(),
+            person_classes: [].into(),
+            min_area: 0.0,
+            is_composite: false,
+        };
+        let secs = Duration::from_secs;
+        let limits = Times { dwell: secs(20), gap: secs(8), clear: secs(10), needs_attendant: false };
+        let rule = EngineRule { id: Name::try_new("lane-blocked").unwrap(), watch, limits };
+        let classes = Arc::new(ClassTable { names: vec!["van".to_owned()], association: vec![0] });
+        let engine = Engine::new(classes, vec![rule], Vec::new(), IdSource::from_seed(1)).0;
+        let view = View { zones: vec![lane()], idles_at_key_frames: true, max_idle: secs(10) };
+        Self {
+            station: Station::new(engine, &view, Arc::default()),
+            next_secs: 0.0,
+            told: Vec::new(),
+            first_seen: Vec::new(),
+            news: Vec::new(),
+            inferred: 0,
+            woke: Vec::new(),
+        }
+    }
+
+    /// Plays the scene up to a second: key frames while idle, more while active, and what was held when something changed.
+    fn play(&mut self, until_secs: f64, scene: Scene) {
+        while self.next_secs < until_secs {
+            let secs = self.next_secs;
+            let before = self.station.attention();
+            let look = self.see(secs, scene);
+            let is_active = self.station.attention() == Attention::Active;
+            if is_active && before == Attention::Idle {
+                self.woke.push(secs);
+            }
+            self.next_secs = match (look, is_active) {
+                (Look::Before, _) => secs - GOP_SECS,
+                (_, true) => secs + STEP_SECS,
+                (_, false) => (secs / GOP_SECS).floor() * GOP_SECS + GOP_SECS,
+            };
+        }
+    }
+
+    fn see(&mut self, secs: f64, scene: Scene) -> Look {
+        let (luma, seen) = scene(secs);
+        let pixels = luma.noisy(2.0, (secs * 4.0) as u64).pixels;
+        let at = stamp(secs);
+        let picture = frame(pixels, WIDTH, HEIGHT).stamped(at);
+        let (look, news) = self.station.look(&picture, 0);
+        self.news.extend(news.map(|news| news.state));
+        if look == Look::Infer {
+            self.inferred += 1;
+            *self.station.detections_mut() = seen;
+        }
+        if matches!(look, Look::Infer | Look::Unchanged) {
+            for transition in self.station.judge(&at) {
+                self.told.push((secs, transition.phase));
+                let first_seen = transition.incident.first_seen.duration_since(jiff::Timestamp::UNIX_EPOCH);
+                self.first_seen.push(first_seen.as_secs_f64());
+            }
+        }
+        look
+    }
+}
+
+fn van() -> Detection {
+    Detection { class: VAN, confidence: 0.8, bbox: BBox::try_new(0.5, 0.5, 0.7, 0.75).unwrap() }
+}
+
+/// The street, with the van in its lane or without.
+fn street(has_van: bool) -> (Luma, Vec<Detection>) {
+    let mut luma = Luma::street(3);
+    if !has_van {
+        return (luma, vec![]);
+    }
+    luma.fill(320, 180, 128, 90, 225);
+    luma.fill(335, 190, 40, 30, 60);
+    (luma, vec![van()])
+}
+
+fn near(found: f64, expected: f64, within: f64) -> bool {
+    (found - expected).abs() <= within
+}
+
+#[test]
+fn an_unchanged_empty_street_reports_nothing_and_costs_next_to_nothing() {
+    let mut watched = Street::new();
+    watched.play(120.0, &|_| street(false));
+    assert_eq!((&watched.told[..], &watched.woke[..]), (&[][..], &[][..]));
+    assert!((12..=14).contains(&watched.inferred), "inferred {} times in 120 s", watched.inferred);
+    assert_eq!(watched.news, [PictureState::Ok], "told once");
+}
+
+#[test]
+fn a_van_that_parks_in_a_gated_scene_opens_and_closes_at_the_right_time() {
+    let mut watched = Street::new();
+    // It comes between two key frames.
+    watched.play(40.0, &|secs| street(secs >= 30.5));
+    assert_eq!(watched.woke, [32.0], "noticed at the first key frame that shows it");
+    watched.play(60.0, &|_| street(true));
+    assert!(matches!(watched.told[..], [(at, Phase::Opened)] if near(at, 50.5, 0.5)), "{:?}", watched.told);
+    assert!(near(watched.first_seen[0], 30.5, 0.3), "seen from its arrival on: {:?}", watched.first_seen);
+    let inferred = watched.inferred;
+    watched.play(240.0, &|_| street(true));
+    assert_eq!(watched.told.len(), 1, "it stands there");
+    assert!((17..=20).contains(&(watched.inferred - inferred)), "{} in 180 s", watched.inferred - inferred);
+    watched.play(270.0, &|secs| street(secs < 241.0));
+    assert!(matches!(watched.told[1..], [(at, Phase::Closed)] if near(at, 251.0, 0.6)), "{:?}", watched.told);
+    assert_eq!(watched.station.attention(), Attention::Idle);
+}
+
+#[test]
+fn what_the_gate_missed_is_found_by_the_regular_look() {
+    // A van like the road at night: the picture does not change.
+    let mut watched = Street::new();
+    watched.play(70.0, &|secs| (Luma::street(3), if secs >= 30.5 { vec![van()] } else { vec![] }));
+    assert!(matches!(watched.told[..], [(at, Phase::Opened)] if (50.5..=61.0).contains(&at)), "{:?}", watched.told);
+}
+
+#[test]
+fn while_the_camera_looks_elsewhere_its_rules_rest() {
+    let mut watched = Street::new();
+    watched.play(80.0, &|secs| street(secs >= 40.0));
+    assert_eq!(watched.told.len(), 1);
+    // Nothing is in the lane that the zone is now drawn over.
+    let view = |secs: f64| match secs {
+        80.0..160.0 => (street(true).0.moved(90, 0), vec![]),
+        _ => street(secs < 200.0),
+    };
+    watched.play(160.0, &view);
+    assert_eq!(watched.told.len(), 1, "what is not seen is not gone");
+    assert_eq!(watched.news, [PictureState::Ok, PictureState::Moved]);
+    watched.play(200.0, &view);
+    assert_eq!(watched.told.len(), 1);
+    assert_eq!(watched.news, [PictureState::Ok, PictureState::Moved, PictureState::Ok]);
+    watched.play(230.0, &view);
+    assert!(matches!(watched.told[1..], [(at, Phase::Closed)] if near(at, 210.0, 0.5)), "{:?}", watched.told);
+}
+
+#[test]
+fn a_frame_that_could_not_be_inferred_is_made_up_for_by_the_next() {
+    let mut station = Street::new().station;
+    assert_eq!(station_look(&mut station, 0.0), Look::Infer);
+    station.fail();
+    assert_eq!(station_look(&mut station, 2.0), Look::Infer, "though nothing has changed");
+    station.judge(&stamp(2.0));
+    assert_eq!(station_look(&mut station, 4.0), Look::Unchanged);
+}
+
+fn station_look(station: &mut Station, secs: f64) -> Look {
+    let picture = frame(Luma::street(3).noisy(2.0, secs as u64).pixels, WIDTH, HEIGHT).stamped(stamp(secs));
+    station.look(&picture, 0).0
+}

@@ -1,0 +1,83 @@
+use super::*;
+use crate::clock::{ClockQuality, MediaTime, Mono};
+use crate::geometry::{BBox, Polygon};
+use crate::incident::Phase;
+use std::time::Duration;
+
+const CAR: u16 = 0;
+
+fn stamp(secs: f64) -> FrameStamp {
+    let time = Duration::from_secs_f64(secs);
+    FrameStamp {
+        media: MediaTime(time),
+        mono: Mono(time),
+        wall: jiff::Timestamp::from_second(1_800_000_000).unwrap() + time,
+        clock_quality: ClockQuality::Arrival,
+        clock_offset: None,
+        segment: 0,
+    }
+}
+
+/// An engine with one rule: no car in the right half for more than 20 s.
+fn engine() -> Engine {
+    let right = Polygon::try_new(&[[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]).unwrap();
+    let watch = Watch {
+        zones: vec![(Name::try_new("lane").unwrap(), right)],
+        classes: [CAR].into(),
+        person_classes: [].into(),
+        min_area: 0.0,
+        is_composite: false,
+    };
+    let limits = Limits {
+        dwell: Duration::from_secs(20),
+        gap: Duration::from_secs(8),
+        clear: Duration::from_secs(10),
+        needs_attendant: false,
+    };
+    let rule = EngineRule { id: Name::try_new("rule").unwrap(), watch, limits };
+    let classes = Arc::new(ClassTable { names: vec!["car".to_owned()], association: vec![0] });
+    Engine::new(classes, vec![rule], Vec::new(), IdSource::from_seed(1)).0
+}
+
+fn car(x: f32) -> Detection {
+    Detection { class: CAR, confidence: 0.8, bbox: BBox::try_from_center(x, 0.5, 0.1, 0.1).unwrap() }
+}
+
+/// Plays frames a quarter of a second apart and returns what happened when.
+fn play(engine: &mut Engine, from: f64, to: f64, seen: impl Fn(f64) -> Vec<Detection>) -> Vec<(f64, Phase)> {
+    let frames = (0..).map(|frame| from + f64::from(frame) / 4.0).take_while(|secs| *secs < to);
+    frames
+        .flat_map(|secs| engine.analyse(&stamp(secs), &seen(secs)).into_iter().map(move |t| (secs, t.phase)))
+        .collect()
+}
+
+#[test]
+fn attention_is_asked_for_until_an_incident_stands_and_while_it_may_end() {
+    let mut engine = engine();
+    let mut asks_after = |to: f64, seen: &dyn Fn(f64) -> Vec<Detection>| {
+        let from = engine.last.map_or(0.0, |last| last.media.0.as_secs_f64() + 0.25);
+        play(&mut engine, from, to, seen);
+        engine.wants_attention()
+    };
+    assert!(!asks_after(1.0, &|_| vec![]), "nothing is there");
+    assert!(!asks_after(2.0, &|t| vec![car(0.1 + 0.05 * t as f32)]), "a car drives outside the zone");
+    assert!(asks_after(3.0, &|_| vec![car(0.8)]), "a car is in the zone");
+    assert!(asks_after(20.0, &|_| vec![car(0.8)]), "it stands, and will be reported");
+    assert!(!asks_after(30.0, &|_| vec![car(0.8)]), "it was reported, and stands there");
+    assert!(asks_after(31.0, &|_| vec![]), "it is missed");
+    assert!(!asks_after(33.0, &|_| vec![car(0.8)]), "it is there");
+    assert!(asks_after(42.5, &|_| vec![]), "it is about to be reported gone");
+    assert!(!asks_after(60.0, &|_| vec![]), "it is gone");
+}
+
+#[test]
+fn a_pause_counts_as_neither_presence_nor_absence() {
+    let mut engine = engine();
+    assert_eq!(play(&mut engine, 0.0, 15.0, |_| vec![car(0.8)]), []);
+    engine.pause();
+    let opened = play(&mut engine, 115.0, 130.0, |_| vec![car(0.8)]);
+    assert!(matches!(opened[..], [(at, Phase::Opened)] if (119.5..=120.5).contains(&at)), "{opened:?}");
+    engine.pause();
+    let closed = play(&mut engine, 1_000.0, 1_020.0, |_| vec![]);
+    assert!(matches!(closed[..], [(at, Phase::Closed)] if at >= 1_009.5), "{closed:?}");
+}

@@ -1,0 +1,99 @@
+//! An agent to which things are missing runs, says what is missing, and goes on trying.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[expect(dead_code, reason = "this test neither reloads the broker nor reads its log")]
+#[path = "common/mosquitto.rs"]
+mod mosquitto;
+
+use curbwatch::contract::CameraState;
+use curbwatch::hub::{Content, HubMessage, Sight, WatchSettings, Watcher};
+use curbwatch::ids::Name;
+use mosquitto::Mosquitto;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The hub hears of health every 10 s.
+const SILENCE: Duration = Duration::from_mins(1);
+/// Messages after which the test gives up.
+const PATIENCE: usize = 100;
+
+struct Agent(Child);
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        // It has ended already unless the test failed.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Reads the hub's messages until one gives what is wanted.
+fn wait_for<T>(hub: &Watcher, what: &str, mut find: impl FnMut(&HubMessage) -> Option<T>) -> T {
+    for _ in 0..PATIENCE {
+        match hub.next(SILENCE).unwrap_or_else(|| panic!("silence while waiting for {what}")) {
+            Sight::Message(message) => {
+                if let Some(found) = find(&message) {
+                    return found;
+                }
+            }
+            Sight::Connected | Sight::Disconnected { .. } => {}
+        }
+    }
+    panic!("gave up waiting for {what}")
+}
+
+#[test]
+fn broker_camera_and_model_may_come_later() {
+    let mut broker = Mosquitto::reserve("allow_anonymous true");
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = folder.path().join("detector.yaml");
+    let text = include_str!("../models/yolov4-tiny-416.yaml");
+    std::fs::write(&manifest, text.replace("file: model.onnx", "file: not-there-yet.onnx")).unwrap();
+    let config = folder.path().join("edge.yaml");
+    let site = serde_json::json!({
+        "agent": {"site": "test", "id": "box-1", "data_dir": folder.path().join("data")},
+        "hub": {"host": "127.0.0.1", "port": broker.port()},
+        "model": {"manifest": manifest, "runners": 1},
+        // Port 1 of the loopback: nothing listens there.
+        "cameras": [{"id": "absent", "rtsp": {"url": "rtsp://127.0.0.1:1/stream"},
+            "zones": [{"id": "road", "polygon": [[0, 0], [1, 0], [1, 1]]}],
+            "rules": [{"id": "parking", "kind": "vehicle_parking", "zones": ["road"]}]}],
+    });
+    std::fs::write(&config, site.to_string()).unwrap();
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_curbwatch"))
+        .args(["run", "--config"])
+        .arg(&config)
+        .stderr(Stdio::from(log))
+        .spawn()
+        .unwrap();
+    let mut agent = Agent(child);
+
+    broker.start();
+    let prefix = Name::try_new("curbwatch").unwrap();
+    let settings = WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix, credentials: None };
+    let hub = Watcher::start(settings).unwrap();
+    let camera = wait_for(&hub, "the camera's state", |message| {
+        let Content::CameraStatus(status) = &message.content else { return None };
+        (status.state == CameraState::Offline).then(|| status.clone())
+    });
+    assert_eq!(camera.reason.as_deref(), Some("the camera refuses connections"));
+    let model = wait_for(&hub, "the model's absence", |message| {
+        if let Content::Health(health) = &message.content { Some(health.model.clone()) } else { None }
+    });
+    assert!(!model.is_loaded);
+    assert!(model.reason.as_ref().unwrap().contains("not-there-yet.onnx"), "{model:?}");
+
+    let manifest = curbwatch::install::manifest("yolov4-tiny-416").unwrap();
+    let installed = curbwatch::install::model_file(&manifest).unwrap();
+    std::fs::copy(installed, folder.path().join("not-there-yet.onnx")).unwrap();
+    let models = wait_for(&hub, "the model", |message| {
+        let Content::Birth(birth) = &message.content else { return None };
+        (!birth.models.is_empty()).then(|| birth.models.clone())
+    });
+    assert_eq!(models[0].name, "yolov4-tiny-416");
+
+    let pid = agent.0.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(agent.0.wait().unwrap().success(), "a stop in order is a success");
+}
