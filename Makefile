@@ -3,10 +3,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench build fmt lint unit generated doctor
+.PHONY: help setup demo test bench faults soak build fmt lint unit generated doctor
 
 # Seconds after which the demo ends by itself, with exit 0 if it saw what it should; 0: at Ctrl-C.
 DEMO_SECS ?= 0
+# Length of the soak.
+SOAK_MINUTES ?= 60
 
 say = @echo "==> $(1)"
 
@@ -26,6 +28,16 @@ test: setup lint unit ## everything that a change must pass
 bench: setup ## measure the agent's path beside its floor; writes target/bench.json
 	$(call say,bench: the agent's path beside bare decoding and bare inference)
 	@cargo bench --bench path
+
+faults: setup ## hold every way in which a camera fails to its limits; writes target/faults.json and the table in docs/robustness.md
+	$(call say,faults)
+	@FAULTS=all cargo test --locked --test faults
+	@scripts/robustness
+
+soak: setup build ## 8 cameras with random faults for SOAK_MINUTES; memory, threads and descriptors over time; writes target/soak.json
+	$(call say,soak: $(SOAK_MINUTES) minutes)
+	@SOAK_MINUTES=$(SOAK_MINUTES) scripts/soak
+	@scripts/robustness
 
 build: ## build the release binary
 	$(call say,build: target/release/curbwatch)

@@ -139,8 +139,16 @@ impl Failure {
         if debug.contains("Timeout while waiting") {
             return Self::Timeout;
         }
-        if debug.contains("server closed the connection") {
+        // "System error" is how rtspsrc calls a connection that was reset.
+        if ["server closed the connection", "(Received end-of-file)", "Could not receive message. (System error)"]
+            .iter()
+            .any(|text| debug.contains(text))
+        {
             return Self::Ended;
+        }
+        // The probe before the pipeline reached the camera, which has gone since.
+        if debug.contains("Could not connect to server") {
+            return Self::Refused;
         }
         match error.kind::<ResourceError>() {
             Some(ResourceError::NotAuthorized) => return Self::Unauthorised,
@@ -209,10 +217,16 @@ mod tests {
         let timeout =
             "gst_rtsp_src_receive_response ():\nCould not receive message. (Timeout while waiting for server response)";
         let closed = "gst_rtspsrc_loop_interleaved ():\nThe server closed the connection.";
+        let reset = "gst_rtspsrc_loop_interleaved ():\nCould not receive message. (System error)";
+        let ended = "gst_rtspsrc_retrieve_sdp ():\nCould not receive message. (Received end-of-file)";
+        let gone = "gst_rtsp_conninfo_connect ():\nCould not connect to server. (Generic error)";
         let no_stream = "../gst/rtsp/gstrtspsrc.c(7894): gst_rtspsrc_setup_streams_start (): /GstRTSPSrc:src";
         for (error, debug, failure) in [
             (glib::Error::new(ResourceError::Read, "read"), timeout, Failure::Timeout),
             (glib::Error::new(ResourceError::Read, "read"), closed, Failure::Ended),
+            (glib::Error::new(ResourceError::Read, "read"), reset, Failure::Ended),
+            (glib::Error::new(ResourceError::Read, "read"), ended, Failure::Ended),
+            (glib::Error::new(ResourceError::OpenReadWrite, "open"), gone, Failure::Refused),
             (glib::Error::new(ResourceError::NotAuthorized, "no"), "", Failure::Unauthorised),
             (glib::Error::new(StreamError::CodecNotFound, "none"), no_stream, Failure::Transport),
             (

@@ -72,6 +72,7 @@ impl Pipeline {
         let frames = stream::frame_sink();
         let taps = Arc::new(Taps::new(Arc::clone(&target.pace), target.hold));
         let source = stream::source(target).map_err(internal)?;
+        stream::limit_redirects(&source, &taps);
         stream::select_video(&source, &taps);
         stream::decode_when_described(&source, &pipeline, &frames, &taps);
         pipeline.add_many([&source, frames.upcast_ref()]).map_err(internal)?;

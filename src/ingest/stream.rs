@@ -14,6 +14,7 @@ use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
 use gstreamer_video::VideoMeta;
 use secrecy::ExposeSecret;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ const UDP_BUFFER: Duration = Duration::from_millis(500);
 
 /// For how long a TEARDOWN may delay the disconnect. Without it a camera keeps the old session, and may refuse the new one.
 const TEARDOWN_LIMIT: Duration = Duration::from_millis(500);
+
+/// Requests until the camera has described its stream, at most. Two, four with a login; twice as many after each redirect.
+const MAX_REQUESTS: u32 = 20;
 
 /// Units seen at the gate.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -152,6 +156,17 @@ pub(super) fn source(target: &Target<'_>) -> Result<gst::Element, glib::BoolErro
         source.set_property("user-pw", password.expose_secret());
     }
     Ok(source)
+}
+
+/// Gives up on a camera that redirects for ever: rtspsrc follows without limit, a thousand times a second.
+pub(super) fn limit_redirects(source: &gst::Element, taps: &Arc<Taps>) {
+    let (taps, requests) = (Arc::clone(taps), AtomicU32::new(0));
+    source.connect("before-send", false, move |_| {
+        if taps.selected.get().is_none() && requests.fetch_add(1, Ordering::Relaxed) >= MAX_REQUESTS {
+            taps.failure.get_or_init(|| Failure::Status("with redirects that do not end".to_owned()));
+        }
+        Some(true.to_value())
+    });
 }
 
 /// Asks for the first H.264 or H.265 video of the session and nothing else: no audio, no metadata, no second video.
