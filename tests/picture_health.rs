@@ -1,6 +1,7 @@
 //! Picture health and the change gate on the staged street: no false alarm by night, at the infrared switch and in rain;
 //! every true trouble told.
 #![cfg(feature = "staging")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "common/footage.rs"]
 #[expect(dead_code, reason = "this binary needs stamps only")]
@@ -38,7 +39,7 @@ impl Street {
     }
 
     fn in_weather(weather: Weather) -> Self {
-        Self::new(Scene { weather, ..Scene::quiet(Duration::from_secs(300)) })
+        Self::new(Scene { weather, ..Scene::quiet(Duration::from_mins(5)) })
     }
 
     /// The sample of a frame, after `spoil` has had its luma.
@@ -76,7 +77,7 @@ fn states(weather: Weather, length: u32, spoil: impl Fn(&mut [u8])) -> Vec<Pictu
         let is_spoilt = (60 * FPS..120 * FPS).contains(&index);
         let sample = street.at(index, |luma| {
             if is_spoilt {
-                spoil(luma)
+                spoil(luma);
             }
         });
         told.extend(health.observe(&footage::stamp(secs(index)), sample, 0).map(|change| change.state));
@@ -86,7 +87,7 @@ fn states(weather: Weather, length: u32, spoil: impl Fn(&mut [u8])) -> Vec<Pictu
 
 fn night(infrared_at: Option<u64>) -> Weather {
     let night = Night {
-        from: Duration::from_secs(60),
+        from: Duration::from_mins(1),
         dusk: Duration::from_secs(40),
         infrared_at: infrared_at.map(Duration::from_secs),
     };
@@ -118,7 +119,7 @@ fn every_trouble_is_told_and_ends() {
         [Bright, Ok]
     );
     assert_eq!(states(day, 150, |luma| shift(luma, 40, 0)), [Moved, Ok], "turned by a sixteenth");
-    assert_eq!(states(day, 150, |luma| luma.reverse()), [Moved, Ok], "another view");
+    assert_eq!(states(day, 150, <[u8]>::reverse), [Moved, Ok], "another view");
     assert_eq!(states(day, 150, |luma| blur(luma, 5)), [Blurred, Ok]);
 }
 
@@ -148,7 +149,7 @@ fn blur(luma: &mut [u8], radius: usize) {
 #[test]
 fn an_empty_street_is_hardly_inferred_and_a_stall_is_noticed_at_once() {
     let opens = 60;
-    let scene = Scene { pedestrians: false, ..Scene::quiet(Duration::from_secs(120)) };
+    let scene = Scene { pedestrians: false, ..Scene::quiet(Duration::from_mins(2)) };
     let mut street = Street::new(scene.with_stall(Duration::from_secs(opens), Duration::from_secs(110)));
     let zones: Vec<Polygon> =
         street.composer.truth().zones.iter().map(|zone| Polygon::try_new(&zone.polygon).unwrap()).collect();

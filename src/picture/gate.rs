@@ -164,14 +164,14 @@ fn rows_of(block: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
     (top..top + BLOCK_HEIGHT).map(move |row| row * COLUMNS + left..row * COLUMNS + left + BLOCK_WIDTH)
 }
 
-fn block_sum(sample: &LumaSample, block: usize, black: f32) -> f32 {
+fn block_sum(sample: &LumaSample, block: usize, zero: f32) -> f32 {
     let sum: u32 = rows_of(block).flat_map(|cells| &sample.luma()[cells]).map(|&luma| u32::from(luma)).sum();
-    (sum as f32 - black * (BLOCK_WIDTH * BLOCK_HEIGHT) as f32).max(0.0)
+    (sum as f32 - zero * (BLOCK_WIDTH * BLOCK_HEIGHT) as f32).max(0.0)
 }
 
 /// Mean absolute difference of a block after the factor of light, in luma steps.
-fn block_difference(before: &LumaSample, now: &LumaSample, block: usize, light: f32, black: f32) -> f32 {
-    let expected_from = |luma: u8| (f32::from(luma) - black) * light + black;
+fn block_difference(before: &LumaSample, now: &LumaSample, block: usize, light: f32, zero: f32) -> f32 {
+    let expected_from = |luma: u8| (f32::from(luma) - zero) * light + zero;
     let row = |cells: std::ops::Range<usize>| -> f32 {
         let pairs = before.luma()[cells.clone()].iter().zip(&now.luma()[cells]);
         pairs.map(|(&before, &now)| (f32::from(now) - expected_from(before)).abs()).sum()

@@ -73,7 +73,7 @@ fn a_new_segment_is_looked_at() {
 #[test]
 fn what_creeps_is_noticed() {
     let street = Luma::street(3);
-    let mut gate = Gate::new([&lower_half()], Duration::from_secs(3600));
+    let mut gate = Gate::new([&lower_half()], Duration::from_hours(1));
     let noticed = (0..240_u32).map(|frame| {
         let mut scene = street.clone();
         // A door that opens by a pixel in two seconds.

@@ -95,7 +95,9 @@ impl Sky {
             return;
         }
         let veil = VEIL * self.rain;
-        luma.iter_mut().for_each(|luma| *luma = (f32::from(*luma) * (1.0 - veil) + VEIL_LUMA * veil) as u8);
+        for luma in luma.iter_mut() {
+            *luma = (f32::from(*luma) * (1.0 - veil) + VEIL_LUMA * veil) as u8;
+        }
         let (height, longest) = (luma.len() / width, (30.0 * scale) as usize + 4);
         for _ in 0..(luma.len() as f32 * LINES_PER_PIXEL * self.rain) as usize {
             let (left, top) = (random.random_range(0..width), random.random_range(0..height));
