@@ -54,7 +54,8 @@ fn configuration(folder: &Path, broker: u16, cameras: &VirtualCamera, streets: &
         RuleKind::StreetVending => "carriageway",
         RuleKind::VehicleParking | RuleKind::FireLaneBlocked => "fire-lane",
     };
-    let things: Vec<_> = streets.iter().flat_map(|(_, truth)| truth.things.iter().map(move |thing| (thing, truth))).collect();
+    let things: Vec<_> =
+        streets.iter().flat_map(|(_, truth)| truth.things.iter().map(move |thing| (thing, truth))).collect();
     let camera = |(mount, truth): &(Mount, Truth)| {
         let watched = things.iter().filter(|(_, of)| truth.things.is_empty() || *of == truth);
         let (zones, rules): (Vec<_>, Vec<_>) = watched
@@ -178,9 +179,11 @@ fn the_hub_learns_exactly_what_the_cameras_show() {
         ended.len() == streets.len()
     });
     agent.terminate();
-    heard.listen(&hub, "the farewell", |message| {
-        matches!(&message.content, Content::Status(status) if status.status == AgentState::Offline)
-    });
+    heard.listen(
+        &hub,
+        "the farewell",
+        |message| matches!(&message.content, Content::Status(status) if status.status == AgentState::Offline),
+    );
     assert!(agent.0.wait().unwrap().success(), "a stop in order is a success");
 
     incidents_are_those_of_the_truth(&heard, &cameras, &streets);
@@ -210,7 +213,11 @@ fn incidents_are_those_of_the_truth(heard: &Heard, cameras: &VirtualCamera, stre
             assert_eq!(opened.data.incident_id, closed.data.incident_id);
             let after = |time: curbwatch::contract::WallTime| time.instant().duration_since(began).as_secs_f64();
             let near = |what: &str, found: f64, expected: f64| {
-                assert!((found - expected).abs() <= TOLERANCE_SECS, "{what} of {}: {found}, not {expected}", mount.name);
+                assert!(
+                    (found - expected).abs() <= TOLERANCE_SECS,
+                    "{what} of {}: {found}, not {expected}",
+                    mount.name
+                );
             };
             near("first sight", after(opened.data.timing.first_seen), thing.from_secs);
             near("confirmation", after(opened.data.timing.confirmed_at), thing.from_secs + DWELL_SECS);

@@ -46,7 +46,9 @@ fn car(x: f32) -> Detection {
 /// Plays frames a quarter of a second apart and returns what happened when.
 fn play(engine: &mut Engine, from: f64, to: f64, seen: impl Fn(f64) -> Vec<Detection>) -> Vec<(f64, Phase)> {
     let frames = (0..).map(|frame| from + f64::from(frame) / 4.0).take_while(|secs| *secs < to);
-    frames.flat_map(|secs| engine.analyse(&stamp(secs), &seen(secs)).into_iter().map(move |t| (secs, t.phase))).collect()
+    frames
+        .flat_map(|secs| engine.analyse(&stamp(secs), &seen(secs)).into_iter().map(move |t| (secs, t.phase)))
+        .collect()
 }
 
 #[test]

@@ -4,8 +4,8 @@ use super::ledger::{Ledger, Sighting};
 use super::pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
 use super::watcher::{Content, HubMessage, Sight};
 use crate::contract::{AgentState, AgentStatus, CameraState, CameraStatus, EventType, ImageHealth, IncidentEvent};
-use crate::picture::PictureState;
 use crate::incident::Phase;
+use crate::picture::PictureState;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 

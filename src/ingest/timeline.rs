@@ -166,7 +166,11 @@ mod tests {
         assert_eq!(placed, [5.04, 5.08, 7.0, 7.04].map(|pts| at(pts, 1)));
         assert_eq!(timeline.jumps(), 0);
         timeline.go_back(secs(2.0));
-        assert_eq!(timeline.place(secs(7.08), Mono(secs(7.2))), Some(at(7.08, 1)), "another segment is not gone back to");
+        assert_eq!(
+            timeline.place(secs(7.08), Mono(secs(7.2))),
+            Some(at(7.08, 1)),
+            "another segment is not gone back to"
+        );
     }
 
     #[test]
