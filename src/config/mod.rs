@@ -336,8 +336,9 @@ pub struct AnalysisConfig {
     /// dropped evenly when the box cannot keep up.
     #[schemars(range(min = 0.1, max = 30))]
     pub active: f64,
-    /// A scene that does not change is analysed at least once in so many seconds. While something is pending, every frame is.
-    #[schemars(range(min = 1, max = 3600))]
+    /// A scene that does not change is inferred at least once in so many seconds; at 0 every frame is, changed or not. While something
+    /// is pending, every frame is.
+    #[schemars(range(min = 0, max = 3600))]
     pub max_idle_secs: f64,
 }
 

@@ -1,0 +1,59 @@
+//! CPU time of this process and of others, and what is reported.
+
+use std::path::PathBuf;
+use std::process::Child;
+
+/// The build folder: this executable lies in `<target>/release/deps/`.
+pub fn target() -> PathBuf {
+    let exe = std::env::current_exe().expect("a running executable has a path");
+    exe.ancestors().nth(3).expect("target/release/deps/name").to_path_buf()
+}
+
+/// The middle value.
+pub fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+/// CPU time of this process so far, all threads, in milliseconds.
+pub fn cpu_ms() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
+/// CPU time of another process so far, all threads, in milliseconds.
+pub fn cpu_ms_of(process: &Child) -> f64 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", process.id())).expect("the process runs");
+    let nanoseconds = |task: std::io::Result<std::fs::DirEntry>| -> Option<f64> {
+        // A thread that has just ended is missed; those that work do not end.
+        let text = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse().ok()
+    };
+    tasks.filter_map(nanoseconds).sum::<f64>() / 1e6
+}
+
+/// A figure beside its floor.
+pub struct Figure {
+    pub name: &'static str,
+    pub unit: &'static str,
+    pub value: f64,
+    pub floor: f64,
+    pub ratio: f64,
+    /// The ratio is at most this.
+    pub bar: f64,
+}
+
+impl Figure {
+    /// A line of the table.
+    pub fn print(&self) {
+        let Self { name, unit, value, floor, ratio, bar } = self;
+        println!("{name:<30}{value:>10.2}{floor:>10.2}{ratio:>9.3}  (bar {bar})  {unit}");
+    }
+
+    /// Its entry in `bench.json`.
+    pub fn json(&self) -> (String, serde_json::Value) {
+        let Self { name, unit, value, floor, ratio, .. } = self;
+        ((*name).to_owned(), serde_json::json!({"value": value, "unit": unit, "floor": floor, "ratio": ratio}))
+    }
+}

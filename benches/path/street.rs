@@ -1,0 +1,96 @@
+//! Staged streets as files, played by a virtual camera in a process of its own, so that its cost is not the agent's.
+
+use crate::measure::target;
+use curbwatch::install;
+use curbwatch::stage::{self, Footage, FrameSize, Scene};
+use gstreamer::prelude::*;
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+pub const FPS: u32 = 25;
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// 20 s of 1080p25 with pedestrians and a stall: something moves all the time.
+pub fn busy() -> PathBuf {
+    staged("bench-1080p", Scene::quiet(secs(20)).with_stall(secs(2), secs(18)))
+}
+
+/// A minute of 1080p25 in which pedestrians walk for 10 s and nothing moves for 50.
+pub fn quiet() -> PathBuf {
+    let path = target().join("bench-quiet-1080p.mp4");
+    if !path.exists() {
+        let walked = staged("bench-walked-1080p", Scene::quiet(secs(10)));
+        let empty = staged("bench-empty-1080p", Scene { pedestrians: false, ..Scene::quiet(secs(50)) });
+        join(&walked, &empty, &path);
+    }
+    path
+}
+
+/// Composes a street once.
+fn staged(name: &str, scene: Scene) -> PathBuf {
+    let path = target().join(format!("{name}.mp4"));
+    if !path.exists() {
+        eprintln!("staging {}", path.display());
+        let clip = install::footage("vtest.avi").expect("make setup");
+        let footage = Footage::load(&clip).expect("the footage is readable");
+        let scene = scene.with_format(FrameSize::try_new(1920, 1080).expect("a size that the stage allows"), FPS);
+        stage::render(&scene, &footage, &path).expect("the scene renders");
+    }
+    path
+}
+
+/// Plays one file after the other into a third, without coding anew.
+fn join(first: &Path, second: &Path, joined: &Path) {
+    let source = |path: &Path| format!("filesrc location={} ! qtdemux ! h264parse ! queue ! both.", path.display());
+    let sink = format!("concat name=both ! h264parse ! mp4mux ! filesink location={}", joined.display());
+    let description = format!("{sink} {} {}", source(first), source(second));
+    play(&gstreamer::parse::launch(&description).expect("elements are installed"));
+}
+
+/// Plays a pipeline to its end.
+pub fn play(pipeline: &gstreamer::Element) {
+    pipeline.set_state(gstreamer::State::Playing).expect("the pipeline starts");
+    let bus = pipeline.bus().expect("a pipeline has a bus");
+    let types = [gstreamer::MessageType::Eos, gstreamer::MessageType::Error];
+    let end = bus.timed_pop_filtered(gstreamer::ClockTime::from_seconds(120), &types).expect("the file ends");
+    assert_eq!(end.type_(), gstreamer::MessageType::Eos, "{end:?}");
+    pipeline.set_state(gstreamer::State::Null).expect("the pipeline stops");
+}
+
+/// `curbwatch camera` in a process of its own.
+pub struct VirtualCamera {
+    process: Child,
+    pub url: String,
+}
+
+impl VirtualCamera {
+    pub fn start(file: &Path) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_curbwatch"))
+            .arg("camera")
+            .arg(file)
+            .args(["--port", "0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the binary was built with the bench");
+        let out = std::io::BufReader::new(process.stdout.take().expect("piped above"));
+        let url = out
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| line.split_whitespace().find(|word| word.starts_with("rtsp://")).map(str::to_owned))
+            .expect("the camera prints its address");
+        Self { process, url }
+    }
+}
+
+impl Drop for VirtualCamera {
+    fn drop(&mut self) {
+        // It has ended already if the machine stopped it.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
