@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Loading the model and connecting; then the street is watched for one whole round of its minute.
 const WARM_UP: Duration = Duration::from_secs(12);
-const WATCH: Duration = Duration::from_secs(60);
+const WATCH: Duration = Duration::from_mins(1);
 /// Repetitions of the frames whose gate is measured.
 const REPETITIONS: u32 = 5;
 

@@ -81,7 +81,7 @@ impl Timeline {
         {
             let (began_pts, began_media) = last.began;
             // Just before it, since it is about to be placed. The first picture of a segment has nothing before it.
-            let back = (pts - began_pts).saturating_sub(LEAST_STEP);
+            let back = pts.saturating_sub(began_pts).saturating_sub(LEAST_STEP);
             (last.pts, last.media) = (began_pts + back, MediaTime(began_media.0 + back));
         }
     }
