@@ -24,12 +24,17 @@ pub struct FrameStamp {
 }
 
 impl FrameStamp {
+    /// Time that passed between `earlier` and this frame, whether anyone looked or not; none across an interruption of the stream.
+    #[must_use]
+    pub fn elapsed_since(&self, earlier: &Self) -> Option<Duration> {
+        (self.segment == earlier.segment).then(|| self.media.since(earlier.media))
+    }
+
     /// Time observed between `earlier` and this frame: none across an interruption of the stream, and none if the frames lie
     /// farther apart than [`MAX_STEP`]: the analysis stood still, and nobody looked.
     #[must_use]
     pub fn observed_since(&self, earlier: &Self) -> Option<Duration> {
-        let step = self.media.since(earlier.media);
-        (self.segment == earlier.segment && step <= MAX_STEP).then_some(step)
+        self.elapsed_since(earlier).filter(|step| *step <= MAX_STEP)
     }
 }
 

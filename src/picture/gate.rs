@@ -85,7 +85,7 @@ impl Gate {
     ///
     /// A frame that is admitted must be inferred: the next are compared with it.
     pub fn admit(&mut self, stamp: &FrameStamp, sample: &LumaSample, is_busy: bool) -> bool {
-        let idle = self.inferred.as_ref().and_then(|(inferred, _)| stamp.observed_since(inferred));
+        let idle = self.inferred.as_ref().and_then(|(inferred, _)| stamp.elapsed_since(inferred));
         let has_changed = idle.is_some() && self.compare(sample);
         if has_changed {
             self.changed = Some(*stamp);

@@ -403,7 +403,7 @@ impl Health {
             self.sight = Sight::Intact { at: *stamp, level: levels.mean };
         } else if let (true, Sight::Intact { at, level }) = (lost_share >= LOST.0, self.sight) {
             // Across an interruption of the stream nobody saw how it came: that counts as sudden.
-            let is_sudden = stamp.observed_since(&at).is_none_or(|elapsed| elapsed <= SUDDEN);
+            let is_sudden = stamp.elapsed_since(&at).is_none_or(|elapsed| elapsed <= SUDDEN);
             self.sight = if is_sudden { Sight::LostAtOnce { level_before: level } } else { Sight::Faded };
         }
         let evidence = match self.sight {

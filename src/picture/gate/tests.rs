@@ -26,6 +26,16 @@ fn an_unchanged_scene_is_inferred_once_per_idle_limit() {
 }
 
 #[test]
+fn an_idle_limit_of_half_a_minute_is_kept_at_key_frames() {
+    let street = Luma::street(3);
+    let mut gate = Gate::new([&lower_half()], Duration::from_secs(30));
+    for key in 0..50_u32 {
+        gate.admit(&stamp(f64::from(2 * key)), &street.noisy(2.0, u64::from(key)).sample(), false);
+    }
+    assert_eq!(gate.counts(), GateCounts { changed: 0, busy: 0, idle: 4, unchanged: 46 });
+}
+
+#[test]
 fn a_person_who_steps_into_a_zone_is_a_change_and_one_far_above_it_is_not() {
     let street = Luma::street(3);
     let (mut within, mut above) = (street.clone(), street.clone());

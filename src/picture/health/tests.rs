@@ -105,6 +105,17 @@ fn what_is_over_soon_is_not_told() {
 }
 
 #[test]
+fn fog_that_comes_slowly_is_no_cover() {
+    let street = Luma::street(7);
+    let mut camera = Camera::used_to(&street);
+    camera.sees_each(900, |secs| {
+        let contrast = (1.0 - secs / 850.0).max(0.0);
+        street.map(|luma| 150.0 + (luma - 150.0) * contrast)
+    });
+    assert!(!camera.states().contains(&PictureState::Covered), "{:?}", camera.states());
+}
+
+#[test]
 fn a_lorry_before_the_lens_hides_half_the_scene_and_is_neither_cover_nor_movement() {
     let street = Luma::street(7);
     let mut camera = Camera::used_to(&street);
