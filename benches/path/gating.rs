@@ -11,16 +11,17 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Loading the model and connecting; then the street is watched for one whole round of its minute.
-const WARM_UP: Duration = Duration::from_secs(12);
+/// Loading the model, connecting, and reporting what stands in the zone; then the street is watched for one whole round of its
+/// minute.
+const WARM_UP: Duration = Duration::from_secs(30);
 const WATCH: Duration = Duration::from_mins(1);
 /// Repetitions of the frames whose gate is measured.
 const REPETITIONS: u32 = 5;
 
 /// CPU-ms per camera-second of the whole agent, gated and not, on the same camera at the same time.
-pub fn whole_agent(camera: &VirtualCamera) -> (f64, f64) {
-    let mut gated = agent("gated", &camera.url, r#"{"idle": "keyframes", "active": 4}"#);
-    let mut ungated = agent("ungated", &camera.url, r#"{"idle": 4, "active": 4, "max_idle_secs": 0}"#);
+pub fn whole_agent(camera: &VirtualCamera, zone: &[[f32; 2]]) -> (f64, f64) {
+    let mut gated = agent("gated", &camera.url, zone, r#"{"idle": "keyframes", "active": 4}"#);
+    let mut ungated = agent("ungated", &camera.url, zone, r#"{"idle": 4, "active": 4, "max_idle_secs": 0}"#);
     std::thread::sleep(WARM_UP);
     let before = [&gated, &ungated].map(cpu_ms_of);
     std::thread::sleep(WATCH);
@@ -34,11 +35,15 @@ pub fn whole_agent(camera: &VirtualCamera) -> (f64, f64) {
 }
 
 /// `curbwatch run` without a broker, which it does not need to analyse.
-fn agent(name: &str, url: &str, analysis: &str) -> Child {
+fn agent(name: &str, url: &str, zone: &[[f32; 2]], analysis: &str) -> Child {
     let folder = target().join(format!("bench-{name}"));
+    if folder.exists() {
+        // No incident of an earlier run is open.
+        std::fs::remove_dir_all(&folder).expect("target/ is writable");
+    }
     std::fs::create_dir_all(&folder).expect("target/ is writable");
     let config = folder.join("edge.yaml");
-    std::fs::write(&config, crate::config_text(url, analysis, &folder)).expect("target/ is writable");
+    std::fs::write(&config, crate::config_text(url, analysis, zone, &folder)).expect("target/ is writable");
     let log = std::fs::File::create(folder.join("log")).expect("target/ is writable");
     Command::new(env!("CARGO_BIN_EXE_curbwatch"))
         .args(["run", "--config"])

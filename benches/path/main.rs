@@ -35,7 +35,7 @@ fn main() {
     let (busy, quiet) = (street::busy(), street::quiet());
     let camera = VirtualCamera::start(&busy);
     // Each frame is inferred, changed or not.
-    let text = config_text(&camera.url, r#"{"max_idle_secs": 0}"#, Path::new("bench-data"));
+    let text = config_text(&camera.url, r#"{"max_idle_secs": 0}"#, &WHOLE, Path::new("bench-data"));
     let config: Config = serde_json::from_str(&text).expect("a configuration");
 
     let path = path_vs_floor(&busy, &config, &clocks);
@@ -53,7 +53,7 @@ fn main() {
     drop(camera);
     eprintln!("quiet_gated_vs_ungated: two agents on a quiet street for a minute");
     let camera = VirtualCamera::start(&quiet);
-    let (gated, ungated) = gating::whole_agent(&camera);
+    let (gated, ungated) = gating::whole_agent(&camera, &street::carriageway());
     drop(camera);
     figures.push(Figure {
         name: "quiet_gated_vs_ungated",
@@ -111,15 +111,19 @@ fn path_vs_floor(file: &Path, config: &Config, clocks: &Arc<dyn Clocks>) -> Figu
     }
 }
 
-/// A configuration with one camera whose whole picture is a zone. JSON is YAML.
-fn config_text(url: &str, analysis: &str, data_dir: &Path) -> String {
+/// The whole picture as a zone.
+const WHOLE: [[f32; 2]; 4] = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]];
+
+/// A configuration with one camera and one zone, in which nothing may be sold and no vehicle may stand. What stands there from the
+/// first frame on is reported within seconds, and then asks for no attention. JSON is YAML.
+fn config_text(url: &str, analysis: &str, zone: &[[f32; 2]], data_dir: &Path) -> String {
     format!(
         r#"{{
         "agent": {{"site": "bench", "id": "bench", "data_dir": "{}"}}, "hub": {{"host": "127.0.0.1", "port": 9}},
         "cameras": [{{"id": "bench", "rtsp": {{"url": "{url}"}}, "analysis": {analysis},
-            "zones": [{{"id": "all", "polygon": [[0, 0], [1, 0], [1, 1], [0, 1]]}}],
-            "rules": [{{"id": "vending", "kind": "street_vending", "zones": ["all"]}},
-                      {{"id": "parking", "kind": "vehicle_parking", "zones": ["all"]}}]}}]}}"#,
+            "zones": [{{"id": "zone", "polygon": {zone:?}}}],
+            "rules": [{{"id": "vending", "kind": "street_vending", "zones": ["zone"], "dwell_secs": 5}},
+                      {{"id": "parking", "kind": "vehicle_parking", "zones": ["zone"], "dwell_secs": 5}}]}}]}}"#,
         data_dir.display()
     )
 }

@@ -2,7 +2,7 @@
 
 use crate::measure::target;
 use curbwatch::install;
-use curbwatch::stage::{self, Footage, FrameSize, Scene};
+use curbwatch::stage::{self, Composer, Footage, FrameSize, Scene};
 use gstreamer::prelude::*;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
@@ -31,15 +31,28 @@ pub fn quiet() -> PathBuf {
     path
 }
 
+/// The carriageway as the camera sees it.
+pub fn carriageway() -> Vec<[f32; 2]> {
+    let scene = formatted(Scene::quiet(secs(1)));
+    let zones = Composer::try_new(&scene, &footage()).expect("a scene that the stage allows").truth().zones;
+    zones.into_iter().find(|zone| zone.id == "carriageway").expect("every street has one").polygon
+}
+
+fn footage() -> Footage {
+    let clip = install::footage("vtest.avi").expect("make setup");
+    Footage::load(&clip).expect("the footage is readable")
+}
+
+fn formatted(scene: Scene) -> Scene {
+    scene.with_format(FrameSize::try_new(1920, 1080).expect("a size that the stage allows"), FPS)
+}
+
 /// Composes a street once.
 fn staged(name: &str, scene: Scene) -> PathBuf {
     let path = target().join(format!("{name}.mp4"));
     if !path.exists() {
         eprintln!("staging {}", path.display());
-        let clip = install::footage("vtest.avi").expect("make setup");
-        let footage = Footage::load(&clip).expect("the footage is readable");
-        let scene = scene.with_format(FrameSize::try_new(1920, 1080).expect("a size that the stage allows"), FPS);
-        stage::render(&scene, &footage, &path).expect("the scene renders");
+        stage::render(&formatted(scene), &footage(), &path).expect("the scene renders");
     }
     path
 }
