@@ -418,7 +418,8 @@ fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Ingest>>, AppError> {
         if !camera.enabled {
             return Ok(None);
         }
-        let source = CameraSource { id: camera.id.clone(), rtsp: camera.rtsp.clone(), fps: camera.analysis.active };
+        let source =
+            CameraSource { id: camera.id.clone(), rtsp: camera.streams.detect.clone(), fps: camera.analysis.active };
         let sink = Arc::new(CameraSink { core: Arc::clone(core), camera: index });
         let ingest =
             Ingest::start(source, IngestSettings::default(), sink, Arc::clone(&core.clocks), Arc::clone(&limiter))

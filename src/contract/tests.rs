@@ -23,7 +23,7 @@ pub(crate) fn camera() -> CameraConfig {
     serde_json::from_value(json!({
         "id": "wenyi-road-east", "name": "文一路东口", "gb28181_id": "33011000001320000017",
         "place": {"address": "文一路 12 号", "point": {"lon": 119.98, "lat": 30.27, "crs": "CGCS2000", "accuracy_m": 15.0}},
-        "rtsp": {"url": "rtsp://192.0.2.7/main"},
+        "streams": {"detect": {"url": "rtsp://192.0.2.7/main"}},
         "zones": [{"id": "carriageway", "name": "机动车道", "polygon": [[0.1, 0.4], [0.9, 0.4], [0.9, 0.9]]}],
         "rules": [{"id": "vending-carriageway", "kind": "street_vending", "zones": ["carriageway"]}]
     }))
