@@ -15,12 +15,13 @@ use crate::health::{Drops, HostSampler, Latencies, Queue};
 use crate::ids::Name;
 use crate::incident::Incident;
 use crate::ingest::{
-    CameraControl, CameraSource, CameraState, ConnectLimiter, Decoding, Failure, Ingest, IngestSettings, Pace, Sink,
+    CameraControl, CameraSource, CameraState, ConnectLimiter, Decoding, EvidenceStream, Failure, Ingest,
+    IngestSettings, Pace, Sink, StillError, StillRunning, Stills,
 };
 use crate::mailbox::Mailboxes;
 use crate::mqtt::{Farewell, Link, MqttSettings};
 use crate::recorder::{self, Notice, Recorder, RecorderParts};
-use crate::status::{self, CameraView};
+use crate::status::{self, CameraView, StreamView};
 use crate::store::{SharedStore, Store, StoreError};
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
@@ -88,11 +89,43 @@ pub enum AppError {
 pub struct Agent {
     core: Arc<Core>,
     link: Arc<Link>,
-    ingests: Vec<Option<Ingest>>,
+    watched: Vec<Option<Watched>>,
     prepare: JoinHandle<()>,
     sampler: HostSampler,
     /// Frames analysed per camera and second, over the last whole interval.
     analysed: AnalysedRates,
+}
+
+/// The streams of a camera that is watched.
+struct Watched {
+    detect: Ingest,
+    evidence: Option<EvidenceStream>,
+}
+
+/// What the analysis holds of a camera.
+struct Hold {
+    control: CameraControl,
+    stills: Option<Stills>,
+}
+
+impl Watched {
+    fn hold(&self) -> Hold {
+        Hold { control: self.detect.control(), stills: self.evidence.as_ref().map(EvidenceStream::stills) }
+    }
+
+    fn request_stop(&self) {
+        self.detect.request_stop();
+        if let Some(evidence) = &self.evidence {
+            evidence.request_stop();
+        }
+    }
+
+    /// Stops both streams; an error tells that one did not stop in time.
+    fn stop(self, limit: impl Fn() -> Duration) -> Result<(), StillRunning> {
+        let detect = self.detect.stop(limit());
+        let evidence = self.evidence.map_or(Ok(()), |evidence| evidence.stop(limit()));
+        detect.and(evidence)
+    }
 }
 
 /// Frames analysed per second, measured over whole intervals: a change of state in between is too short a window.
@@ -130,7 +163,7 @@ struct Core {
     mailboxes: Arc<Mailboxes<Frame>>,
     views: Mutex<Vec<CameraView>>,
     /// A hold on each camera that is watched; set before the analysis begins.
-    controls: OnceLock<Vec<Option<CameraControl>>>,
+    holds: OnceLock<Vec<Option<Hold>>>,
     /// Told when a view changed.
     changed: Arc<tokio::sync::Notify>,
     analysis: OnceLock<Arc<Analysis>>,
@@ -163,13 +196,7 @@ impl Sink for CameraSink {
     }
 
     fn state(&self, state: CameraState) {
-        let mut views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner);
-        if !views[self.camera].state.same_kind(&state) {
-            views[self.camera].since = self.core.clocks.wall();
-        }
-        views[self.camera].state = state;
-        drop(views);
-        self.core.changed.notify_one();
+        self.core.update_view(self.camera, |view, now| view.detect.update(state, now));
     }
 }
 
@@ -181,8 +208,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn control(&self, camera: usize) -> Option<&CameraControl> {
-        self.core.controls.get()?.get(camera)?.as_ref()
+    fn hold(&self, camera: usize) -> Option<&Hold> {
+        self.core.holds.get()?.get(camera)?.as_ref()
     }
 }
 
@@ -192,12 +219,12 @@ impl Surroundings for Desk {
     }
 
     fn frames_corrupt(&self, camera: usize) -> u64 {
-        self.control(camera).map_or(0, CameraControl::frames_corrupt)
+        self.hold(camera).map_or(0, |hold| hold.control.frames_corrupt())
     }
 
     fn attention(&self, camera: usize, attention: Attention) {
-        if let Some(control) = self.control(camera) {
-            control.set_pace(pace(&self.core.config.cameras[camera].analysis, attention));
+        if let Some(hold) = self.hold(camera) {
+            hold.control.set_pace(pace(&self.core.config.cameras[camera].analysis, attention));
         }
     }
 
@@ -213,6 +240,10 @@ impl Surroundings for Desk {
         if let Some(link) = self.link.upgrade() {
             link.state(self.core.topics.camera_image(id), contract::to_json(&message));
         }
+    }
+
+    fn still(&self, camera: usize) -> Option<Result<Frame, StillError>> {
+        self.hold(camera)?.stills.as_ref().map(Stills::latest)
     }
 }
 
@@ -256,9 +287,10 @@ impl Agent {
         let link = Link::start(settings, store.clone(), Arc::clone(clocks))
             .map_err(|source| AppError::Thread { name: "mqtt".to_owned(), source })?;
         let link = Arc::new(link);
-        let unseen = |camera: &CameraConfig| CameraView {
-            state: if camera.enabled { CameraState::Connecting } else { CameraState::Disabled },
-            since: clocks.wall(),
+        let unseen = |camera: &CameraConfig| {
+            let state = if camera.enabled { CameraState::Connecting } else { CameraState::Disabled };
+            let detect = StreamView { state, since: clocks.wall() };
+            CameraView { evidence: camera.streams.evidence.as_ref().map(|_| detect.clone()), detect }
         };
         let core = Arc::new(Core {
             topics: Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id),
@@ -266,7 +298,7 @@ impl Agent {
             started: clocks.mono(),
             mailboxes: Arc::new(Mailboxes::new(config.cameras.len())),
             views: Mutex::new(config.cameras.iter().map(unseen).collect()),
-            controls: OnceLock::new(),
+            holds: OnceLock::new(),
             changed: Arc::default(),
             analysis: OnceLock::new(),
             not_prepared: Mutex::new(Some("the model is being loaded".to_owned())),
@@ -287,17 +319,17 @@ impl Agent {
             let message = status::set_aside_status(&id, camera.mistakes.len(), core.started_at);
             link.state(core.topics.camera_status(&id), contract::to_json(&message));
         }
-        let ingests = watch_cameras(&core)?;
-        let controls = ingests.iter().map(|ingest| ingest.as_ref().map(Ingest::control)).collect();
+        let watched = watch_cameras(&core)?;
+        let holds = watched.iter().map(|watched| watched.as_ref().map(Watched::hold)).collect();
         // Nobody else sets them.
-        let _ = core.controls.set(controls);
+        let _ = core.holds.set(holds);
         let prepare = {
             let (core, link) = (Arc::clone(&core), Arc::clone(&link));
             named_thread("prepare", move || core.prepare_and_run(&link, evidence))?
         };
         let analysed = AnalysedRates::new(clocks.mono(), config.cameras.len());
         let sampler = HostSampler::new(data_dir, clocks.mono());
-        Ok(Self { core, link, ingests, prepare, sampler, analysed })
+        Ok(Self { core, link, watched, prepare, sampler, analysed })
     }
 
     /// Publishes status until `stop` completes; then stops in order.
@@ -327,13 +359,13 @@ impl Agent {
             self.core.is_stopping.store(true, Ordering::Relaxed);
             self.core.stopping.1.notify_all();
         }
-        for ingest in self.ingests.iter().flatten() {
-            ingest.request_stop();
+        for watched in self.watched.iter().flatten() {
+            watched.request_stop();
         }
         let deadline = Mono(self.core.clocks.mono().0 + INGEST_STOP_LIMIT);
-        for (camera, ingest) in self.core.config.cameras.iter().zip(self.ingests.drain(..)) {
-            let Some(ingest) = ingest else { continue };
-            if let Err(error) = ingest.stop(deadline.since(self.core.clocks.mono())) {
+        for (camera, watched) in self.core.config.cameras.iter().zip(self.watched.drain(..)) {
+            let Some(watched) = watched else { continue };
+            if let Err(error) = watched.stop(|| deadline.since(self.core.clocks.mono())) {
                 tracing::warn!(camera = %camera.id, "{error}");
             }
         }
@@ -360,9 +392,12 @@ impl Agent {
         }
         let views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (index, (camera, view)) in self.core.config.cameras.iter().zip(&views).enumerate() {
-            let stats = self.ingests[index].as_ref().map(Ingest::stats).unwrap_or_default();
+            let watched = self.watched[index].as_ref();
+            let stats = watched.map(|watched| watched.detect.stats()).unwrap_or_default();
+            let evidence = watched.and_then(|watched| watched.evidence.as_ref());
+            let last_key_frame = evidence.and_then(|evidence| evidence.stills().last_key_frame());
             let fps = self.analysed.rates[index];
-            let message = status::camera_status(&camera.id, view, &stats, fps, &self.core.time_zone);
+            let message = status::camera_status(&camera.id, view, &stats, fps, last_key_frame, &self.core.time_zone);
             self.link.state(self.core.topics.camera_status(&camera.id), contract::to_json(&message));
         }
     }
@@ -412,20 +447,34 @@ impl Agent {
 }
 
 /// Starts to watch every enabled camera.
-fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Ingest>>, AppError> {
+fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Watched>>, AppError> {
     let limiter = ConnectLimiter::new(CONNECTS_PER_HOST);
     let watch = |(index, camera): (usize, &CameraConfig)| {
         if !camera.enabled {
             return Ok(None);
         }
+        let failed = |source| AppError::Ingest { camera: camera.id.to_string(), source };
         let source =
             CameraSource { id: camera.id.clone(), rtsp: camera.streams.detect.clone(), fps: camera.analysis.active };
         let sink = Arc::new(CameraSink { core: Arc::clone(core), camera: index });
         let ingest =
             Ingest::start(source, IngestSettings::default(), sink, Arc::clone(&core.clocks), Arc::clone(&limiter))
-                .map_err(|source| AppError::Ingest { camera: camera.id.to_string(), source })?;
+                .map_err(failed)?;
         ingest.control().set_pace(pace(&camera.analysis, Attention::Idle));
-        Ok(Some(ingest))
+        let evidence = camera.streams.evidence().map(|rtsp| {
+            let states = Arc::clone(core);
+            let report = move |state| {
+                states.update_view(index, |view, now| {
+                    if let Some(evidence) = &mut view.evidence {
+                        evidence.update(state, now);
+                    }
+                });
+            };
+            let (settings, clocks, limiter) =
+                (IngestSettings::default(), Arc::clone(&core.clocks), Arc::clone(&limiter));
+            EvidenceStream::start(camera.id.clone(), rtsp, settings, report, clocks, limiter).map_err(failed)
+        });
+        Ok(Some(Watched { detect: ingest, evidence: evidence.transpose()? }))
     };
     core.config.cameras.iter().enumerate().map(watch).collect()
 }
@@ -535,6 +584,11 @@ impl Core {
                 Vec::new()
             }
         }
+    }
+
+    fn update_view(&self, camera: usize, change: impl FnOnce(&mut CameraView, jiff::Timestamp)) {
+        change(&mut self.views.lock().unwrap_or_else(PoisonError::into_inner)[camera], self.clocks.wall());
+        self.changed.notify_one();
     }
 
     fn say_birth(&self, link: &Link, models: Vec<contract::ModelIdentity>) {

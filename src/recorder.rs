@@ -4,7 +4,7 @@
 //! transaction. While the disk is full or read-only the recorder tries again and the runners wait: nothing that was found
 //! is lost. A picture that cannot be made is left out, and the event says so.
 
-use crate::analysis::Finding;
+use crate::analysis::{Finding, Still};
 use crate::clock::{Clocks, Mono};
 use crate::config::{CameraConfig, Config, EvidenceDelivery, RuleConfig};
 use crate::contract::{
@@ -13,7 +13,6 @@ use crate::contract::{
 use crate::evidence::{EvidenceDir, JpegLimits, RedactedJpeg};
 use crate::health::{Drops, Latencies, Queue, Stage};
 use crate::ids::{IdSource, Name};
-use crate::incident::Phase;
 use crate::store::{Change, EvidenceFile, Message, SharedStore, StoreError};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
@@ -28,6 +27,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 const MAX_PICTURE_BYTES: usize = 1_000_000;
 /// Name of the flag of an event whose picture could not be made or kept.
 const FLAG_NO_PICTURE: &str = "evidence_failed";
+/// Name of the flag of an event whose picture is of the analysed stream, since there was none of the evidence stream.
+const FLAG_STAND_IN: &str = "evidence_from_detect_stream";
 
 /// Tells the hub's side of the agent what the recorder did.
 pub trait Notice: Send + Sync {
@@ -164,7 +165,7 @@ impl Recorder {
     /// Makes the picture of an opened incident and keeps it on disk.
     fn picture(&mut self, finding: &Finding, camera: &CameraConfig) -> Picture {
         let transition = &finding.transition;
-        if transition.phase != Phase::Opened {
+        if !transition.phase.has_picture() {
             return Picture::NotWanted;
         }
         let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
@@ -174,7 +175,11 @@ impl Recorder {
             tracing::error!(camera = %camera.id, error = what, "an incident goes without its picture");
             Picture::Failed
         };
-        let jpeg = match RedactedJpeg::try_from_frame(&finding.frame, &finding.sensitive, outline, limits) {
+        let (frame, sensitive) = match &finding.still {
+            Still::Taken { frame, sensitive } => (frame, sensitive),
+            Still::NotWanted | Still::Missing => (&finding.frame, &finding.sensitive),
+        };
+        let jpeg = match RedactedJpeg::try_from_frame(frame, sensitive, outline, limits) {
             Ok(jpeg) => jpeg,
             Err(error) => return lost(&error, &self.drops),
         };
@@ -200,7 +205,7 @@ impl Recorder {
             size_bytes: jpeg.bytes().len() as u64,
             width: u32::from(jpeg.width()),
             height: u32::from(jpeg.height()),
-            captured_at: WallTime::new(transition.at.wall, &self.time_zone),
+            captured_at: WallTime::new(frame.stamp().wall, &self.time_zone),
             expires_at: WallTime::new(expires, &self.time_zone),
             delivery: Delivery { via, reference },
             redaction: Redaction {
@@ -223,7 +228,10 @@ impl Recorder {
         let now = self.clocks.wall();
         let event_id = self.ids.next(now);
         let (files, flags) = match picture {
-            Picture::Kept(file) => (std::slice::from_ref(&**file), Vec::new()),
+            Picture::Kept(file) => {
+                let is_stand_in = matches!(finding.still, Still::Missing);
+                (std::slice::from_ref(&**file), is_stand_in.then(|| FLAG_STAND_IN.to_owned()).into_iter().collect())
+            }
             Picture::NotWanted => (&[][..], Vec::new()),
             Picture::Failed => (&[][..], vec![FLAG_NO_PICTURE.to_owned()]),
         };

@@ -3,8 +3,8 @@
 use crate::analysis::PictureNews;
 use crate::config::{CameraConfig, Config};
 use crate::contract::{
-    Birth, BirthCamera, BirthRule, BirthZone, CameraState as WireState, CameraStatus, HostHealth, ImageHealth,
-    ModelIdentity, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, matter, schemas,
+    Birth, BirthCamera, BirthRule, BirthZone, CameraState as WireState, CameraStatus, EvidenceStreamStatus, HostHealth,
+    ImageHealth, ModelIdentity, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, matter, schemas,
 };
 use crate::detect::manifest::Manifest;
 use crate::health::{HostSample, Latencies, Stage};
@@ -17,13 +17,32 @@ use std::time::Duration;
 /// The execution provider in use: sessions are made for the CPU.
 const PROVIDER: &str = "cpu";
 
-/// A camera's state and since when it holds.
+/// A stream's state and since when it holds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CameraView {
+pub struct StreamView {
     /// The state.
     pub state: CameraState,
     /// Wall time of the change.
     pub since: Timestamp,
+}
+
+impl StreamView {
+    /// Takes the next state.
+    pub fn update(&mut self, state: CameraState, now: Timestamp) {
+        if !self.state.same_kind(&state) {
+            self.since = now;
+        }
+        self.state = state;
+    }
+}
+
+/// How a camera is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CameraView {
+    /// The stream that is analysed.
+    pub detect: StreamView,
+    /// The stream for pictures, if there is one.
+    pub evidence: Option<StreamView>,
 }
 
 /// The message about a camera.
@@ -33,11 +52,13 @@ pub fn camera_status(
     view: &CameraView,
     stats: &IngestStats,
     fps_analysed: f64,
+    last_key_frame: Option<Timestamp>,
     time_zone: &TimeZone,
 ) -> CameraStatus {
     let written = |instant| WallTime::new(instant, time_zone);
     let last = stats.last_frame;
-    let stream = match (&view.state, last) {
+    let detect = &view.detect;
+    let stream = match (&detect.state, last) {
         (CameraState::Online(info), Some(last)) => Some(StreamStatus {
             codec: info.codec.as_str().to_owned(),
             width: info.width,
@@ -52,12 +73,34 @@ pub fn camera_status(
     };
     CameraStatus {
         camera: camera.clone(),
+        state: wire_state(&detect.state),
+        since: written(detect.since),
+        reason: detect.state.reason().map(ToString::to_string),
+        stream,
+        last_frame: last.map(|last| written(last.wall)),
+        evidence: view.evidence.as_ref().map(|view| evidence_status(view, last_key_frame, time_zone)),
+        reconnects: stats.connections.saturating_sub(1),
+    }
+}
+
+fn evidence_status(view: &StreamView, last_key_frame: Option<Timestamp>, time_zone: &TimeZone) -> EvidenceStreamStatus {
+    let written = |instant| WallTime::new(instant, time_zone);
+    let info = match &view.state {
+        CameraState::Online(info) => Some(info),
+        CameraState::Connecting
+        | CameraState::Stalled { .. }
+        | CameraState::Offline { .. }
+        | CameraState::Unauthorised { .. }
+        | CameraState::Disabled => None,
+    };
+    EvidenceStreamStatus {
         state: wire_state(&view.state),
         since: written(view.since),
         reason: view.state.reason().map(ToString::to_string),
-        stream,
-        last_frame: last.map(|last| written(last.wall)),
-        reconnects: stats.connections.saturating_sub(1),
+        codec: info.map(|info| info.codec.as_str().to_owned()),
+        width: info.map(|info| info.width),
+        height: info.map(|info| info.height),
+        last_key_frame: last_key_frame.map(written),
     }
 }
 
@@ -91,6 +134,7 @@ pub fn set_aside_status(camera: &Name, mistakes: usize, now: WallTime) -> Camera
         reason: Some(format!("its configuration has {mistakes} mistake(s): curbwatch check names them")),
         stream: None,
         last_frame: None,
+        evidence: None,
         reconnects: 0,
     }
 }

@@ -260,6 +260,9 @@ pub struct CameraStatus {
     /// When the last frame was decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_frame: Option<WallTime>,
+    /// The stream for pictures, if the camera has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceStreamStatus>,
     /// How often it was connected again since the program started.
     pub reconnects: u64,
 }
@@ -321,6 +324,31 @@ pub struct StreamStatus {
     /// Camera clock minus box clock, where the camera tells its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_offset_ms: Option<i64>,
+}
+
+/// A camera's stream for pictures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceStreamStatus {
+    /// How it is.
+    pub state: CameraState,
+    /// Since when it is so.
+    pub since: WallTime,
+    /// Why, in words without any secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Video codec, while online.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
+    /// Width in pixels, while online.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Height in pixels, while online.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// When the last key frame was taken, while one is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_key_frame: Option<WallTime>,
 }
 
 /// What of a stream is decoded.

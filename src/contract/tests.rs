@@ -195,6 +195,15 @@ fn samples() -> Vec<(&'static str, Value)> {
         reason: None,
         stream: Some(stream),
         last_frame: Some(time),
+        evidence: Some(EvidenceStreamStatus {
+            state: CameraState::Online,
+            since: time,
+            reason: None,
+            codec: Some("h265".into()),
+            width: Some(2560),
+            height: Some(1440),
+            last_key_frame: Some(time),
+        }),
         reconnects: 0,
     };
     let image = ImageHealth {

@@ -279,6 +279,7 @@ mod tests {
                 reason: None,
                 stream: Some(stream),
                 last_frame: None,
+                evidence: None,
                 reconnects: 0,
             };
             Sight::Message(Box::new(HubMessage {

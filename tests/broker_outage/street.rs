@@ -169,6 +169,7 @@ impl Agent {
             reason: Some("refused".into()),
             stream: None,
             last_frame: None,
+            evidence: None,
             reconnects: 3,
         })
     }
