@@ -5,6 +5,7 @@
 //! `runner-<n>` per core, `recorder`, `mqtt`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
 //! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
 
+use crate::active::{self, ActiveBoard};
 use crate::analysis::{Analysis, Attention, Finding, PictureNews, PrepareError, Prepared, Surroundings};
 use crate::clock::{Clocks, Mono};
 use crate::config::{AnalysisConfig, CameraConfig, Config, IdlePace, Loaded};
@@ -24,6 +25,7 @@ use crate::recorder::{self, Notice, Recorder, RecorderParts};
 use crate::status::{self, CameraView, StreamView};
 use crate::store::{SharedStore, Store, StoreError};
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -167,6 +169,8 @@ struct Core {
     /// Told when a view changed.
     changed: Arc<tokio::sync::Notify>,
     analysis: OnceLock<Arc<Analysis>>,
+    /// What the hub is told is open.
+    active: Mutex<ActiveBoard>,
     /// Why there is no analysis, while there is none.
     not_prepared: Mutex<Option<String>>,
     latencies: Arc<Latencies>,
@@ -196,7 +200,7 @@ impl Sink for CameraSink {
     }
 
     fn state(&self, state: CameraState) {
-        self.core.update_view(self.camera, |view, now| view.detect.update(state, now));
+        self.core.update_view(self.camera, |view, mono, now| view.detect.update(state, mono, now));
     }
 }
 
@@ -258,14 +262,17 @@ fn pace(analysis: &AnalysisConfig, attention: Attention) -> Pace {
 }
 
 /// The recorder's way to the hub's side.
-struct ToLink(Arc<Link>);
+struct ToLink {
+    core: Arc<Core>,
+    link: Arc<Link>,
+}
 
 impl Notice for ToLink {
     fn recorded(&self) {
-        self.0.wake();
+        self.link.wake();
     }
-    fn active(&self, topic: String, payload: Vec<u8>) {
-        self.0.state(topic, payload);
+    fn active(&self, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>) {
+        self.core.say_open(&self.link, camera, rule, incidents);
     }
 }
 
@@ -289,11 +296,13 @@ impl Agent {
         let link = Arc::new(link);
         let unseen = |camera: &CameraConfig| {
             let state = if camera.enabled { CameraState::Connecting } else { CameraState::Disabled };
-            let detect = StreamView { state, since: clocks.wall() };
+            let detect = StreamView::new(state, clocks.wall());
             CameraView { evidence: camera.streams.evidence.as_ref().map(|_| detect.clone()), detect }
         };
+        let topics = Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id);
         let core = Arc::new(Core {
-            topics: Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id),
+            active: Mutex::new(ActiveBoard::new(topics.clone(), time_zone.clone())),
+            topics,
             started_at: WallTime::new(clocks.wall(), &time_zone),
             started: clocks.mono(),
             mailboxes: Arc::new(Mailboxes::new(config.cameras.len())),
@@ -313,6 +322,7 @@ impl Agent {
             time_zone,
         });
         core.say_birth(&link, Vec::new());
+        core.say_open_from_store(&link);
         for camera in &loaded.set_aside {
             // One whose id is the mistake has no topic; the log names it.
             let Some(id) = camera.id.as_deref().and_then(|id| Name::try_new(id).ok()) else { continue };
@@ -392,6 +402,7 @@ impl Agent {
         }
         let views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (index, (camera, view)) in self.core.config.cameras.iter().zip(&views).enumerate() {
+            self.core.say_stale(&self.link, &camera.id, view);
             let watched = self.watched[index].as_ref();
             let stats = watched.map(|watched| watched.detect.stats()).unwrap_or_default();
             let evidence = watched.and_then(|watched| watched.evidence.as_ref());
@@ -464,9 +475,9 @@ fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Watched>>, AppError> {
         let evidence = camera.streams.evidence().map(|rtsp| {
             let states = Arc::clone(core);
             let report = move |state| {
-                states.update_view(index, |view, now| {
+                states.update_view(index, |view, mono, now| {
                     if let Some(evidence) = &mut view.evidence {
-                        evidence.update(state, now);
+                        evidence.update(state, mono, now);
                     }
                 });
             };
@@ -493,7 +504,7 @@ impl Core {
             model,
             evidence,
             store: self.store.clone(),
-            notice: Arc::new(ToLink(Arc::clone(link))),
+            notice: Arc::new(ToLink { core: Arc::clone(self), link: Arc::clone(link) }),
             clocks: Arc::clone(&self.clocks),
             latencies: Arc::clone(&self.latencies),
             drops: Arc::clone(&self.drops),
@@ -522,8 +533,7 @@ impl Core {
         let analysis = Arc::new(Analysis::new(prepared, mailboxes, desk, latencies, Arc::clone(&self.clocks)));
         for (index, camera) in self.config.cameras.iter().enumerate() {
             for (rule, incidents) in analysis.active(index) {
-                let (topic, payload) = recorder::active_message(&self.topics, &camera.id, &rule, incidents);
-                link.state(topic, payload);
+                self.say_open(link, &camera.id, &rule, incidents);
             }
         }
         let mut threads = Vec::new();
@@ -586,8 +596,40 @@ impl Core {
         }
     }
 
-    fn update_view(&self, camera: usize, change: impl FnOnce(&mut CameraView, jiff::Timestamp)) {
-        change(&mut self.views.lock().unwrap_or_else(PoisonError::into_inner)[camera], self.clocks.wall());
+    /// Tells what was open when the agent last stopped: its camera or the model may be absent for long.
+    fn say_open_from_store(&self, link: &Link) {
+        for (index, camera) in self.config.cameras.iter().enumerate() {
+            let mut by_rule: BTreeMap<Name, Vec<uuid::Uuid>> = BTreeMap::new();
+            for incident in self.open_incidents(index) {
+                by_rule.entry(incident.rule).or_default().push(incident.id);
+            }
+            for (rule, mut incidents) in by_rule {
+                incidents.sort_unstable();
+                self.say_open(link, &camera.id, &rule, incidents);
+            }
+        }
+    }
+
+    /// Tells what is open for a rule.
+    fn say_open(&self, link: &Link, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>) {
+        // Told under the lock, so that what is told last is the latest.
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        let (topic, payload) = active.set_open(camera, rule, incidents);
+        link.state(topic, payload);
+    }
+
+    /// Marks what is open at a camera that gives no pictures.
+    fn say_stale(&self, link: &Link, camera: &Name, view: &CameraView) {
+        let since = view.detect.away_for(active::STALE_AFTER, self.clocks.mono());
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        for (topic, payload) in active.set_stale(camera, since) {
+            link.state(topic, payload);
+        }
+    }
+
+    fn update_view(&self, camera: usize, change: impl FnOnce(&mut CameraView, Mono, jiff::Timestamp)) {
+        let (mono, now) = (self.clocks.mono(), self.clocks.wall());
+        change(&mut self.views.lock().unwrap_or_else(PoisonError::into_inner)[camera], mono, now);
         self.changed.notify_one();
     }
 

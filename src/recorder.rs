@@ -8,7 +8,7 @@ use crate::analysis::{Finding, Still};
 use crate::clock::{Clocks, Mono};
 use crate::config::{CameraConfig, Config, EvidenceDelivery, RuleConfig};
 use crate::contract::{
-    self, Active, Delivery, DeliveryVia, EventParts, Evidence, FrameSize, ModelIdentity, Redaction, Topics, WallTime,
+    self, Delivery, DeliveryVia, EventParts, Evidence, FrameSize, ModelIdentity, Redaction, Topics, WallTime,
 };
 use crate::evidence::{EvidenceDir, JpegLimits, RedactedJpeg};
 use crate::health::{Drops, Latencies, Queue, Stage};
@@ -35,7 +35,7 @@ pub trait Notice: Send + Sync {
     /// New rows are in the outbox.
     fn recorded(&self);
     /// What is open now for a rule; empty when nothing is.
-    fn active(&self, topic: String, payload: Vec<u8>);
+    fn active(&self, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>);
 }
 
 /// Writes findings; owned by its thread.
@@ -157,8 +157,7 @@ impl Recorder {
             tracing::warn!(refusals, "the store takes changes again");
         }
         self.notice.recorded();
-        let (topic, payload) = active_message(&self.topics, &camera.id, &rule.id, finding.active.clone());
-        self.notice.active(topic, payload);
+        self.notice.active(&camera.id, &rule.id, finding.active.clone());
         self.latencies.record(Stage::Record, self.clocks.mono().since(began));
     }
 
@@ -305,14 +304,4 @@ impl Recorder {
 /// How long pictures and closed incidents are kept.
 fn keep(config: &Config) -> Duration {
     Duration::from_secs(u64::from(config.evidence.keep_days) * 86_400)
-}
-
-/// The topic and payload that say what is open for a rule: zero bytes, which removes the retained message, if nothing is.
-#[must_use]
-pub fn active_message(topics: &Topics, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>) -> (String, Vec<u8>) {
-    let topic = topics.active(camera, rule);
-    if incidents.is_empty() {
-        return (topic, Vec::new());
-    }
-    (topic, contract::to_json(&Active { camera: camera.clone(), rule: rule.clone(), incidents }))
 }

@@ -93,7 +93,11 @@ fn pictures_are_of_the_main_stream_and_of_the_analysed_one_only_for_want_of_it()
     let mut heard = Heard::default();
     heard.listen(&hub, |heard| {
         let has_rate = |id: &str| {
-            heard.statuses.get(id).and_then(|status| status.stream.as_ref()).is_some_and(|stream| stream.fps_in > 0.0)
+            heard
+                .statuses
+                .get(id)
+                .and_then(|status| status.stream.as_ref())
+                .is_some_and(|stream| is_full_rate(stream.fps_in))
         };
         heard.opened.len() == 2 && has_rate("both") && has_rate("sub-only")
     });
@@ -124,8 +128,12 @@ fn pictures_are_of_the_main_stream_and_of_the_analysed_one_only_for_want_of_it()
     for status in [both, alone] {
         let stream = status.stream.as_ref().unwrap();
         assert_eq!((status.state, (stream.width, stream.height)), (CameraState::Online, SUB));
-        assert!((stream.fps_in - f64::from(FPS)).abs() <= 2.0, "{} frames a second", stream.fps_in);
     }
+}
+
+/// Whether every frame of the sub-stream comes; for a moment after a jam more do.
+fn is_full_rate(fps: f64) -> bool {
+    (fps - f64::from(FPS)).abs() <= 2.0
 }
 
 /// What the hub has heard, by camera.

@@ -324,6 +324,19 @@ pub struct StreamStatus {
     /// Camera clock minus box clock, where the camera tells its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_offset_ms: Option<i64>,
+    /// What is wrong with the camera's clock, while something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_alarm: Option<ClockAlarm>,
+}
+
+/// What is wrong with a camera's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockAlarm {
+    /// It differs from the box's by more than two seconds; no longer once it is below one.
+    Offset,
+    /// Over five minutes it runs faster or slower than the box's by more than 100 parts per million; no longer once it is below 50.
+    Drift,
 }
 
 /// A camera's stream for pictures.
@@ -375,4 +388,7 @@ pub struct Active {
     /// Incidents that are open, oldest first; at least one.
     #[schemars(schema_with = "uuids_schema")]
     pub incidents: Vec<Uuid>,
+    /// Since when the camera has been giving no pictures, once that is a minute: the incidents are neither confirmed nor gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<WallTime>,
 }

@@ -187,6 +187,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         fps_analysed: 4.0,
         clock_quality: ClockQuality::Arrival,
         clock_offset_ms: None,
+        clock_alarm: None,
     };
     let camera_status = CameraStatus {
         camera: name("east"),
@@ -213,7 +214,8 @@ fn samples() -> Vec<(&'static str, Value)> {
         previous: Some(PictureState::Ok),
         rules_suspended: true,
     };
-    let active = Active { camera: name("east"), rule: name("fire"), incidents: vec![Uuid::from_u128(1)] };
+    let active =
+        Active { camera: name("east"), rule: name("fire"), incidents: vec![Uuid::from_u128(1)], stale: Some(time) };
     let value = |message: &dyn Fn() -> Vec<u8>| serde_json::from_slice(&message()).unwrap();
     vec![
         ("status", value(&|| to_json(&status))),

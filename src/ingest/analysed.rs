@@ -1,5 +1,6 @@
 //! The stream that is analysed: decoded pictures, stamped with their three times, at the analysed rate.
 
+use super::clock_watch::{ClockAlarm, ClockWatch};
 use super::failure::{Failure, detail};
 use super::fps_cap::FpsCap;
 use super::pace::PaceSwitch;
@@ -25,16 +26,18 @@ const REPLAY_FPS: f64 = 2.0;
 
 /// What is done with an analysed stream.
 pub(super) struct Analysed {
-    pub(super) source: CameraSource,
-    pub(super) settings: IngestSettings,
-    pub(super) sink: Arc<dyn Sink>,
-    pub(super) clocks: Arc<dyn Clocks>,
-    pub(super) pace: Arc<PaceSwitch>,
-    pub(super) counters: Arc<Mutex<Counters>>,
+    source: CameraSource,
+    settings: IngestSettings,
+    sink: Arc<dyn Sink>,
+    clocks: Arc<dyn Clocks>,
+    pace: Arc<PaceSwitch>,
+    counters: Arc<Mutex<Counters>>,
     timeline: Timeline,
     cap: FpsCap,
     format: Option<(gst::Caps, VideoInfo)>,
     lacks_key_frames: bool,
+    clock_watch: ClockWatch,
+    clock_alarm: Option<ClockAlarm>,
 }
 
 impl Analysed {
@@ -46,8 +49,20 @@ impl Analysed {
         pace: Arc<PaceSwitch>,
         counters: Arc<Mutex<Counters>>,
     ) -> Self {
-        let (timeline, cap) = (Timeline::new(settings.max_gap), FpsCap::new(source.fps));
-        Self { source, settings, sink, clocks, pace, counters, timeline, cap, format: None, lacks_key_frames: false }
+        Self {
+            timeline: Timeline::new(settings.max_gap),
+            cap: FpsCap::new(source.fps),
+            format: None,
+            lacks_key_frames: false,
+            clock_watch: ClockWatch::default(),
+            clock_alarm: None,
+            source,
+            settings,
+            sink,
+            clocks,
+            pace,
+            counters,
+        }
     }
 
     /// The picture's format; parsed anew only when it changes.
@@ -82,6 +97,21 @@ impl Analysed {
     }
 }
 
+impl Analysed {
+    /// Logs once that the camera's clock is not to be relied on, and once that it is again.
+    fn watch_clock(&mut self, stamp: &FrameStamp) {
+        let before = self.clock_alarm;
+        self.clock_alarm = self.clock_watch.observe(stamp.mono, stamp.clock_offset);
+        let camera = self.source.id.as_str();
+        match (before, self.clock_alarm) {
+            (Some(before), Some(now)) if before.same_kind(&now) => {}
+            (_, Some(now)) => tracing::warn!(camera, "{now}"),
+            (Some(_), None) => tracing::info!(camera, "the camera's clock keeps time with the box's again"),
+            (None, None) => {}
+        }
+    }
+}
+
 impl Consumer for Analysed {
     fn tail(&self) -> Tail {
         Tail::Decoded { pace: Arc::clone(&self.pace), hold: self.settings.hold_limits() }
@@ -95,11 +125,15 @@ impl Consumer for Analysed {
     /// Stamps a picture and passes it on, unless it is beyond the analysed rate.
     fn take(&mut self, picture: Picture, now: Mono) -> Result<(), Failure> {
         let Some((stamp, admitted)) = self.stamp(&picture, now) else { return Ok(()) };
-        let jumps = self.timeline.jumps();
+        if !picture.replayed {
+            self.watch_clock(&stamp);
+        }
+        let (jumps, clock_alarm) = (self.timeline.jumps(), self.clock_alarm);
         {
             let mut counters = self.counters.lock().expect("no holder of this lock panics");
             let totals = &mut counters.totals;
             totals.timeline_jumps = jumps;
+            totals.clock_alarm = clock_alarm;
             if admitted {
                 totals.frames_delivered += 1;
                 totals.last_frame = Some(stamp);

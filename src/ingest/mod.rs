@@ -18,6 +18,7 @@
 mod address;
 mod analysed;
 mod backoff;
+mod clock_watch;
 mod decoder;
 mod errand;
 mod evidence;
@@ -38,6 +39,7 @@ mod timeline;
 mod wall;
 
 pub use backoff::BackoffSettings;
+pub use clock_watch::ClockAlarm;
 pub use evidence::{EvidenceStream, MAX_STILL_AGE, StillError, Stills};
 pub use failure::Failure;
 pub use gate::Decoding;
