@@ -5,6 +5,7 @@
 //! `runner-<n>` per core, `recorder`, `mqtt`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
 //! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
 
+use crate::active::{self, ActiveBoard};
 use crate::analysis::{Analysis, Attention, Finding, PictureNews, PrepareError, Prepared, Surroundings};
 use crate::clock::{Clocks, Mono};
 use crate::config::{AnalysisConfig, CameraConfig, Config, IdlePace, Loaded};
@@ -15,14 +16,16 @@ use crate::health::{Drops, HostSampler, Latencies, Queue};
 use crate::ids::{IdSource, Name};
 use crate::incident::Incident;
 use crate::ingest::{
-    CameraControl, CameraSource, CameraState, ConnectLimiter, Decoding, Failure, Ingest, IngestSettings, Pace, Sink,
+    CameraControl, CameraSource, CameraState, ConnectLimiter, Decoding, EvidenceStream, Failure, Ingest,
+    IngestSettings, Pace, Sink, StillError, StillRunning, Stills,
 };
 use crate::mailbox::Mailboxes;
 use crate::mqtt::{Farewell, Link, MqttSettings};
 use crate::recorder::{self, Notice, Recorder, RecorderParts};
-use crate::status::{self, CameraView};
+use crate::status::{self, CameraView, StreamView};
 use crate::store::{SharedStore, Store, StoreError};
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -88,11 +91,43 @@ pub enum AppError {
 pub struct Agent {
     core: Arc<Core>,
     link: Arc<Link>,
-    ingests: Vec<Option<Ingest>>,
+    watched: Vec<Option<Watched>>,
     prepare: JoinHandle<()>,
     sampler: HostSampler,
     /// Frames analysed per camera and second, over the last whole interval.
     analysed: AnalysedRates,
+}
+
+/// The streams of a camera that is watched.
+struct Watched {
+    detect: Ingest,
+    evidence: Option<EvidenceStream>,
+}
+
+/// What the analysis holds of a camera.
+struct Hold {
+    control: CameraControl,
+    stills: Option<Stills>,
+}
+
+impl Watched {
+    fn hold(&self) -> Hold {
+        Hold { control: self.detect.control(), stills: self.evidence.as_ref().map(EvidenceStream::stills) }
+    }
+
+    fn request_stop(&self) {
+        self.detect.request_stop();
+        if let Some(evidence) = &self.evidence {
+            evidence.request_stop();
+        }
+    }
+
+    /// Stops both streams; an error tells that one did not stop in time.
+    fn stop(self, limit: impl Fn() -> Duration) -> Result<(), StillRunning> {
+        let detect = self.detect.stop(limit());
+        let evidence = self.evidence.map_or(Ok(()), |evidence| evidence.stop(limit()));
+        detect.and(evidence)
+    }
 }
 
 /// Frames analysed per second, measured over whole intervals: a change of state in between is too short a window.
@@ -130,10 +165,12 @@ struct Core {
     mailboxes: Arc<Mailboxes<Frame>>,
     views: Mutex<Vec<CameraView>>,
     /// A hold on each camera that is watched; set before the analysis begins.
-    controls: OnceLock<Vec<Option<CameraControl>>>,
+    holds: OnceLock<Vec<Option<Hold>>>,
     /// Told when a view changed.
     changed: Arc<tokio::sync::Notify>,
     analysis: OnceLock<Arc<Analysis>>,
+    /// What the hub is told is open.
+    active: Mutex<ActiveBoard>,
     /// Why there is no analysis, while there is none.
     not_prepared: Mutex<Option<String>>,
     latencies: Arc<Latencies>,
@@ -163,13 +200,7 @@ impl Sink for CameraSink {
     }
 
     fn state(&self, state: CameraState) {
-        let mut views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner);
-        if !views[self.camera].state.same_kind(&state) {
-            views[self.camera].since = self.core.clocks.wall();
-        }
-        views[self.camera].state = state;
-        drop(views);
-        self.core.changed.notify_one();
+        self.core.update_view(self.camera, |view, mono, now| view.detect.update(state, mono, now));
     }
 }
 
@@ -181,8 +212,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn control(&self, camera: usize) -> Option<&CameraControl> {
-        self.core.controls.get()?.get(camera)?.as_ref()
+    fn hold(&self, camera: usize) -> Option<&Hold> {
+        self.core.holds.get()?.get(camera)?.as_ref()
     }
 }
 
@@ -196,12 +227,12 @@ impl Surroundings for Desk {
     }
 
     fn frames_corrupt(&self, camera: usize) -> u64 {
-        self.control(camera).map_or(0, CameraControl::frames_corrupt)
+        self.hold(camera).map_or(0, |hold| hold.control.frames_corrupt())
     }
 
     fn attention(&self, camera: usize, attention: Attention) {
-        if let Some(control) = self.control(camera) {
-            control.set_pace(pace(&self.core.config.cameras[camera].analysis, attention));
+        if let Some(hold) = self.hold(camera) {
+            hold.control.set_pace(pace(&self.core.config.cameras[camera].analysis, attention));
         }
     }
 
@@ -218,6 +249,10 @@ impl Surroundings for Desk {
             link.state(self.core.topics.camera_image(id), contract::to_json(&message));
         }
     }
+
+    fn still(&self, camera: usize) -> Option<Result<Frame, StillError>> {
+        self.hold(camera)?.stills.as_ref().map(Stills::latest)
+    }
 }
 
 /// How a camera is decoded and analysed.
@@ -231,14 +266,17 @@ fn pace(analysis: &AnalysisConfig, attention: Attention) -> Pace {
 }
 
 /// The recorder's way to the hub's side.
-struct ToLink(Arc<Link>);
+struct ToLink {
+    core: Arc<Core>,
+    link: Arc<Link>,
+}
 
 impl Notice for ToLink {
     fn recorded(&self) {
-        self.0.wake();
+        self.link.wake();
     }
-    fn active(&self, topic: String, payload: Vec<u8>) {
-        self.0.state(topic, payload);
+    fn active(&self, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>) {
+        self.core.say_open(&self.link, camera, rule, incidents);
     }
 }
 
@@ -260,17 +298,20 @@ impl Agent {
         let link = Link::start(settings, store.clone(), Arc::clone(clocks))
             .map_err(|source| AppError::Thread { name: "mqtt".to_owned(), source })?;
         let link = Arc::new(link);
-        let unseen = |camera: &CameraConfig| CameraView {
-            state: if camera.enabled { CameraState::Connecting } else { CameraState::Disabled },
-            since: clocks.wall(),
+        let unseen = |camera: &CameraConfig| {
+            let state = if camera.enabled { CameraState::Connecting } else { CameraState::Disabled };
+            let detect = StreamView::new(state, clocks.wall());
+            CameraView { evidence: camera.streams.evidence.as_ref().map(|_| detect.clone()), detect }
         };
+        let topics = Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id);
         let core = Arc::new(Core {
-            topics: Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id),
+            active: Mutex::new(ActiveBoard::new(topics.clone(), time_zone.clone())),
+            topics,
             started_at: WallTime::new(clocks.wall(), &time_zone),
             started: clocks.mono(),
             mailboxes: Arc::new(Mailboxes::new(config.cameras.len())),
             views: Mutex::new(config.cameras.iter().map(unseen).collect()),
-            controls: OnceLock::new(),
+            holds: OnceLock::new(),
             changed: Arc::default(),
             analysis: OnceLock::new(),
             not_prepared: Mutex::new(Some("the model is being loaded".to_owned())),
@@ -285,23 +326,24 @@ impl Agent {
             time_zone,
         });
         core.say_birth(&link, Vec::new());
+        core.say_open_from_store(&link);
         for camera in &loaded.set_aside {
             // One whose id is the mistake has no topic; the log names it.
             let Some(id) = camera.id.as_deref().and_then(|id| Name::try_new(id).ok()) else { continue };
             let message = status::set_aside_status(&id, camera.mistakes.len(), core.started_at);
             link.state(core.topics.camera_status(&id), contract::to_json(&message));
         }
-        let ingests = watch_cameras(&core)?;
-        let controls = ingests.iter().map(|ingest| ingest.as_ref().map(Ingest::control)).collect();
+        let watched = watch_cameras(&core)?;
+        let holds = watched.iter().map(|watched| watched.as_ref().map(Watched::hold)).collect();
         // Nobody else sets them.
-        let _ = core.controls.set(controls);
+        let _ = core.holds.set(holds);
         let prepare = {
             let (core, link) = (Arc::clone(&core), Arc::clone(&link));
             named_thread("prepare", move || core.prepare_and_run(&link, evidence))?
         };
         let analysed = AnalysedRates::new(clocks.mono(), config.cameras.len());
         let sampler = HostSampler::new(data_dir, clocks.mono());
-        Ok(Self { core, link, ingests, prepare, sampler, analysed })
+        Ok(Self { core, link, watched, prepare, sampler, analysed })
     }
 
     /// Publishes status until `stop` completes; then stops in order.
@@ -331,13 +373,13 @@ impl Agent {
             self.core.is_stopping.store(true, Ordering::Relaxed);
             self.core.stopping.1.notify_all();
         }
-        for ingest in self.ingests.iter().flatten() {
-            ingest.request_stop();
+        for watched in self.watched.iter().flatten() {
+            watched.request_stop();
         }
         let deadline = Mono(self.core.clocks.mono().0 + INGEST_STOP_LIMIT);
-        for (camera, ingest) in self.core.config.cameras.iter().zip(self.ingests.drain(..)) {
-            let Some(ingest) = ingest else { continue };
-            if let Err(error) = ingest.stop(deadline.since(self.core.clocks.mono())) {
+        for (camera, watched) in self.core.config.cameras.iter().zip(self.watched.drain(..)) {
+            let Some(watched) = watched else { continue };
+            if let Err(error) = watched.stop(|| deadline.since(self.core.clocks.mono())) {
                 tracing::warn!(camera = %camera.id, "{error}");
             }
         }
@@ -364,9 +406,13 @@ impl Agent {
         }
         let views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (index, (camera, view)) in self.core.config.cameras.iter().zip(&views).enumerate() {
-            let stats = self.ingests[index].as_ref().map(Ingest::stats).unwrap_or_default();
+            self.core.say_stale(&self.link, &camera.id, view);
+            let watched = self.watched[index].as_ref();
+            let stats = watched.map(|watched| watched.detect.stats()).unwrap_or_default();
+            let evidence = watched.and_then(|watched| watched.evidence.as_ref());
+            let last_key_frame = evidence.and_then(|evidence| evidence.stills().last_key_frame());
             let fps = self.analysed.rates[index];
-            let message = status::camera_status(&camera.id, view, &stats, fps, &self.core.time_zone);
+            let message = status::camera_status(&camera.id, view, &stats, fps, last_key_frame, &self.core.time_zone);
             self.link.state(self.core.topics.camera_status(&camera.id), contract::to_json(&message));
         }
     }
@@ -416,19 +462,34 @@ impl Agent {
 }
 
 /// Starts to watch every enabled camera.
-fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Ingest>>, AppError> {
+fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Watched>>, AppError> {
     let limiter = ConnectLimiter::new(CONNECTS_PER_HOST);
     let watch = |(index, camera): (usize, &CameraConfig)| {
         if !camera.enabled {
             return Ok(None);
         }
-        let source = CameraSource { id: camera.id.clone(), rtsp: camera.rtsp.clone(), fps: camera.analysis.active };
+        let failed = |source| AppError::Ingest { camera: camera.id.to_string(), source };
+        let source =
+            CameraSource { id: camera.id.clone(), rtsp: camera.streams.detect.clone(), fps: camera.analysis.active };
         let sink = Arc::new(CameraSink { core: Arc::clone(core), camera: index });
         let ingest =
             Ingest::start(source, IngestSettings::default(), sink, Arc::clone(&core.clocks), Arc::clone(&limiter))
-                .map_err(|source| AppError::Ingest { camera: camera.id.to_string(), source })?;
+                .map_err(failed)?;
         ingest.control().set_pace(pace(&camera.analysis, Attention::Idle));
-        Ok(Some(ingest))
+        let evidence = camera.streams.evidence().map(|rtsp| {
+            let states = Arc::clone(core);
+            let report = move |state| {
+                states.update_view(index, |view, mono, now| {
+                    if let Some(evidence) = &mut view.evidence {
+                        evidence.update(state, mono, now);
+                    }
+                });
+            };
+            let (settings, clocks, limiter) =
+                (IngestSettings::default(), Arc::clone(&core.clocks), Arc::clone(&limiter));
+            EvidenceStream::start(camera.id.clone(), rtsp, settings, report, clocks, limiter).map_err(failed)
+        });
+        Ok(Some(Watched { detect: ingest, evidence: evidence.transpose()? }))
     };
     core.config.cameras.iter().enumerate().map(watch).collect()
 }
@@ -447,7 +508,7 @@ impl Core {
             model,
             evidence,
             store: self.store.clone(),
-            notice: Arc::new(ToLink(Arc::clone(link))),
+            notice: Arc::new(ToLink { core: Arc::clone(self), link: Arc::clone(link) }),
             clocks: Arc::clone(&self.clocks),
             latencies: Arc::clone(&self.latencies),
             drops: Arc::clone(&self.drops),
@@ -476,8 +537,7 @@ impl Core {
         let analysis = Arc::new(Analysis::new(prepared, mailboxes, desk, latencies, Arc::clone(&self.clocks)));
         for (index, camera) in self.config.cameras.iter().enumerate() {
             for (rule, incidents) in analysis.active(index) {
-                let (topic, payload) = recorder::active_message(&self.topics, &camera.id, &rule, incidents);
-                link.state(topic, payload);
+                self.say_open(link, &camera.id, &rule, incidents);
             }
         }
         let mut threads = Vec::new();
@@ -538,6 +598,43 @@ impl Core {
                 Vec::new()
             }
         }
+    }
+
+    /// Tells what was open when the agent last stopped: its camera or the model may be absent for long.
+    fn say_open_from_store(&self, link: &Link) {
+        for (index, camera) in self.config.cameras.iter().enumerate() {
+            let mut by_rule: BTreeMap<Name, Vec<uuid::Uuid>> = BTreeMap::new();
+            for incident in self.open_incidents(index) {
+                by_rule.entry(incident.rule).or_default().push(incident.id);
+            }
+            for (rule, mut incidents) in by_rule {
+                incidents.sort_unstable();
+                self.say_open(link, &camera.id, &rule, incidents);
+            }
+        }
+    }
+
+    /// Tells what is open for a rule.
+    fn say_open(&self, link: &Link, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>) {
+        // Told under the lock, so that what is told last is the latest.
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        let (topic, payload) = active.set_open(camera, rule, incidents);
+        link.state(topic, payload);
+    }
+
+    /// Marks what is open at a camera that gives no pictures.
+    fn say_stale(&self, link: &Link, camera: &Name, view: &CameraView) {
+        let since = view.detect.away_for(active::STALE_AFTER, self.clocks.mono());
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        for (topic, payload) in active.set_stale(camera, since) {
+            link.state(topic, payload);
+        }
+    }
+
+    fn update_view(&self, camera: usize, change: impl FnOnce(&mut CameraView, Mono, jiff::Timestamp)) {
+        let (mono, now) = (self.clocks.mono(), self.clocks.wall());
+        change(&mut self.views.lock().unwrap_or_else(PoisonError::into_inner)[camera], mono, now);
+        self.changed.notify_one();
     }
 
     fn say_birth(&self, link: &Link, models: Vec<contract::ModelIdentity>) {

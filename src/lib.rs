@@ -1,5 +1,6 @@
 //! Curbwatch: an edge agent for street cameras. `docs/architecture.md` is the map.
 
+pub mod active;
 pub mod analysis;
 pub mod app;
 pub mod camera;

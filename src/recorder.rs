@@ -4,16 +4,15 @@
 //! transaction. While the disk is full or read-only the recorder tries again and the runners wait: nothing that was found
 //! is lost. A picture that cannot be made is left out, and the event says so.
 
-use crate::analysis::Finding;
+use crate::analysis::{Finding, Still};
 use crate::clock::{Clocks, Mono};
 use crate::config::{CameraConfig, Config, EvidenceDelivery, RuleConfig};
 use crate::contract::{
-    self, Active, Delivery, DeliveryVia, EventParts, Evidence, FrameSize, ModelIdentity, Redaction, Topics, WallTime,
+    self, Delivery, DeliveryVia, EventParts, Evidence, FrameSize, ModelIdentity, Redaction, Topics, WallTime,
 };
 use crate::evidence::{EvidenceDir, JpegLimits, RedactedJpeg};
 use crate::health::{Drops, Latencies, Queue, Stage};
 use crate::ids::{IdSource, Name};
-use crate::incident::Phase;
 use crate::store::{Change, EvidenceFile, Message, SharedStore, StoreError};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
@@ -28,13 +27,15 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 const MAX_PICTURE_BYTES: usize = 1_000_000;
 /// Name of the flag of an event whose picture could not be made or kept.
 const FLAG_NO_PICTURE: &str = "evidence_failed";
+/// Name of the flag of an event whose picture is of the analysed stream, since there was none of the evidence stream.
+const FLAG_STAND_IN: &str = "evidence_from_detect_stream";
 
 /// Tells the hub's side of the agent what the recorder did.
 pub trait Notice: Send + Sync {
     /// New rows are in the outbox.
     fn recorded(&self);
     /// What is open now for a rule; empty when nothing is.
-    fn active(&self, topic: String, payload: Vec<u8>);
+    fn active(&self, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>);
 }
 
 /// Writes findings; owned by its thread.
@@ -156,15 +157,14 @@ impl Recorder {
             tracing::warn!(refusals, "the store takes changes again");
         }
         self.notice.recorded();
-        let (topic, payload) = active_message(&self.topics, &camera.id, &rule.id, finding.active.clone());
-        self.notice.active(topic, payload);
+        self.notice.active(&camera.id, &rule.id, finding.active.clone());
         self.latencies.record(Stage::Record, self.clocks.mono().since(began));
     }
 
     /// Makes the picture of an opened incident and keeps it on disk.
     fn picture(&mut self, finding: &Finding, camera: &CameraConfig) -> Picture {
         let transition = &finding.transition;
-        if transition.phase != Phase::Opened {
+        if !transition.phase.has_picture() {
             return Picture::NotWanted;
         }
         let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
@@ -174,7 +174,11 @@ impl Recorder {
             tracing::error!(camera = %camera.id, error = what, "an incident goes without its picture");
             Picture::Failed
         };
-        let jpeg = match RedactedJpeg::try_from_frame(&finding.frame, &finding.sensitive, &outlines, limits) {
+        let (frame, sensitive) = match &finding.still {
+            Still::Taken { frame, sensitive } => (frame, sensitive),
+            Still::NotWanted | Still::Missing => (&finding.frame, &finding.sensitive),
+        };
+        let jpeg = match RedactedJpeg::try_from_frame(frame, sensitive, &outlines, limits) {
             Ok(jpeg) => jpeg,
             Err(error) => return lost(&error, &self.drops),
         };
@@ -200,7 +204,7 @@ impl Recorder {
             size_bytes: jpeg.bytes().len() as u64,
             width: u32::from(jpeg.width()),
             height: u32::from(jpeg.height()),
-            captured_at: WallTime::new(transition.at.wall, &self.time_zone),
+            captured_at: WallTime::new(frame.stamp().wall, &self.time_zone),
             expires_at: WallTime::new(expires, &self.time_zone),
             delivery: Delivery { via, reference },
             redaction: Redaction {
@@ -223,7 +227,10 @@ impl Recorder {
         let now = self.clocks.wall();
         let event_id = self.ids.next(now);
         let (files, flags) = match picture {
-            Picture::Kept(file) => (std::slice::from_ref(&**file), Vec::new()),
+            Picture::Kept(file) => {
+                let is_stand_in = matches!(finding.still, Still::Missing);
+                (std::slice::from_ref(&**file), is_stand_in.then(|| FLAG_STAND_IN.to_owned()).into_iter().collect())
+            }
             Picture::NotWanted => (&[][..], Vec::new()),
             Picture::Failed => (&[][..], vec![FLAG_NO_PICTURE.to_owned()]),
         };
@@ -297,14 +304,4 @@ impl Recorder {
 /// How long pictures and closed incidents are kept.
 fn keep(config: &Config) -> Duration {
     Duration::from_secs(u64::from(config.evidence.keep_days) * 86_400)
-}
-
-/// The topic and payload that say what is open for a rule: zero bytes, which removes the retained message, if nothing is.
-#[must_use]
-pub fn active_message(topics: &Topics, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>) -> (String, Vec<u8>) {
-    let topic = topics.active(camera, rule);
-    if incidents.is_empty() {
-        return (topic, Vec::new());
-    }
-    (topic, contract::to_json(&Active { camera: camera.clone(), rule: rule.clone(), incidents }))
 }

@@ -1,15 +1,17 @@
 //! What the agent says of itself and its cameras, from internal state to the contract's messages. Pure.
 
 use crate::analysis::PictureNews;
+use crate::clock::Mono;
 use crate::config::{CameraConfig, Config};
 use crate::contract::{
-    Birth, BirthCamera, BirthRule, BirthZone, CameraState as WireState, CameraStatus, HostHealth, ImageHealth,
-    ModelIdentity, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, matter, schemas,
+    Birth, BirthCamera, BirthRule, BirthZone, CameraState as WireState, CameraStatus, ClockAlarm as WireAlarm,
+    EvidenceStreamStatus, HostHealth, ImageHealth, ModelIdentity, SchemaVersion, StageLatency, StreamDecoding,
+    StreamStatus, WallTime, matter, schemas,
 };
 use crate::detect::manifest::Manifest;
 use crate::health::{HostSample, Latencies, Stage};
 use crate::ids::Name;
-use crate::ingest::{CameraState, DecodingInUse, IngestStats};
+use crate::ingest::{CameraState, ClockAlarm, DecodingInUse, IngestStats};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -17,13 +19,47 @@ use std::time::Duration;
 /// The execution provider in use: sessions are made for the CPU.
 const PROVIDER: &str = "cpu";
 
-/// A camera's state and since when it holds.
+/// A stream's state and since when it holds.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CameraView {
+pub struct StreamView {
     /// The state.
     pub state: CameraState,
     /// Wall time of the change.
     pub since: Timestamp,
+    /// Since when no attempt to get pictures has succeeded, over changes of the reason.
+    away: Option<(Mono, Timestamp)>,
+}
+
+impl StreamView {
+    /// The state before the first attempt.
+    #[must_use]
+    pub fn new(state: CameraState, now: Timestamp) -> Self {
+        Self { state, since: now, away: None }
+    }
+
+    /// Takes the next state.
+    pub fn update(&mut self, state: CameraState, mono: Mono, now: Timestamp) {
+        if !self.state.same_kind(&state) {
+            self.since = now;
+        }
+        self.away = state.reason().is_some().then(|| self.away.unwrap_or((mono, now)));
+        self.state = state;
+    }
+
+    /// Since when there have been no pictures, if that is at least `least` ago.
+    #[must_use]
+    pub fn away_for(&self, least: Duration, now: Mono) -> Option<Timestamp> {
+        self.away.filter(|(from, _)| now.since(*from) >= least).map(|(_, since)| since)
+    }
+}
+
+/// How a camera is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CameraView {
+    /// The stream that is analysed.
+    pub detect: StreamView,
+    /// The stream for pictures, if there is one.
+    pub evidence: Option<StreamView>,
 }
 
 /// The message about a camera.
@@ -33,11 +69,13 @@ pub fn camera_status(
     view: &CameraView,
     stats: &IngestStats,
     fps_analysed: f64,
+    last_key_frame: Option<Timestamp>,
     time_zone: &TimeZone,
 ) -> CameraStatus {
     let written = |instant| WallTime::new(instant, time_zone);
     let last = stats.last_frame;
-    let stream = match (&view.state, last) {
+    let detect = &view.detect;
+    let stream = match (&detect.state, last) {
         (CameraState::Online(info), Some(last)) => Some(StreamStatus {
             codec: info.codec.as_str().to_owned(),
             width: info.width,
@@ -47,17 +85,43 @@ pub fn camera_status(
             fps_analysed: tenths(fps_analysed),
             clock_quality: last.clock_quality,
             clock_offset_ms: last.clock_offset.and_then(|offset| i64::try_from(offset.as_millis()).ok()),
+            clock_alarm: stats.clock_alarm.map(|alarm| match alarm {
+                ClockAlarm::Offset(_) => WireAlarm::Offset,
+                ClockAlarm::Drift(_) => WireAlarm::Drift,
+            }),
         }),
         _ => None,
     };
     CameraStatus {
         camera: camera.clone(),
+        state: wire_state(&detect.state),
+        since: written(detect.since),
+        reason: detect.state.reason().map(ToString::to_string),
+        stream,
+        last_frame: last.map(|last| written(last.wall)),
+        evidence: view.evidence.as_ref().map(|view| evidence_status(view, last_key_frame, time_zone)),
+        reconnects: stats.connections.saturating_sub(1),
+    }
+}
+
+fn evidence_status(view: &StreamView, last_key_frame: Option<Timestamp>, time_zone: &TimeZone) -> EvidenceStreamStatus {
+    let written = |instant| WallTime::new(instant, time_zone);
+    let info = match &view.state {
+        CameraState::Online(info) => Some(info),
+        CameraState::Connecting
+        | CameraState::Stalled { .. }
+        | CameraState::Offline { .. }
+        | CameraState::Unauthorised { .. }
+        | CameraState::Disabled => None,
+    };
+    EvidenceStreamStatus {
         state: wire_state(&view.state),
         since: written(view.since),
         reason: view.state.reason().map(ToString::to_string),
-        stream,
-        last_frame: last.map(|last| written(last.wall)),
-        reconnects: stats.connections.saturating_sub(1),
+        codec: info.map(|info| info.codec.as_str().to_owned()),
+        width: info.map(|info| info.width),
+        height: info.map(|info| info.height),
+        last_key_frame: last_key_frame.map(written),
     }
 }
 
@@ -91,6 +155,7 @@ pub fn set_aside_status(camera: &Name, mistakes: usize, now: WallTime) -> Camera
         reason: Some(format!("its configuration has {mistakes} mistake(s): curbwatch check names them")),
         stream: None,
         last_frame: None,
+        evidence: None,
         reconnects: 0,
     }
 }
@@ -190,4 +255,27 @@ pub fn stage_latencies(latencies: &Latencies) -> Vec<StageLatency> {
 
 fn tenths(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::{Codec, Failure, StreamInfo};
+
+    #[test]
+    fn a_camera_is_away_from_its_first_failure_until_pictures_come_again() {
+        let (at, minute) = (|secs: i64| Timestamp::from_second(1_795_307_000 + secs).unwrap(), Duration::from_mins(1));
+        let mono = |secs: i64| Mono(Duration::from_secs(secs.unsigned_abs()));
+        let offline = |reason| CameraState::Offline { reason, attempt: 1, retry_in: Duration::ZERO };
+        let online = StreamInfo { codec: Codec::H264, width: 640, height: 360, decoder: None };
+        let mut view = StreamView::new(CameraState::Connecting, at(0));
+        assert_eq!(view.away_for(minute, mono(500)), None, "it has not failed yet");
+        view.update(CameraState::Online(online.clone()), mono(1), at(1));
+        view.update(offline(Failure::Ended), mono(10), at(10));
+        view.update(offline(Failure::Refused), mono(20), at(20));
+        assert_eq!(view.away_for(minute, mono(69)), None);
+        assert_eq!(view.away_for(minute, mono(70)), Some(at(10)), "whatever the reason is by now");
+        view.update(CameraState::Online(online), mono(80), at(80));
+        assert_eq!(view.away_for(minute, mono(500)), None);
+    }
 }

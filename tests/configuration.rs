@@ -67,7 +67,7 @@ agent: {site: yuhang, id: box-1}
 hub: {host: mqtt.example}
 cameras:
   - id: east
-    rtsp: {url: \"rtsp://192.0.2.1/1\"}
+    streams: {detect: {url: \"rtsp://192.0.2.1/1\"}}
     zones: [{id: lane, polygon: [[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]}]
     rules: [{id: vending, kind: street_vending, zones: [lane]}]
 ";
@@ -110,7 +110,7 @@ fn text_that_is_not_yaml_is_told_with_its_place() {
 
 #[test]
 fn a_camera_with_mistakes_is_set_aside_and_the_others_run() {
-    let two = format!("{GOOD}  - id: west\n    rtsp: {{url: \"rtsp://192.0.2.2/1\"}}\n    zoness: []\n");
+    let two = format!("{GOOD}  - id: west\n    streams: {{detect: {{url: \"rtsp://192.0.2.2/1\"}}}}\n    zoness: []\n");
     let loaded = config::load(&Site::with(&two).path(), &model_classes).unwrap();
     assert_eq!(loaded.config.cameras.iter().map(|camera| camera.id.as_str()).collect::<Vec<_>>(), ["east"]);
     let [west] = &loaded.set_aside[..] else { panic!("{:?}", loaded.set_aside) };

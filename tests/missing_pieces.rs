@@ -55,10 +55,10 @@ fn broker_camera_and_model_may_come_later() {
         "hub": {"host": "127.0.0.1", "port": broker.port()},
         "model": {"manifest": manifest, "runners": 1},
         // Port 1 of the loopback: nothing listens there.
-        "cameras": [{"id": "absent", "rtsp": {"url": "rtsp://127.0.0.1:1/stream"},
+        "cameras": [{"id": "absent", "streams": {"detect": {"url": "rtsp://127.0.0.1:1/stream"}},
             "zones": [{"id": "road", "polygon": [[0, 0], [1, 0], [1, 1]]}],
             "rules": [{"id": "parking", "kind": "vehicle_parking", "zones": ["road"]}]},
-            {"id": "wrong", "rtsp": {"url": "not a URL"}}],
+            {"id": "wrong", "streams": {"detect": {"url": "not a URL"}}}],
     });
     std::fs::write(&config, site.to_string()).unwrap();
     let log = std::fs::File::create(folder.path().join("log")).unwrap();

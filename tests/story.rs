@@ -67,9 +67,9 @@ fn configuration(folder: &Path, broker: u16, cameras: &VirtualCamera, streets: &
             })
             .unzip();
         serde_json::json!({
-            "id": mount.name, "rtsp": {
+            "id": mount.name, "streams": {"detect": {
                 "url": cameras.url(mount.name.as_str()), "username": "viewer", "password": {"env": "CAMERA_PASSWORD"}
-            },
+            }},
             "zones": zones, "rules": rules,
         })
     };

@@ -30,7 +30,7 @@ pub fn beside_bare(
 ) -> (f64, f64) {
     let mut bare = bare_pipeline(&camera.url, decoding);
     let known = &config.cameras[0];
-    let source = CameraSource { id: known.id.clone(), rtsp: known.rtsp.clone(), fps: known.analysis.active };
+    let source = CameraSource { id: known.id.clone(), rtsp: known.streams.detect.clone(), fps: known.analysis.active };
     let ingest =
         Ingest::start(source, IngestSettings::default(), Arc::new(Nowhere), Arc::clone(clocks), ConnectLimiter::new(1))
             .expect("ingest starts");

@@ -120,7 +120,7 @@ fn config_text(url: &str, analysis: &str, zone: &[[f32; 2]], data_dir: &Path) ->
     format!(
         r#"{{
         "agent": {{"site": "bench", "id": "bench", "data_dir": "{}"}}, "hub": {{"host": "127.0.0.1", "port": 9}},
-        "cameras": [{{"id": "bench", "rtsp": {{"url": "{url}"}}, "analysis": {analysis},
+        "cameras": [{{"id": "bench", "streams": {{"detect": {{"url": "{url}"}}}}, "analysis": {analysis},
             "zones": [{{"id": "zone", "polygon": {zone:?}}}],
             "rules": [{{"id": "vending", "kind": "street_vending", "zones": ["zone"], "dwell_secs": 5}},
                       {{"id": "parking", "kind": "vehicle_parking", "zones": ["zone"], "dwell_secs": 5}}]}}]}}"#,

@@ -113,7 +113,7 @@ pub fn agent_path(config: &Config, clocks: &Arc<dyn Clocks>) -> Measured {
             .expect("a thread")
     };
     let camera = &config.cameras[0];
-    let source = CameraSource { id: camera.id.clone(), rtsp: camera.rtsp.clone(), fps: ANALYSED_FPS };
+    let source = CameraSource { id: camera.id.clone(), rtsp: camera.streams.detect.clone(), fps: ANALYSED_FPS };
     let sink = Arc::new(ToMailbox(Arc::clone(&mailboxes)));
     let ingest = Ingest::start(source, IngestSettings::default(), sink, Arc::clone(clocks), ConnectLimiter::new(1))
         .expect("ingest starts");

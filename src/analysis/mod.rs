@@ -13,9 +13,11 @@
 
 mod prepare;
 mod station;
+mod still;
 
 pub use prepare::{PrepareError, Prepared};
 pub use station::PictureNews;
+pub use still::Still;
 
 use crate::clock::Clocks;
 use crate::detect::Detector;
@@ -25,6 +27,7 @@ use crate::geometry::BBox;
 use crate::health::{Latencies, Stage};
 use crate::ids::{IdSource, Name};
 use crate::incident::{Incident, Phase, Transition};
+use crate::ingest::StillError;
 use crate::mailbox::Mailboxes;
 use station::{Look, Station};
 use std::collections::BTreeMap;
@@ -46,6 +49,8 @@ pub struct Finding {
     pub frame: Arc<Frame>,
     /// People and vehicles of this frame and of the last second.
     pub sensitive: Vec<SensitiveObject>,
+    /// The picture of the evidence stream.
+    pub still: Still,
 }
 
 /// How closely a camera is watched.
@@ -57,7 +62,7 @@ pub enum Attention {
     Active,
 }
 
-/// What the analysis needs of the agent around it; cameras by index. Called from the runners; must not wait for anything.
+/// What the analysis needs of the agent around it; cameras by index. Called from the runners; only [`Self::still`] may wait.
 pub trait Surroundings: Send + Sync + 'static {
     /// Open incidents of a camera, from the store: its engine begins with them.
     fn open_incidents(&self, camera: usize) -> Vec<Incident>;
@@ -69,6 +74,11 @@ pub trait Surroundings: Send + Sync + 'static {
     fn attention(&self, camera: usize, attention: Attention);
     /// How a camera's picture is; once at its first frame, then whenever it changes.
     fn picture(&self, camera: usize, news: PictureNews);
+    /// The present picture of a camera's evidence stream; none if it has no such stream. Waits for the decoder, with a limit.
+    fn still(&self, camera: usize) -> Option<Result<Frame, StillError>> {
+        let _ = camera;
+        None
+    }
 }
 
 /// What became of the frames of a camera.
@@ -192,7 +202,7 @@ impl Analysis {
         }
         let findings = match look {
             Look::Infer if !self.infer(camera, frame, detector, &mut station) => Vec::new(),
-            Look::Infer | Look::Unchanged => self.judge(camera, frame, &mut station),
+            Look::Infer | Look::Unchanged => self.judge(camera, frame, detector, &mut station),
             Look::Before | Look::Known | Look::Nothing => Vec::new(),
         };
         if station.attention() != before {
@@ -214,7 +224,7 @@ impl Analysis {
         true
     }
 
-    fn judge(&self, camera: usize, frame: &Arc<Frame>, station: &mut Station) -> Vec<Finding> {
+    fn judge(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector, station: &mut Station) -> Vec<Finding> {
         let began = self.clocks.mono();
         let transitions = station.judge(frame.stamp());
         let active = if transitions.is_empty() { BTreeMap::new() } else { station.active() };
@@ -228,15 +238,18 @@ impl Analysis {
                 }
             }
         }
+        self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
+        let is_pictured = transitions.iter().any(|transition| transition.phase.has_picture());
+        let still = if is_pictured { self.still(camera, detector, station) } else { Still::NotWanted };
         let finding = |transition: Transition| Finding {
             camera,
             active: active.get(&transition.incident.rule).cloned().unwrap_or_default(),
             transition,
             frame: Arc::clone(frame),
             sensitive: station.sensitive(),
+            still: still.clone(),
         };
         let findings = transitions.into_iter().map(finding).collect();
-        self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
         self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
         findings
     }

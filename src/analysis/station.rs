@@ -157,6 +157,15 @@ impl Station {
         self.recent.iter().map(|(_, object)| *object).collect()
     }
 
+    /// People and vehicles among what was detected in a picture.
+    pub(super) fn sensitive_among(&self, detections: &Detections) -> impl Iterator<Item = SensitiveObject> {
+        let sure_enough = detections.iter().filter(|detection| detection.confidence >= FAINT_CONFIDENCE);
+        sure_enough.filter_map(|detection| {
+            let kind = *self.sensitive.get(&detection.class)?;
+            Some(SensitiveObject { kind, bbox: detection.bbox })
+        })
+    }
+
     fn picture_news(&mut self, stamp: &FrameStamp, damaged: u64) -> Option<PictureNews> {
         let change = self.health.observe(stamp, &self.sample, damaged);
         let was_told = std::mem::replace(&mut self.is_picture_told, true);
@@ -181,11 +190,8 @@ impl Station {
         // The frame before this one counts however long ago it was: at a slow pace one frame would be no memory at all.
         let last = self.recent.back().map(|(at, _)| *at);
         self.recent.retain(|(at, _)| now.since(*at) <= SENSITIVE_MEMORY || Some(*at) == last);
-        let sure_enough = self.detections.iter().filter(|d| d.confidence >= FAINT_CONFIDENCE);
-        self.recent.extend(sure_enough.filter_map(|detection| {
-            let kind = *self.sensitive.get(&detection.class)?;
-            Some((now, SensitiveObject { kind, bbox: detection.bbox }))
-        }));
+        let seen: Vec<_> = self.sensitive_among(&self.detections).map(|object| (now, object)).collect();
+        self.recent.extend(seen);
         while self.recent.len() > MAX_SENSITIVE {
             self.recent.pop_front();
         }

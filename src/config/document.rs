@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(document.value_position("/cameras/0/zones/0/id"), at(6, 14));
         assert_eq!(document.value_position("/cameras/0/zones/0/polygon/0/1"), at(6, 33));
         assert_eq!(document.value_position("/cameras/1/id"), at(7, 11));
-        assert_eq!(document.value_position("/cameras/1/rtsp/url"), document.value_position("/cameras/1"));
+        assert_eq!(document.value_position("/cameras/1/streams/detect"), document.value_position("/cameras/1"));
         assert_eq!(document.value["cameras"][0]["zones"][0]["polygon"][1][0], 1);
     }
 

@@ -21,7 +21,9 @@ pub(super) fn check(document: &Document, classes: Result<&[String], &String>, re
     check_unique(document, &cameras, "id", "the id of another camera", report);
     for camera in &cameras {
         check_point(document, &format!("{camera}/place/point"), report);
-        check_rtsp(document, &join(camera, "rtsp"), report);
+        for stream in ["detect", "evidence"] {
+            check_rtsp(document, &format!("{camera}/streams/{stream}"), report);
+        }
         check_zones_and_rules(document, camera, &subjects, report);
     }
     check_same_stream(document, &cameras, report);
@@ -71,11 +73,12 @@ fn check_unique(document: &Document, elements: &[String], key: &str, what: &str,
 
 fn check_same_stream(document: &Document, cameras: &[String], report: &mut Report) {
     let mut first_by_url: BTreeMap<&str, String> = BTreeMap::new();
-    for camera in cameras {
-        let pointer = format!("{camera}/rtsp/url");
+    for pointer in
+        cameras.iter().flat_map(|camera| ["detect", "evidence"].map(|stream| format!("{camera}/streams/{stream}/url")))
+    {
         let Some(url) = document.get(&pointer).and_then(Value::as_str) else { continue };
         if let Some(first) = first_by_url.get(url) {
-            let draft = Draft::at_value(pointer, "is the stream of another camera too");
+            let draft = Draft::at_value(pointer, "is the URL of another stream too");
             report.warning(draft.related(document.value_position(first), "first used"));
         } else {
             first_by_url.insert(url, pointer);

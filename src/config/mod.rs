@@ -18,6 +18,7 @@ mod reference;
 mod report;
 mod schema;
 mod secret;
+mod streams;
 mod structure;
 mod subjects;
 
@@ -28,6 +29,7 @@ pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load};
 pub use reference::reference;
 pub use schema::schema;
 pub use secret::SecretError;
+pub use streams::{EvidenceStreamConfig, RtspConfig, RtspTransport, StreamsConfig};
 
 use crate::geometry::Polygon;
 use crate::ids::Name;
@@ -129,7 +131,7 @@ fn default_replay_per_sec() -> u32 {
 }
 
 /// Where a secret is read from; its value is never part of the configuration.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecretSource {
     /// The first line of this file.
@@ -279,9 +281,9 @@ pub struct CameraConfig {
     /// False leaves the camera alone, and says so in its status.
     #[serde(default = "default_true")]
     pub enabled: bool,
-    /// Its stream.
-    pub rtsp: RtspConfig,
-    /// How much of the stream is analysed.
+    /// Its streams.
+    pub streams: StreamsConfig,
+    /// How much of the detect stream is analysed.
     #[serde(default)]
     pub analysis: AnalysisConfig,
     /// Areas of the picture.
@@ -294,35 +296,6 @@ pub struct CameraConfig {
 
 fn default_true() -> bool {
     true
-}
-
-/// An RTSP stream (RFC 2326). User and password are separate fields, so that no character needs escaping.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RtspConfig {
-    /// `rtsp://host[:port]/path`, without user and password.
-    #[schemars(regex(pattern = r"^rtsps?://[^@/\s]+(/\S*)?$"), extend("x-allowed" = "rtsp://host[:port]/path, user and password in their own keys"))]
-    pub url: String,
-    /// How the media travels.
-    #[serde(default)]
-    pub transport: RtspTransport,
-    /// User at the camera.
-    #[serde(default)]
-    pub username: Option<String>,
-    /// Password at the camera.
-    #[serde(default)]
-    pub password: Option<SecretSource>,
-}
-
-/// How RTP travels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RtspTransport {
-    /// Interleaved in the RTSP connection: no loss, works through NAT.
-    #[default]
-    Tcp,
-    /// Over UDP: less delay, loses packets.
-    Udp,
 }
 
 /// How much of the stream is analysed.

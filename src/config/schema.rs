@@ -171,7 +171,7 @@ mod tests {
     fn what_is_allowed_is_said_in_words() {
         assert_eq!(allowed("/cameras/0/rules/1/dwell_secs"), "a number from 1 to 86400");
         assert_eq!(allowed("/hub/port"), "a whole number from 1 to 65535");
-        assert_eq!(allowed("/cameras/3/rtsp/transport"), "one of tcp, udp");
+        assert_eq!(allowed("/cameras/3/streams/detect/transport"), "one of tcp, udp");
         assert_eq!(allowed("/cameras/3/enabled"), "true or false");
         assert!(allowed("/agent/site").starts_with("1 to 64 of a-z"));
         assert!(allowed("/cameras/0").starts_with("a section with id, name"));

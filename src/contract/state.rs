@@ -260,6 +260,9 @@ pub struct CameraStatus {
     /// When the last frame was decoded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_frame: Option<WallTime>,
+    /// The stream for pictures, if the camera has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceStreamStatus>,
     /// How often it was connected again since the program started.
     pub reconnects: u64,
 }
@@ -321,6 +324,44 @@ pub struct StreamStatus {
     /// Camera clock minus box clock, where the camera tells its time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_offset_ms: Option<i64>,
+    /// What is wrong with the camera's clock, while something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_alarm: Option<ClockAlarm>,
+}
+
+/// What is wrong with a camera's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClockAlarm {
+    /// It differs from the box's by more than two seconds; no longer once it is below one.
+    Offset,
+    /// Over five minutes it runs faster or slower than the box's by more than 100 parts per million; no longer once it is below 50.
+    Drift,
+}
+
+/// A camera's stream for pictures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceStreamStatus {
+    /// How it is.
+    pub state: CameraState,
+    /// Since when it is so.
+    pub since: WallTime,
+    /// Why, in words without any secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Video codec, while online.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
+    /// Width in pixels, while online.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<u32>,
+    /// Height in pixels, while online.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u32>,
+    /// When the last key frame was taken, while one is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_key_frame: Option<WallTime>,
 }
 
 /// What of a stream is decoded.
@@ -347,4 +388,7 @@ pub struct Active {
     /// Incidents that are open, oldest first; at least one.
     #[schemars(schema_with = "uuids_schema")]
     pub incidents: Vec<Uuid>,
+    /// Since when the camera has been giving no pictures, once that is a minute: the incidents are neither confirmed nor gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stale: Option<WallTime>,
 }

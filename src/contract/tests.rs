@@ -23,7 +23,7 @@ pub(crate) fn camera() -> CameraConfig {
     serde_json::from_value(json!({
         "id": "wenyi-road-east", "name": "文一路东口", "gb28181_id": "33011000001320000017",
         "place": {"address": "文一路 12 号", "point": {"lon": 119.98, "lat": 30.27, "crs": "CGCS2000", "accuracy_m": 15.0}},
-        "rtsp": {"url": "rtsp://192.0.2.7/main"},
+        "streams": {"detect": {"url": "rtsp://192.0.2.7/main"}},
         "zones": [{"id": "carriageway", "name": "机动车道", "polygon": [[0.1, 0.4], [0.9, 0.4], [0.9, 0.9]]}],
         "rules": [{"id": "vending-carriageway", "kind": "street_vending", "zones": ["carriageway"]}]
     }))
@@ -187,6 +187,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         fps_analysed: 4.0,
         clock_quality: ClockQuality::Arrival,
         clock_offset_ms: None,
+        clock_alarm: None,
     };
     let camera_status = CameraStatus {
         camera: name("east"),
@@ -195,6 +196,15 @@ fn samples() -> Vec<(&'static str, Value)> {
         reason: None,
         stream: Some(stream),
         last_frame: Some(time),
+        evidence: Some(EvidenceStreamStatus {
+            state: CameraState::Online,
+            since: time,
+            reason: None,
+            codec: Some("h265".into()),
+            width: Some(2560),
+            height: Some(1440),
+            last_key_frame: Some(time),
+        }),
         reconnects: 0,
     };
     let image = ImageHealth {
@@ -204,7 +214,8 @@ fn samples() -> Vec<(&'static str, Value)> {
         previous: Some(PictureState::Ok),
         rules_suspended: true,
     };
-    let active = Active { camera: name("east"), rule: name("fire"), incidents: vec![Uuid::from_u128(1)] };
+    let active =
+        Active { camera: name("east"), rule: name("fire"), incidents: vec![Uuid::from_u128(1)], stale: Some(time) };
     let value = |message: &dyn Fn() -> Vec<u8>| serde_json::from_slice(&message()).unwrap();
     vec![
         ("status", value(&|| to_json(&status))),

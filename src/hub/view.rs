@@ -271,6 +271,7 @@ mod tests {
                 fps_analysed: 4.0,
                 clock_quality: crate::clock::ClockQuality::Arrival,
                 clock_offset_ms: None,
+                clock_alarm: None,
             };
             let status = CameraStatus {
                 camera: Name::try_new("east").unwrap(),
@@ -279,6 +280,7 @@ mod tests {
                 reason: None,
                 stream: Some(stream),
                 last_frame: None,
+                evidence: None,
                 reconnects: 0,
             };
             Sight::Message(Box::new(HubMessage {

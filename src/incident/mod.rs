@@ -27,6 +27,17 @@ pub enum Phase {
     Withdrawn,
 }
 
+impl Phase {
+    /// Whether the event of such a change comes with a picture.
+    #[must_use]
+    pub fn has_picture(self) -> bool {
+        match self {
+            Self::Opened => true,
+            Self::Updated | Self::Rechecked | Self::Closed | Self::Withdrawn => false,
+        }
+    }
+}
+
 /// One object of an incident, as last seen.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct IncidentObject {

@@ -57,6 +57,9 @@ pub(super) struct HoldLimits {
 }
 
 impl HoldLimits {
+    /// For a stream of which everything is let through.
+    pub(super) const NOTHING: Self = Self { size_bytes: 0, duration: Duration::ZERO };
+
     fn admit(&self, extent: Extent, until: Duration) -> bool {
         extent.size_bytes <= self.size_bytes && until.saturating_sub(extent.since) <= self.duration
     }

@@ -1,5 +1,5 @@
 //! One connection to one camera as a GStreamer pipeline:
-//! `rtspsrc ! depay ! parse ! (gate) ! decoder ! videoconvert ! appsink`.
+//! `rtspsrc ! depay ! parse ! (gate) ! decoder ! videoconvert ! appsink`, or without decoder and conversion.
 //!
 //! Everything after `rtspsrc` is built when the camera has said what it sends. The gate, a probe ahead of the decoder, drops
 //! units whose references are not whole. `videoconvert` passes I420 and NV12 through untouched and converts only what the
@@ -17,10 +17,17 @@ use gstreamer as gst;
 use gstreamer::glib;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
-use gstreamer_video::VideoInfo;
 use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How a pipeline ends.
+pub(super) enum Tail {
+    /// With a decoder: pictures, as many as the pace asks for.
+    Decoded { pace: Arc<PaceSwitch>, hold: HoldLimits },
+    /// With the access units themselves, from a key frame on, each whole and with all of its references.
+    Compressed,
+}
 
 /// What to connect to.
 pub(super) struct Target<'a> {
@@ -28,18 +35,17 @@ pub(super) struct Target<'a> {
     pub(super) transport: RtspTransport,
     pub(super) username: Option<&'a str>,
     pub(super) password: Option<SecretString>,
-    pub(super) pace: Arc<PaceSwitch>,
-    pub(super) hold: HoldLimits,
+    pub(super) tail: Tail,
     /// How long an RTSP exchange may take.
     pub(super) answer_limit: Duration,
     /// How long any state change may take.
     pub(super) state_limit: Duration,
 }
 
-/// A picture as the decoder gave it.
-pub(super) struct Decoded {
+/// A picture as it came out of the pipeline.
+pub(super) struct Picture {
     pub(super) buffer: gst::Buffer,
-    pub(super) info: VideoInfo,
+    pub(super) caps: gst::Caps,
     /// On the timeline of this connection.
     pub(super) pts: Duration,
     /// How long ago it arrived at this box.
@@ -58,31 +64,34 @@ pub(super) struct Pipeline {
     bus: gst::Bus,
     frames: AppSink,
     taps: Arc<Taps>,
-    caps: Option<(gst::Caps, VideoInfo)>,
+    is_playing: bool,
     errands: Errands,
     state_limit: Duration,
 }
 
 impl Pipeline {
     /// Builds the pipeline and sets it playing. The camera answers later: see [`pull`](Self::pull).
-    pub(super) fn start(target: &Target<'_>, errands: &Errands) -> Result<Self, Failure> {
+    pub(super) fn start(target: Target<'_>, errands: &Errands) -> Result<Self, Failure> {
         let internal = |error: glib::BoolError| Failure::Internal(detail(&error.message));
         let pipeline = gst::Pipeline::new();
         let bus = pipeline.bus().ok_or_else(|| Failure::Internal("a pipeline without a bus".to_owned()))?;
-        let frames = stream::frame_sink();
-        let taps = Arc::new(Taps::new(Arc::clone(&target.pace), target.hold));
-        let source = stream::source(target).map_err(internal)?;
+        let source = stream::source(&target).map_err(internal)?;
+        let frames = match target.tail {
+            Tail::Decoded { .. } => stream::frame_sink(),
+            Tail::Compressed => stream::unit_sink(),
+        };
+        let taps = Arc::new(Taps::new(target.tail));
         stream::limit_redirects(&source, &taps);
         stream::select_video(&source, &taps);
-        stream::decode_when_described(&source, &pipeline, &frames, &taps);
+        stream::build_when_described(&source, &pipeline, &frames, &taps);
         pipeline.add_many([&source, frames.upcast_ref()]).map_err(internal)?;
 
-        let started = Self {
+        let mut started = Self {
             elements: pipeline.clone(),
             bus,
             frames,
             taps,
-            caps: None,
+            is_playing: false,
             errands: errands.clone(),
             state_limit: target.state_limit,
         };
@@ -96,16 +105,21 @@ impl Pipeline {
     }
 
     /// The next picture, if one comes within `limit`; why there will be none, if the connection has failed.
-    pub(super) fn pull(&mut self, limit: Duration) -> Result<Option<Decoded>, Failure> {
+    pub(super) fn pull(&mut self, limit: Duration) -> Result<Option<Picture>, Failure> {
         let sample = self.frames.try_pull_sample(gst::ClockTime::try_from(limit).unwrap_or(gst::ClockTime::ZERO));
         if let Some(failure) = self.failure() {
             return Err(failure);
         }
-        sample.map(|sample| self.decoded(&sample)).transpose()
+        sample.map(|sample| self.picture(&sample)).transpose()
     }
 
-    /// The stream's codec and its decoder's name; none before the camera has described its stream.
-    pub(super) fn stream(&self) -> Option<&(Codec, String)> {
+    /// Whether the camera has answered PLAY.
+    pub(super) fn is_playing(&self) -> bool {
+        self.is_playing
+    }
+
+    /// The stream's codec and its decoder's name, if it is decoded; none before the camera has described its stream.
+    pub(super) fn stream(&self) -> Option<&(Codec, Option<String>)> {
         self.taps.stream()
     }
 
@@ -125,22 +139,27 @@ impl Pipeline {
     }
 
     /// Empties the bus and says why the connection has failed, if it has.
-    fn failure(&self) -> Option<Failure> {
+    fn failure(&mut self) -> Option<Failure> {
         let mut ended = None;
         while let Some(message) = self.bus.pop() {
             #[expect(clippy::wildcard_enum_match_arm, reason = "MessageView is not ours and not exhaustive")]
             match message.view() {
                 gst::MessageView::Error(error) => return Some(self.taps.explain(Failure::from_bus(error))),
                 gst::MessageView::Eos(_) => ended = Some(Failure::Ended),
+                gst::MessageView::Progress(progress) => {
+                    let (kind, code, _) = progress.get();
+                    // The way in which rtspsrc tells that PLAY was answered.
+                    self.is_playing |= kind == gst::ProgressType::Complete && code == "request";
+                }
                 _ => {}
             }
         }
         self.taps.failure().or(ended)
     }
 
-    fn decoded(&mut self, sample: &gst::Sample) -> Result<Decoded, Failure> {
+    fn picture(&self, sample: &gst::Sample) -> Result<Picture, Failure> {
         let buffer = sample.buffer_owned().ok_or_else(|| Failure::Stream("a picture without data".to_owned()))?;
-        let info = self.video_info(sample.caps_owned())?;
+        let caps = sample.caps_owned().ok_or_else(|| Failure::Stream("a picture without format".to_owned()))?;
         let now = self.elements.current_running_time().unwrap_or_default();
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
         let late = reference_time(&buffer, stream::LATE);
@@ -149,20 +168,7 @@ impl Pipeline {
         // The camera's time since 1900 at this picture, from its RTCP sender reports.
         let ntp = reference_time(&buffer, "timestamp/x-ntp").map(Duration::from);
         let lag = Duration::from(now.saturating_sub(pts));
-        Ok(Decoded { buffer, info, pts: pts.into(), lag, ntp, corrupt, replayed: late.is_some() })
-    }
-
-    /// The picture's format; parsed anew only when it changes.
-    fn video_info(&mut self, caps: Option<gst::Caps>) -> Result<VideoInfo, Failure> {
-        let caps = caps.ok_or_else(|| Failure::Stream("a picture without format".to_owned()))?;
-        match &self.caps {
-            Some((known, info)) if *known == caps => Ok(info.clone()),
-            Some(_) | None => {
-                let info = VideoInfo::from_caps(&caps).map_err(|error| Failure::Stream(detail(&error.message)))?;
-                self.caps = Some((caps, info.clone()));
-                Ok(info)
-            }
-        }
+        Ok(Picture { buffer, caps, pts: pts.into(), lag, ntp, corrupt, replayed: late.is_some() })
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a camera has delivered and lost, as counters and rates.
 
+use super::clock_watch::ClockAlarm;
 use super::stream::UnitCounts;
 use crate::clock::Mono;
 use crate::frame::FrameStamp;
@@ -50,6 +51,8 @@ pub struct IngestStats {
     pub fps_in: f64,
     /// Pictures per second that are passed on.
     pub fps_delivered: f64,
+    /// What is wrong with the camera's clock.
+    pub clock_alarm: Option<ClockAlarm>,
     /// The picture passed on last.
     pub last_frame: Option<FrameStamp>,
 }

@@ -4,7 +4,7 @@
 use super::failure::{Failure, detail};
 use super::gate::{Decoding, HoldLimits, Unit, UnitFlags, UnitGate, Verdict};
 use super::pace::PaceSwitch;
-use super::pipeline::Target;
+use super::pipeline::{Tail, Target};
 use super::stats::DecodingInUse;
 use super::{Codec, decoder};
 use crate::config::RtspTransport;
@@ -47,14 +47,15 @@ pub(super) struct UnitCounts {
 
 /// What GStreamer's threads write and the camera's thread reads.
 pub(super) struct Taps {
-    pace: Arc<PaceSwitch>,
+    /// None if nothing is decoded.
+    pace: Option<Arc<PaceSwitch>>,
     state: Mutex<GateState>,
     /// The video that was asked for.
     selected: OnceLock<Codec>,
     /// Encoding of a video that cannot be read.
     unreadable: OnceLock<String>,
-    /// The video that is decoded, and the decoder's name.
-    stream: OnceLock<(Codec, String)>,
+    /// The video, and the name of its decoder if it has one.
+    stream: OnceLock<(Codec, Option<String>)>,
     failure: OnceLock<Failure>,
 }
 
@@ -65,7 +66,11 @@ struct GateState {
 }
 
 impl Taps {
-    pub(super) fn new(pace: Arc<PaceSwitch>, limits: HoldLimits) -> Self {
+    pub(super) fn new(tail: Tail) -> Self {
+        let (pace, limits) = match tail {
+            Tail::Decoded { pace, hold } => (Some(pace), hold),
+            Tail::Compressed => (None, HoldLimits::NOTHING),
+        };
         let state = GateState { gate: UnitGate::new(limits), counts: UnitCounts::default() };
         Self {
             pace,
@@ -82,15 +87,20 @@ impl Taps {
     }
 
     pub(super) fn decoding_in_use(&self) -> DecodingInUse {
-        match self.pace.decoding() {
+        match self.decoding() {
             Decoding::All => DecodingInUse::All,
             Decoding::KeyFrames if self.state().gate.lacks_key_frames() => DecodingInUse::AllForLackOfKeyFrames,
             Decoding::KeyFrames => DecodingInUse::KeyFrames,
         }
     }
 
-    pub(super) fn stream(&self) -> Option<&(Codec, String)> {
+    pub(super) fn stream(&self) -> Option<&(Codec, Option<String>)> {
         self.stream.get()
+    }
+
+    /// What of the units is let through to whatever follows the gate.
+    fn decoding(&self) -> Decoding {
+        self.pace.as_ref().map_or(Decoding::All, |pace| pace.decoding())
     }
 
     pub(super) fn failure(&self) -> Option<Failure> {
@@ -113,7 +123,7 @@ impl Taps {
     /// Decides over a unit, and counts it.
     fn admit(&self, unit: &Unit<gst::Buffer>) -> Verdict<gst::Buffer> {
         let mut state = self.state();
-        let verdict = state.gate.admit(unit, self.pace.decoding());
+        let verdict = state.gate.admit(unit, self.decoding());
         state.counts.received += 1;
         match verdict {
             Verdict::Decode | Verdict::DecodeAlone => {}
@@ -186,8 +196,8 @@ pub(super) fn select_video(source: &gst::Element, taps: &Arc<Taps>) {
     });
 }
 
-/// Builds depayloader, parser, gate and decoder when the camera has described its video.
-pub(super) fn decode_when_described(
+/// Builds depayloader, parser, gate and, if pictures are wanted, the decoder when the camera has described its video.
+pub(super) fn build_when_described(
     source: &gst::Element,
     pipeline: &gst::Pipeline,
     frames: &AppSink,
@@ -198,7 +208,7 @@ pub(super) fn decode_when_described(
         let (Some(pipeline), Some(frames)) = (pipeline.upgrade(), frames.upgrade()) else { return };
         let described = pad.current_caps().as_ref().and_then(video_encoding);
         let Some(codec) = described.as_deref().and_then(codec_of) else { return };
-        let built = append_decoder(&pipeline, pad, codec, &frames, &taps);
+        let built = append_chain(&pipeline, pad, codec, &frames, &taps);
         let outcome = match built {
             Ok(decoder) => taps.stream.set((codec, decoder)).map_err(|_| Failure::Stream("a second video".to_owned())),
             Err(failure) => Err(failure),
@@ -209,27 +219,34 @@ pub(super) fn decode_when_described(
     });
 }
 
-/// Links `pad` to `frames` through a new depayloader, parser and decoder; returns the decoder's name.
-fn append_decoder(
+/// Links `pad` to `frames` through a new depayloader, parser and, if pictures are wanted, decoder; returns the decoder's name.
+fn append_chain(
     pipeline: &gst::Pipeline,
     pad: &gst::Pad,
     codec: Codec,
     frames: &AppSink,
     taps: &Arc<Taps>,
-) -> Result<String, Failure> {
+) -> Result<Option<String>, Failure> {
     let internal = |error: glib::BoolError| Failure::Internal(detail(&error.message));
-    let (depay, parse, media_type) = match codec {
-        Codec::H264 => ("rtph264depay", "h264parse", "video/x-h264"),
-        Codec::H265 => ("rtph265depay", "h265parse", "video/x-h265"),
+    let (depay, parse) = match codec {
+        Codec::H264 => ("rtph264depay", "h264parse"),
+        Codec::H265 => ("rtph265depay", "h265parse"),
     };
     let make = |name: &str| gst::ElementFactory::make(name).build().map_err(internal);
-    let (depay, parse, units, convert) = (make(depay)?, make(parse)?, make("capsfilter")?, make("videoconvert")?);
-    let unit_caps = gst::Caps::builder(media_type).field("stream-format", "byte-stream").field("alignment", "au");
-    units.set_property("caps", unit_caps.build());
-    let decoder = decoder::build(codec).map_err(Failure::NoDecoder)?;
-    let chain = [&depay, &parse, &units, decoder.bin.upcast_ref(), &convert];
-    pipeline.add_many(chain).map_err(internal)?;
-    gst::Element::link_many(chain.into_iter().chain([frames.upcast_ref()])).map_err(internal)?;
+    let (depay, parse, units) = (make(depay)?, make(parse)?, make("capsfilter")?);
+    units.set_property("caps", unit_caps(codec));
+    let mut chain = vec![depay.clone(), parse.clone(), units.clone()];
+    let mut platform = None;
+    if taps.pace.is_some() {
+        let decoder = decoder::build(codec).map_err(Failure::NoDecoder)?;
+        platform = Some(decoder.name);
+        chain.extend([decoder.bin.upcast(), make("videoconvert")?]);
+    } else {
+        // A key frame that is decoded alone needs the parameter sets with it (ISO/IEC 14496-10, 7.4.1.2.1).
+        parse.set_property("config-interval", -1);
+    }
+    pipeline.add_many(&chain).map_err(internal)?;
+    gst::Element::link_many(chain.iter().chain([frames.upcast_ref()])).map_err(internal)?;
     if let Some(gated) = units.static_pad("src") {
         gate_units(&gated, taps);
     }
@@ -238,10 +255,16 @@ fn append_decoder(
     }
     let entry = depay.static_pad("sink").ok_or_else(|| Failure::Internal("a depayloader without input".to_owned()))?;
     pad.link(&entry).map_err(|error| Failure::Internal(error.to_string()))?;
-    Ok(decoder.name)
+    Ok(platform)
 }
 
-/// Lets the units at `pad` through to the decoder as the gate decides.
+/// Access units as decoders take them and as they are kept.
+pub(super) fn unit_caps(codec: Codec) -> gst::Caps {
+    let caps = gst::Caps::builder(codec.media_type()).field("stream-format", "byte-stream");
+    caps.field("alignment", "au").build()
+}
+
+/// Lets the units at `pad` through to what follows as the gate decides.
 fn gate_units(pad: &gst::Pad, taps: &Arc<Taps>) {
     let taps = Arc::clone(taps);
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
@@ -305,16 +328,15 @@ fn late(mut held: gst::Buffer, pad: &gst::Pad) -> gst::Buffer {
     held
 }
 
+/// Where units wait for the camera's thread.
+pub(super) fn unit_sink() -> AppSink {
+    AppSink::builder().max_buffers(MAX_FRAMES).sync(false).async_(false).enable_last_sample(false).build()
+}
+
 /// Where decoded pictures wait for the camera's thread.
 pub(super) fn frame_sink() -> AppSink {
-    let caps = gst::Caps::builder("video/x-raw").field("format", gst::List::new(["I420", "NV12"])).build();
-    let sink = AppSink::builder()
-        .caps(&caps)
-        .max_buffers(MAX_FRAMES)
-        .sync(false)
-        .async_(false)
-        .enable_last_sample(false)
-        .build();
+    let sink = unit_sink();
+    sink.set_caps(Some(&gst::Caps::builder("video/x-raw").field("format", gst::List::new(["I420", "NV12"])).build()));
     // Frames are read by their strides and offsets: said so, the decoder need not copy each picture out of its padded planes.
     if let Some(pad) = sink.static_pad("sink") {
         pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {

@@ -70,7 +70,7 @@ impl Agent {
         let store = SharedStore::new(Store::open(&folder.path().join("agent.db"), clocks.wall()).unwrap());
         let link = Link::start(settings, store.clone(), Arc::clone(&clocks) as Arc<dyn Clocks>).unwrap();
         let camera = serde_json::from_value(serde_json::json!({
-            "id": "east", "rtsp": {"url": "rtsp://192.0.2.1/"},
+            "id": "east", "streams": {"detect": {"url": "rtsp://192.0.2.1/"}},
             "zones": [{"id": "lane", "polygon": [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]}],
             "rules": [{"id": "fire", "kind": "fire_lane_blocked", "zones": ["lane"]}]
         }))
@@ -169,6 +169,7 @@ impl Agent {
             reason: Some("refused".into()),
             stream: None,
             last_frame: None,
+            evidence: None,
             reconnects: 3,
         })
     }

@@ -2,6 +2,7 @@
 #![cfg(feature = "staging")]
 
 mod adaptive;
+mod evidence;
 mod raw_peer;
 mod rtsp_server;
 mod stream;

@@ -1,23 +1,20 @@
-//! One camera's thread: connect, supervise, tear down, wait, again, until told to stop.
+//! One stream's thread: connect, supervise, tear down, wait, again, until told to stop.
 //!
-//! A connection is judged by the age of the last decoded picture, whatever the network says. It is never patched: what has failed is
+//! A connection is judged by the age of the last picture, whatever the network says. It is never patched: what has failed is
 //! destroyed and built anew.
 
 use super::address::Address;
 use super::backoff::Backoff;
 use super::errand::{Errands, Late};
-use super::failure::{Failure, detail};
-use super::fps_cap::FpsCap;
+use super::failure::Failure;
 use super::limiter::{ConnectLimiter, Permit};
-use super::pace::PaceSwitch;
-use super::pipeline::{Decoded, Pipeline, Target};
+use super::pipeline::{Picture, Pipeline, Tail, Target};
 use super::stats::{Counters, DecodingInUse};
 use super::stop::StopFlag;
-use super::timeline::Timeline;
-use super::wall::wall_time;
-use super::{CameraSource, CameraState, IngestSettings, Sink, StreamInfo};
+use super::{CameraState, IngestSettings, StreamInfo};
 use crate::clock::{Clocks, Mono};
-use crate::frame::{Frame, FrameStamp};
+use crate::config::RtspConfig;
+use crate::ids::Name;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,51 +22,63 @@ use std::time::Duration;
 /// How long one look for a picture takes at most; also how late a stall or a request to stop is noticed.
 const PULL_LIMIT: Duration = Duration::from_millis(100);
 
-/// A picture older than this when it is decoded has an unbelievable arrival time. Units that were held are decoded late.
-const MAX_LAG: Duration = Duration::from_secs(30);
+/// What is done with the pictures of a stream. Called from the stream's own thread.
+pub(super) trait Consumer: Send + 'static {
+    /// How the stream's pipeline ends.
+    fn tail(&self) -> Tail;
+    /// Width and height of a picture.
+    fn size_px(&mut self, picture: &Picture) -> Result<(u32, u32), Failure>;
+    /// Takes a whole picture, which came at `now`.
+    fn take(&mut self, picture: Picture, now: Mono) -> Result<(), Failure>;
+    /// What is decoded of the stream at present; several times a second.
+    fn decoding(&mut self, in_use: DecodingInUse);
+    /// The connection is over.
+    fn interrupt(&mut self);
+}
 
-/// Pictures passed on per second of those that are decoded late, at most: they come in a burst, and to see what came and where it
-/// stopped takes no more.
-const REPLAY_FPS: f64 = 2.0;
+/// The stream that is watched.
+pub(super) struct Subject {
+    /// The camera.
+    pub(super) camera: Name,
+    /// Which of its streams, as in the configuration.
+    pub(super) stream: &'static str,
+    pub(super) rtsp: RtspConfig,
+}
 
-/// What one camera needs from the rest of the agent.
+/// What a stream needs from the rest of the agent.
 pub(super) struct Surroundings {
-    pub(super) sink: Arc<dyn Sink>,
+    /// Takes each change of state, and each failed attempt.
+    pub(super) report: Box<dyn Fn(CameraState) + Send>,
     pub(super) clocks: Arc<dyn Clocks>,
     pub(super) limiter: Arc<ConnectLimiter>,
     pub(super) stop: Arc<StopFlag>,
-    pub(super) pace: Arc<PaceSwitch>,
     pub(super) counters: Arc<Mutex<Counters>>,
 }
 
-/// The state of one camera's thread.
-pub(super) struct Camera {
-    source: CameraSource,
+/// The state of one stream's thread.
+pub(super) struct Supervisor<C> {
+    subject: Subject,
     settings: IngestSettings,
     around: Surroundings,
-    timeline: Timeline,
-    cap: FpsCap,
+    consumer: C,
     backoff: Backoff,
     errands: Errands,
     reported: Option<CameraState>,
-    lacks_key_frames: bool,
 }
 
-impl Camera {
-    pub(super) fn new(source: CameraSource, settings: IngestSettings, around: Surroundings) -> Self {
-        let seed = source.id.as_str().bytes().fold(settings.seed, |seed, byte| {
-            (seed ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3) // FNV-1a: each camera its own waits.
+impl<C: Consumer> Supervisor<C> {
+    pub(super) fn new(subject: Subject, settings: IngestSettings, around: Surroundings, consumer: C) -> Self {
+        let seed = subject.camera.as_str().bytes().chain(subject.stream.bytes()).fold(settings.seed, |seed, byte| {
+            (seed ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3) // FNV-1a: each stream its own waits.
         });
         Self {
-            timeline: Timeline::new(settings.max_gap),
-            cap: FpsCap::new(source.fps),
             backoff: Backoff::new(settings.backoff, seed),
             errands: Errands::default(),
             reported: None,
-            lacks_key_frames: false,
-            source,
+            subject,
             settings,
             around,
+            consumer,
         }
     }
 
@@ -80,11 +89,11 @@ impl Camera {
                 self.report(CameraState::Connecting);
             }
             let session = catch_unwind(AssertUnwindSafe(|| self.session()));
-            self.timeline.interrupt();
+            self.consumer.interrupt();
             let failure = match session {
                 Ok(Ok(())) => return,
                 Ok(Err(failure)) => failure,
-                Err(_) => Failure::Internal("the camera's thread panicked".to_owned()),
+                Err(_) => Failure::Internal("the stream's thread panicked".to_owned()),
             };
             let retry_in = self.backoff.next(failure == Failure::Unauthorised);
             let late = self.errands.late();
@@ -101,8 +110,8 @@ impl Camera {
     /// One connection from its beginning to its end. Returns without failure only if told to stop.
     fn session(&mut self) -> Result<(), Failure> {
         self.errands.check()?;
-        let address = Address::try_from_url(&self.source.rtsp.url)?;
-        let password = match &self.source.rtsp.password {
+        let address = Address::try_from_url(&self.subject.rtsp.url)?;
+        let password = match &self.subject.rtsp.password {
             Some(secret) => Some(secret.read().map_err(|error| Failure::Secret(error.to_string()))?),
             None => None,
         };
@@ -114,11 +123,11 @@ impl Camera {
             Ok(reached) => reached?,
             Err(Late) => return Err(Failure::Timeout),
         }
-        let rtsp = &self.source.rtsp;
+        let rtsp = &self.subject.rtsp;
         let (url, transport, username) = (rtsp.url.as_str(), rtsp.transport, rtsp.username.as_deref());
-        let (pace, hold) = (Arc::clone(&self.around.pace), self.settings.hold_limits());
-        let target = Target { url, transport, username, password, pace, hold, answer_limit, state_limit };
-        let mut pipeline = Pipeline::start(&target, &self.errands)?;
+        let tail = self.consumer.tail();
+        let target = Target { url, transport, username, password, tail, answer_limit, state_limit };
+        let mut pipeline = Pipeline::start(target, &self.errands)?;
         self.watch(&mut pipeline, permit)
     }
 
@@ -129,7 +138,7 @@ impl Camera {
         let mut first_picture = None;
         let mut last_picture = None;
         while !self.around.stop.is_set() {
-            let decoded = pipeline.pull(PULL_LIMIT)?;
+            let picture = pipeline.pull(PULL_LIMIT)?;
             let now = self.around.clocks.mono();
             let units = pipeline.units();
             let in_use = pipeline.decoding_in_use();
@@ -138,20 +147,24 @@ impl Camera {
                 counters.totals.decoding = in_use;
                 counters.tick(now);
             });
-            self.say_lack_of_key_frames(in_use);
-            if let Some(decoded) = decoded {
-                if connecting.take().is_some() {
+            self.consumer.decoding(in_use);
+            if let Some(picture) = picture {
+                if first_picture.is_none() {
                     first_picture = Some(now);
                     self.count(|counters| counters.totals.connections += 1);
                 }
                 last_picture = Some(now);
-                self.take(decoded, pipeline, now)?;
+                self.take(picture, pipeline, now)?;
+            }
+            if pipeline.is_playing() || last_picture.is_some() || now.since(started) > self.settings.answer_limit * 2 {
+                connecting = None;
             }
             self.check_age(started, last_picture, now)?;
             if first_picture.is_some_and(|first| now.since(first) >= self.settings.stable_after) {
                 self.backoff.reset();
             }
         }
+        drop(connecting);
         Ok(())
     }
 
@@ -166,93 +179,46 @@ impl Camera {
         }
     }
 
-    /// Stamps a picture and passes it on, unless it is damaged or beyond the analysed rate.
-    fn take(&mut self, decoded: Decoded, pipeline: &Pipeline, now: Mono) -> Result<(), Failure> {
+    /// Hands a picture to the consumer, unless it is damaged.
+    fn take(&mut self, picture: Picture, pipeline: &Pipeline, now: Mono) -> Result<(), Failure> {
         self.count(|counters| counters.totals.frames_decoded += 1);
-        if decoded.corrupt {
+        if picture.corrupt {
             pipeline.wait_for_key();
             self.count(|counters| counters.totals.frames_corrupt += 1);
             return Ok(());
         }
-        self.report_online(&decoded, pipeline);
-        if decoded.replayed {
-            self.timeline.go_back(decoded.pts);
-        }
-        let Some(placed) = self.timeline.place(decoded.pts, now) else { return Ok(()) };
-        let jumps = self.timeline.jumps();
-        let fps = self.around.pace.fps();
-        self.cap.set_fps(if decoded.replayed { fps.min(REPLAY_FPS) } else { fps });
-        let admitted = self.cap.admit(placed);
-        let arrival = self.around.clocks.wall() - decoded.lag.min(MAX_LAG);
-        let time = wall_time(arrival, decoded.ntp);
-        let stamp = FrameStamp {
-            media: placed.media,
-            mono: now,
-            wall: time.wall,
-            clock_quality: time.quality,
-            clock_offset: time.offset,
-            segment: placed.segment,
-        };
-        self.count(|counters| {
-            let totals = &mut counters.totals;
-            totals.timeline_jumps = jumps;
-            if admitted {
-                totals.frames_delivered += 1;
-                totals.last_frame = Some(stamp);
-            } else {
-                totals.frames_over_cap += 1;
-            }
-        });
-        if admitted {
-            let frame = Frame::try_from_gst(decoded.buffer, &decoded.info, stamp)
-                .map_err(|error| Failure::Stream(detail(&error.to_string())))?;
-            if decoded.replayed {
-                self.around.sink.replayed_frame(frame);
-            } else {
-                self.around.sink.frame(frame);
-            }
-        }
-        Ok(())
+        let size_px = self.consumer.size_px(&picture)?;
+        self.report_online(size_px, pipeline);
+        self.consumer.take(picture, now)
     }
 
-    /// Logs once that everything is decoded though key frames would do.
-    fn say_lack_of_key_frames(&mut self, in_use: DecodingInUse) {
-        let lacks = in_use == DecodingInUse::AllForLackOfKeyFrames;
-        if lacks && !self.lacks_key_frames {
-            let limit = self.settings.hold_limit;
-            tracing::warn!(camera = %self.source.id, ?limit, "key frames come too rarely: everything is decoded, at full cost");
-        }
-        self.lacks_key_frames = lacks;
-    }
-
-    fn report_online(&mut self, decoded: &Decoded, pipeline: &Pipeline) {
-        let Some((codec, platform)) = pipeline.stream() else { return };
-        let (width, height) = (decoded.info.width(), decoded.info.height());
+    fn report_online(&mut self, (width, height): (u32, u32), pipeline: &Pipeline) {
+        let Some((codec, decoder)) = pipeline.stream() else { return };
         if let Some(CameraState::Online(known)) = &self.reported
             && (known.codec, known.width, known.height) == (*codec, width, height)
-            && known.decoder == *platform
+            && known.decoder == *decoder
         {
             return;
         }
-        let stream = StreamInfo { codec: *codec, width, height, decoder: platform.clone() };
+        let stream = StreamInfo { codec: *codec, width, height, decoder: decoder.clone() };
         self.report(CameraState::Online(stream));
     }
 
     /// Logs a change of state once, and passes every report on.
     fn report(&mut self, state: CameraState) {
-        let camera = self.source.id.as_str();
+        let (camera, stream) = (self.subject.camera.as_str(), self.subject.stream);
         let repeated = self.reported.as_ref().is_some_and(|before| before.same_kind(&state));
         match &state {
-            _ if repeated => tracing::debug!(camera, state = state.as_str(), "{state}"),
+            _ if repeated => tracing::debug!(camera, stream, state = state.as_str(), "{state}"),
             CameraState::Connecting | CameraState::Online(_) | CameraState::Disabled => {
-                tracing::info!(camera, state = state.as_str(), "{state}");
+                tracing::info!(camera, stream, state = state.as_str(), "{state}");
             }
             CameraState::Stalled { .. } | CameraState::Offline { .. } | CameraState::Unauthorised { .. } => {
-                tracing::error!(camera, state = state.as_str(), "{state}");
+                tracing::error!(camera, stream, state = state.as_str(), "{state}");
             }
         }
         self.reported = Some(state.clone());
-        self.around.sink.state(state);
+        (self.around.report)(state);
     }
 
     fn count(&self, change: impl FnOnce(&mut Counters)) {
