@@ -31,7 +31,7 @@ impl Street {
             "agent": {"site": "suite", "id": "box"},
             "hub": {"host": "127.0.0.1"},
             "cameras": [{
-                "id": "cam", "rtsp": {"url": "rtsp://127.0.0.1/street"}, "analysis": {"active": 1},
+                "id": "cam", "streams": {"detect": {"url": "rtsp://127.0.0.1/street"}}, "analysis": {"active": 1},
                 "zones": truth.zones.iter().filter(|zone| zone.id == "carriageway").collect::<Vec<_>>(),
                 "rules": [rule]
             }]
@@ -90,7 +90,7 @@ fn a_recording_gives_its_events_the_same_ones_each_time() {
 fn what_cannot_be_replayed_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
-    let camera = |id: &str| json!({"id": id, "rtsp": {"url": "rtsp://127.0.0.1/street"}});
+    let camera = |id: &str| json!({"id": id, "streams": {"detect": {"url": "rtsp://127.0.0.1/street"}}});
     let site = json!({
         "agent": {"site": "suite", "id": "box"}, "hub": {"host": "127.0.0.1"}, "cameras": [camera("east"), camera("west")]
     });

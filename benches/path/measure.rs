@@ -33,6 +33,29 @@ pub fn cpu_ms_of(process: &Child) -> f64 {
     tasks.filter_map(nanoseconds).sum::<f64>() / 1e6
 }
 
+/// Resident memory of another process in MiB.
+pub fn resident_mib_of(process: &Child) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).expect("the process runs");
+    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB"));
+    kib.and_then(|kib| kib.parse::<f64>().ok()).expect("Linux says so") / 1024.0
+}
+
+/// What a ratio should be.
+#[derive(Clone, Copy)]
+pub enum Bar {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl std::fmt::Display for Bar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::AtMost(ratio) => write!(f, "<= {ratio}"),
+            Self::AtLeast(ratio) => write!(f, ">= {ratio}"),
+        }
+    }
+}
+
 /// A figure beside its floor.
 pub struct Figure {
     pub name: &'static str,
@@ -40,8 +63,7 @@ pub struct Figure {
     pub value: f64,
     pub floor: f64,
     pub ratio: f64,
-    /// The ratio is at most this.
-    pub bar: f64,
+    pub bar: Bar,
 }
 
 impl Figure {

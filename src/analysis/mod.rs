@@ -6,10 +6,10 @@
 //! what is open.
 //!
 //! Every frame is sampled first. The sample says how the picture is (while nothing can be seen in it, the rules rest) and whether
-//! anything changed: what did not is not inferred, and the engine takes what it saw last for what is there. A camera is *active*
-//! while something changes, an incident is about to open or close, or something that a rule is about has come into a zone, and
-//! [a little longer](crate::picture::LINGER); else it is *idle*. The first key frame that shows a change is not judged: it asks for the
-//! held frames, which begin before it and come to it again.
+//! anything changed: what did not is not inferred, and the engine takes what it saw last for what is there. A camera is *idle* until
+//! something that a rule is about comes into a zone or goes from it; then it is *active* until the incident stands or is over, and a
+//! little longer. Passers-by do not wake it: the key frame that shows them is inferred, and judged as it is. A key frame that wakes the
+//! camera is not judged: it asks for the held frames, which begin before it and come to it again.
 
 mod prepare;
 mod station;
@@ -56,7 +56,7 @@ pub struct Finding {
 /// How closely a camera is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attention {
-    /// Nothing goes on.
+    /// Nothing goes on that a rule is about.
     Idle,
     /// Something does, or did a moment ago.
     Active,
@@ -200,11 +200,13 @@ impl Analysis {
         if let Some(news) = news {
             self.around.picture(camera, news);
         }
-        let findings = match look {
-            Look::Infer if !self.infer(camera, frame, detector, &mut station) => Vec::new(),
-            Look::Infer | Look::Unchanged => self.judge(camera, frame, detector, &mut station),
-            Look::Before | Look::Known | Look::Nothing => Vec::new(),
+        let is_to_judge = match look {
+            Look::Infer => self.infer(camera, frame, detector, &mut station),
+            Look::Glance => self.infer(camera, frame, detector, &mut station) && !station.wakes(frame.stamp()),
+            Look::Unchanged => true,
+            Look::Known | Look::Nothing => false,
         };
+        let findings = if is_to_judge { self.judge(camera, frame, detector, &mut station) } else { Vec::new() };
         if station.attention() != before {
             self.around.attention(camera, station.attention());
         }

@@ -305,8 +305,8 @@ pub struct AnalysisConfig {
     /// What is decoded while nothing goes on: `keyframes`, those pictures that need no other, which come every few seconds and
     /// cost a tenth; or so many frames per second, for which the whole stream is decoded.
     pub idle: IdlePace,
-    /// Frames analysed per second at most while something moves in a zone or an incident is about to open or close; frames are
-    /// dropped evenly when the box cannot keep up.
+    /// Frames analysed per second at most while something that a rule is about moves in a zone, or an incident is about to open or
+    /// close; frames are dropped evenly when the box cannot keep up.
     #[schemars(range(min = 0.1, max = 30))]
     pub active: f64,
     /// A scene that does not change is inferred at least once in so many seconds; at 0 every frame is, changed or not. While something
