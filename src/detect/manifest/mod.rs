@@ -4,13 +4,15 @@
 //! file with it; the session's inputs and outputs are compared where the session is made. A model that differs from its
 //! manifest is refused, never adapted to.
 
+mod input;
+
+pub use input::{Color, ElementType, Input, Layout, Resize};
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Longest side of a model's input in pixels; larger ones are a mistake in the manifest.
-const MAX_INPUT_SIDE: u32 = 4096;
 /// Most classes of a model: the index is a `u16` and no detector comes near it.
 const MAX_CLASSES: usize = 10_000;
 /// Bytes hashed at a time.
@@ -45,65 +47,6 @@ pub struct Manifest {
     /// Folder from which it was loaded; none for a built-in manifest.
     #[serde(skip)]
     pub folder: Option<PathBuf>,
-}
-
-/// The input tensor and how a picture becomes one.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Input {
-    /// Name of the tensor.
-    pub name: String,
-    /// Width in pixels.
-    pub width: u32,
-    /// Height in pixels.
-    pub height: u32,
-    /// Order of the dimensions.
-    pub layout: Layout,
-    /// Order of the colours.
-    pub color: Color,
-    /// Factor from a byte (0..=255) to the tensor's value.
-    pub scale: f32,
-    /// How a picture of another shape is fitted.
-    pub resize: Resize,
-    /// Byte (0..=255, before `scale`) of the borders that the fitting leaves.
-    pub pad: u8,
-}
-
-impl Input {
-    /// Dimensions of the tensor for a batch of one.
-    #[must_use]
-    pub fn shape(&self) -> [i64; 4] {
-        let (width, height) = (i64::from(self.width), i64::from(self.height));
-        match self.layout {
-            Layout::Nchw => [1, 3, height, width],
-        }
-    }
-}
-
-/// Order of the input's dimensions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Layout {
-    /// Batch, channel, row, column.
-    Nchw,
-}
-
-/// Order of the input's colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Color {
-    /// Red first.
-    Rgb,
-    /// Blue first.
-    Bgr,
-}
-
-/// How a picture is fitted into the input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Resize {
-    /// Scaled evenly, centred, the rest padded.
-    Letterbox,
 }
 
 /// How the outputs are read.
@@ -260,17 +203,11 @@ impl Manifest {
 
     /// The first value that cannot be right.
     fn mistake(&self) -> Option<String> {
-        let Input { width, height, scale, .. } = self.input;
         if self.name.is_empty() || self.name.contains(['/', '\\']) {
             return Some(format!("name \"{}\" must not be empty nor contain a slash", self.name));
         }
-        for (side, pixels) in [("width", width), ("height", height)] {
-            if !(1..=MAX_INPUT_SIDE).contains(&pixels) {
-                return Some(format!("input.{side} is {pixels}, allowed are 1 to {MAX_INPUT_SIDE}"));
-            }
-        }
-        if !(scale.is_finite() && scale > 0.0) {
-            return Some(format!("input.scale is {scale}, it must be greater than 0"));
+        if let Some(mistake) = self.input.mistake() {
+            return Some(mistake);
         }
         for (limit, value) in [("confidence", self.thresholds.confidence), ("nms_iou", self.thresholds.nms_iou)] {
             if !(0.0..=1.0).contains(&value) {
@@ -353,6 +290,7 @@ classes: [person, umbrella]
     fn a_manifest_says_how_the_input_lies_in_memory() {
         let manifest = Manifest::parse(SMALL, "small.yaml").unwrap();
         assert_eq!(manifest.input.shape(), [1, 3, 32, 64]);
+        assert_eq!(Input { layout: Layout::Nhwc, ..manifest.input }.shape(), [1, 32, 64, 3]);
         assert_eq!(manifest.classes, ["person", "umbrella"]);
     }
 
@@ -370,6 +308,8 @@ classes: [person, umbrella]
         for (from, to, expected) in [
             ("width: 64", "width: 0", "input.width is 0"),
             ("scale: 0.5", "scale: 0", "input.scale is 0"),
+            ("scale: 0.5", "scale: 0.5, std: [1, 0, 1]", "input.std is"),
+            ("scale: 0.5", "scale: 0.5, dtype: u8", "scale must be 1"),
             ("confidence: 0.25", "confidence: 25", "thresholds.confidence is 25"),
             ("[person, umbrella]", "[person, person]", "\"person\" twice"),
             ("[person, umbrella]", "[person]", "reads [1, N, 4] and [1, N, 1]"),
