@@ -81,6 +81,8 @@ impl Prepared {
         let path = install::model_file(&manifest)?;
         let open = |_| Detector::open(&runtime, &manifest, &path);
         let detectors = (0..runners).map(open).collect::<Result<Vec<_>, _>>()?;
+        // Loading fills in what the manifest leaves to the model.
+        let manifest = detectors.first().map_or(manifest, |detector| detector.manifest().clone());
         let groups = ClassGroups::new(&config.classes);
         let sensitive = sensitive_classes(&manifest.classes);
         let of_kind = |kind| sensitive.iter().filter(move |(_, of)| **of == kind).map(|(class, _)| *class);

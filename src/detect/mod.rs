@@ -3,19 +3,24 @@
 //! In: [`Frame`]. Out: [`Detections`]. Must not know a rule.
 
 pub mod decode;
+pub mod layout;
 pub mod letterbox;
 pub mod manifest;
 pub mod nms;
+mod outputs;
 mod runtime;
+mod signature;
 
 pub use runtime::{Runtime, RuntimeError};
 
 use crate::frame::Frame;
 use crate::geometry::BBox;
+use decode::OutputDecoder;
 use letterbox::InputWriter;
-use manifest::{Decoder, Manifest};
+use manifest::Manifest;
 use ort::session::Session;
 use ort::value::Tensor;
+use outputs::OutputReader;
 use std::path::{Path, PathBuf};
 
 /// Confidence below which nothing is decoded. Below the manifest's threshold a detection only continues a track or has an
@@ -62,6 +67,14 @@ pub enum DetectError {
         /// By the file.
         found: String,
     },
+    /// How its outputs are to be read cannot be told.
+    #[error("failed to understand the model {path}")]
+    Layout {
+        /// The model file.
+        path: PathBuf,
+        /// What is missing, and what to write.
+        source: layout::LayoutError,
+    },
     /// The inference failed.
     #[error("failed to run the model {model}")]
     Run {
@@ -86,7 +99,7 @@ pub struct Detector {
     session: Session,
     input: Tensor<f32>,
     writer: InputWriter,
-    floor: f32,
+    outputs: OutputReader,
 }
 
 impl Detector {
@@ -95,18 +108,26 @@ impl Detector {
     pub fn open(runtime: &Runtime, manifest: &Manifest, path: &Path) -> Result<Self, DetectError> {
         manifest.verify_file(path)?;
         let load = |source| DetectError::Load { path: path.to_path_buf(), source };
-        let session = runtime.session(path).map_err(load)?;
-        check_signature(&session, manifest, path)?;
+        let mut session = runtime.session(path).map_err(load)?;
+        signature::check_inputs(&session, &manifest.input, path)?;
+        let (manifest, reasons) = layout::complete(manifest, &mut session)
+            .map_err(|source| DetectError::Layout { path: path.to_path_buf(), source })?;
+        for reason in reasons {
+            tracing::info!(model = manifest.name, "recognised: {reason}");
+        }
+        let reading = manifest.reading().expect("a complete manifest names its decoder");
+        signature::check_outputs(&session, &reading, path)?;
         let shape = manifest.input.shape();
         let input = Tensor::<f32>::new(session.allocator(), shape).map_err(load)?;
         let scale = manifest.input.scale;
         let pad = f32::from(manifest.input.pad) * scale;
         let writer = InputWriter::new(manifest.input.width, manifest.input.height, manifest.input.color, scale, pad);
         let floor = FAINT_CONFIDENCE.min(manifest.thresholds.confidence);
-        Ok(Self { manifest: manifest.clone(), session, input, writer, floor })
+        let decoder = OutputDecoder::new(reading, &manifest.input, &manifest.classes, floor);
+        Ok(Self { manifest, session, input, writer, outputs: OutputReader::new(decoder) })
     }
 
-    /// The manifest.
+    /// The manifest, with what it leaves to the model filled in.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -120,15 +141,9 @@ impl Detector {
         let letterbox = self.writer.write(frame, tensor);
         let run = |source| DetectError::Run { model: model(), source };
         let outputs = self.session.run(ort::inputs![&self.input]).map_err(run)?;
-        match self.manifest.decoder {
-            Decoder::YoloBoxesScores => {
-                let output =
-                    |index: usize| outputs[self.manifest.outputs[index].name.as_str()].try_extract_tensor::<f32>();
-                let (boxes, scores) = (output(0).map_err(run)?.1, output(1).map_err(run)?.1);
-                decode::boxes_and_scores(boxes, scores, self.manifest.classes.len(), self.floor, &letterbox, out)
-                    .map_err(|source| DetectError::Decode { model: model(), source })?;
-            }
-        }
+        self.outputs
+            .read(&outputs, &letterbox, out)
+            .map_err(|source| DetectError::Decode { model: model(), source })?;
         nms::suppress(out, self.manifest.thresholds.nms_iou);
         Ok(())
     }
@@ -138,38 +153,4 @@ impl Detector {
         let run = |source| DetectError::Run { model: self.manifest.name.clone(), source };
         self.session.run(ort::inputs![&self.input]).map(|_| ()).map_err(run)
     }
-}
-
-/// Compares the session's input and outputs with the manifest's.
-fn check_signature(session: &Session, manifest: &Manifest, path: &Path) -> Result<(), DetectError> {
-    use ort::value::Outlet;
-    let describe = |outlets: &[Outlet]| {
-        let one = |outlet: &Outlet| format!("\"{}\" {}", outlet.name(), outlet.dtype());
-        outlets.iter().map(one).collect::<Vec<_>>().join(", ")
-    };
-    let is = |outlet: &Outlet, name: &str, shape: &[i64]| {
-        let tensor = outlet.dtype().tensor_type() == Some(ort::value::TensorElementType::Float32);
-        let found: Option<&[i64]> = outlet.dtype().tensor_shape().map(|shape| &shape[..]);
-        tensor && outlet.name() == name && found == Some(shape)
-    };
-    let mistake = |what: &str, expected: String, outlets: &[Outlet]| {
-        Err(DetectError::Signature {
-            path: path.to_path_buf(),
-            what: what.to_owned(),
-            expected,
-            found: if outlets.is_empty() { "none".to_owned() } else { describe(outlets) },
-        })
-    };
-    let shape = manifest.input.shape();
-    let expected = format!("\"{}\" f32 {shape:?}", manifest.input.name);
-    match session.inputs() {
-        [input] if is(input, &manifest.input.name, &shape) => {}
-        others => return mistake("the input", expected, others),
-    }
-    for output in &manifest.outputs {
-        if !session.outputs().iter().any(|found| is(found, &output.name, &output.shape)) {
-            return mistake("an output", format!("\"{}\" f32 {:?}", output.name, output.shape), session.outputs());
-        }
-    }
-    Ok(())
 }
