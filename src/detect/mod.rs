@@ -12,7 +12,7 @@ pub use runtime::{Runtime, RuntimeError};
 
 use crate::frame::Frame;
 use crate::geometry::BBox;
-use letterbox::InputWriter;
+use letterbox::{InputWriter, PixelRect};
 use manifest::{Decoder, Manifest};
 use ort::session::Session;
 use ort::value::Tensor;
@@ -99,9 +99,7 @@ impl Detector {
         check_signature(&session, manifest, path)?;
         let shape = manifest.input.shape();
         let input = Tensor::<f32>::new(session.allocator(), shape).map_err(load)?;
-        let scale = manifest.input.scale;
-        let pad = f32::from(manifest.input.pad) * scale;
-        let writer = InputWriter::new(manifest.input.width, manifest.input.height, manifest.input.color, scale, pad);
+        let writer = InputWriter::new(&manifest.input);
         let floor = FAINT_CONFIDENCE.min(manifest.thresholds.confidence);
         Ok(Self { manifest: manifest.clone(), session, input, writer, floor })
     }
@@ -117,7 +115,8 @@ impl Detector {
         out.clear();
         let model = || self.manifest.name.clone();
         let (_, tensor) = self.input.extract_tensor_mut();
-        let letterbox = self.writer.write(frame, tensor);
+        let part = PixelRect::whole(frame.layout().width, frame.layout().height);
+        let letterbox = self.writer.write(frame, part, tensor);
         let run = |source| DetectError::Run { model: model(), source };
         let outputs = self.session.run(ort::inputs![&self.input]).map_err(run)?;
         match self.manifest.decoder {
