@@ -14,6 +14,7 @@
 mod prepare;
 mod station;
 
+pub(crate) use prepare::sensitive_classes;
 pub use prepare::{PrepareError, Prepared};
 pub use station::PictureNews;
 

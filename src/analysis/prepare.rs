@@ -134,7 +134,7 @@ impl Prepared {
 }
 
 /// What must be redacted of each class, by the class's own name: no configuration takes a class out.
-fn sensitive_classes(classes: &[String]) -> BTreeMap<u16, SensitiveKind> {
+pub(crate) fn sensitive_classes(classes: &[String]) -> BTreeMap<u16, SensitiveKind> {
     let kind_of = |class: &str| {
         if is_person(class) {
             Some(SensitiveKind::Person)

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod check;
 mod doctor;
 mod hub;
+mod models;
 mod run;
 mod schema;
 
@@ -32,6 +33,8 @@ enum Command {
     Check(check::Args),
     /// Say of each piece that the agent needs whether it is there, its version, and how to get it.
     Doctor(doctor::Args),
+    /// List, check, try and measure detectors, or begin the manifest of one's own.
+    Models(models::Args),
     /// Look at agents as the hub does.
     Hub(hub::Args),
     /// Print the JSON Schemas of the configuration and of every message.
@@ -51,6 +54,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Hub(args) => hub::run(&args),
         Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "staging")]

@@ -16,7 +16,7 @@ pub use runtime::{Runtime, RuntimeError};
 use crate::frame::Frame;
 use crate::geometry::BBox;
 use decode::OutputDecoder;
-use letterbox::InputWriter;
+use letterbox::{InputWriter, PixelRect};
 use manifest::Manifest;
 use ort::session::Session;
 use ort::value::Tensor;
@@ -119,9 +119,7 @@ impl Detector {
         signature::check_outputs(&session, &reading, path)?;
         let shape = manifest.input.shape();
         let input = Tensor::<f32>::new(session.allocator(), shape).map_err(load)?;
-        let scale = manifest.input.scale;
-        let pad = f32::from(manifest.input.pad) * scale;
-        let writer = InputWriter::new(manifest.input.width, manifest.input.height, manifest.input.color, scale, pad);
+        let writer = InputWriter::new(&manifest.input);
         let floor = FAINT_CONFIDENCE.min(manifest.thresholds.confidence);
         let decoder = OutputDecoder::new(reading, &manifest.input, &manifest.classes, floor);
         Ok(Self { manifest, session, input, writer, outputs: OutputReader::new(decoder) })
@@ -138,11 +136,12 @@ impl Detector {
         out.clear();
         let model = || self.manifest.name.clone();
         let (_, tensor) = self.input.extract_tensor_mut();
-        let letterbox = self.writer.write(frame, tensor);
+        let part = PixelRect::whole(frame.layout().width, frame.layout().height);
+        let letterbox = self.writer.write(frame, part, tensor);
         let run = |source| DetectError::Run { model: model(), source };
         let outputs = self.session.run(ort::inputs![&self.input]).map_err(run)?;
         self.outputs
-            .read(&outputs, &letterbox, out)
+            .read(|name| outputs.get(name), &letterbox, out)
             .map_err(|source| DetectError::Decode { model: model(), source })?;
         nms::suppress(out, self.manifest.thresholds.nms_iou);
         Ok(())

@@ -1,10 +1,10 @@
-//! From what a session returns to detections: outputs by name, in the decoder's order, as 32-bit numbers.
+//! From what an inference gave to detections: outputs by name, in the decoder's order, as 32-bit numbers.
 
 use super::Detections;
 use super::decode::{Converted, DecodeError, OutputDecoder, TensorView};
 use super::letterbox::Letterbox;
 use super::manifest::MAX_OUTPUTS;
-use ort::session::SessionOutputs;
+use ort::value::DynValue;
 
 /// A model's decoder and room for outputs that must be converted.
 #[derive(Debug)]
@@ -20,10 +20,10 @@ impl OutputReader {
         Self { decoder, names, converted: std::array::from_fn(|_| Converted::default()) }
     }
 
-    /// Decodes what one inference gave into `out`.
-    pub fn read(
+    /// Decodes what one inference gave, an output by its name, into `out`.
+    pub fn read<'a>(
         &mut self,
-        outputs: &SessionOutputs<'_>,
+        output: impl Fn(&str) -> Option<&'a DynValue>,
         letterbox: &Letterbox,
         out: &mut Detections,
     ) -> Result<(), DecodeError> {
@@ -31,7 +31,7 @@ impl OutputReader {
         let mut views = [TensorView::default(); MAX_OUTPUTS];
         let mut count = 0;
         for ((name, view), room) in self.names.iter().zip(&mut views).zip(&mut self.converted) {
-            let value = outputs.get(name).ok_or_else(|| DecodeError::Missing { output: name.clone() })?;
+            let value = output(name).ok_or_else(|| DecodeError::Missing { output: name.clone() })?;
             *view = room.view(name, value)?;
             count += 1;
         }

@@ -4,12 +4,14 @@
 //! alone do not tell YOLOX from YOLOv6, logits from probabilities or pixels from shares of the picture; values do. What neither tells
 //! is left to whoever writes the manifest: a wrong guess would be boxes in the wrong places, and nobody would know.
 
+mod inspect;
 mod names;
 mod probe;
 mod rules;
 #[cfg(test)]
 mod tests;
 
+pub use inspect::{Inspection, inspect};
 pub use names::class_names;
 pub use probe::Seen;
 pub(super) use probe::probe;
