@@ -9,10 +9,11 @@
 //!   key frames and infers what changed, and one that decodes everything and infers each frame.
 //! - `busy_gate_cost`: the path per inferred frame with and without the gate, where the gate saves nothing.
 //!
-//! Prints a table and writes `target/bench.json`: `name → {value, unit, floor, ratio}`.
+//! Prints a table and adds to `target/bench.json`: `name → {value, unit, floor, ratio}`.
 
 mod decoding;
 mod gating;
+#[path = "../common/measure.rs"]
 mod measure;
 mod path;
 mod street;
@@ -20,7 +21,7 @@ mod street;
 use curbwatch::clock::{Clocks, SystemClocks};
 use curbwatch::config::Config;
 use curbwatch::ingest::Decoding;
-use measure::{Figure, median, target};
+use measure::{Figure, median, print_table, report};
 use std::path::Path;
 use std::sync::Arc;
 use street::VirtualCamera;
@@ -48,7 +49,14 @@ fn main() {
             (0..PAIRED_ROUNDS).map(|_| decoding::beside_bare(&camera, &config, &clocks, decoding)).collect();
         let of = |pick: fn(&(f64, f64)) -> f64| rounds.iter().map(pick).sum::<f64>() / rounds.len() as f64;
         let (value, floor) = (of(|round| round.0), of(|round| round.1));
-        figures.push(Figure { name, unit: "cpu_ms_per_camera_second", value, floor, ratio: value / floor, bar: 1.15 });
+        figures.push(Figure {
+            name: name.to_owned(),
+            unit: "cpu_ms_per_camera_second",
+            value,
+            floor,
+            ratio: value / floor,
+            bar: 1.15,
+        });
     }
     drop(camera);
     eprintln!("quiet_gated_vs_ungated: two agents on a quiet street for a minute");
@@ -56,7 +64,7 @@ fn main() {
     let (gated, ungated) = gating::whole_agent(&camera, &street::carriageway());
     drop(camera);
     figures.push(Figure {
-        name: "quiet_gated_vs_ungated",
+        name: "quiet_gated_vs_ungated".to_owned(),
         unit: "cpu_ms_per_camera_second",
         value: gated,
         floor: ungated,
@@ -65,7 +73,7 @@ fn main() {
     });
     let with_gate = figures[0].value;
     figures.push(Figure {
-        name: "busy_gate_cost",
+        name: "busy_gate_cost".to_owned(),
         unit: "cpu_ms_per_inferred_frame",
         value: with_gate,
         floor: with_gate - gate,
@@ -73,11 +81,8 @@ fn main() {
         bar: 1.03,
     });
 
-    println!("\n{:<30}{:>10}{:>10}{:>9}", "", "value", "floor", "ratio");
-    figures.iter().for_each(Figure::print);
-    let report: serde_json::Map<_, _> = figures.iter().map(Figure::json).collect();
-    std::fs::write(target().join("bench.json"), serde_json::to_vec_pretty(&report).expect("plain JSON"))
-        .expect("target/ is writable");
+    print_table(&figures);
+    report(&figures);
 }
 
 fn path_vs_floor(file: &Path, config: &Config, clocks: &Arc<dyn Clocks>) -> Figure {
@@ -102,7 +107,7 @@ fn path_vs_floor(file: &Path, config: &Config, clocks: &Arc<dyn Clocks>) -> Figu
     println!("{:<44}{:>12.2}", "agent's path: per decoded frame", per_inferred / decoded_per_inferred);
     println!("{:<44}{ratios:>12.3?}", "path_vs_floor, by round");
     Figure {
-        name: "path_vs_floor",
+        name: "path_vs_floor".to_owned(),
         unit: "cpu_ms_per_inferred_frame",
         value: per_inferred,
         floor,
@@ -120,6 +125,7 @@ fn config_text(url: &str, analysis: &str, zone: &[[f32; 2]], data_dir: &Path) ->
     format!(
         r#"{{
         "agent": {{"site": "bench", "id": "bench", "data_dir": "{}"}}, "hub": {{"host": "127.0.0.1", "port": 9}},
+        "model": {{"runners": 1}},
         "cameras": [{{"id": "bench", "rtsp": {{"url": "{url}"}}, "analysis": {analysis},
             "zones": [{{"id": "zone", "polygon": {zone:?}}}],
             "rules": [{{"id": "vending", "kind": "street_vending", "zones": ["zone"], "dwell_secs": 5}},

@@ -1,27 +1,27 @@
 //! From a frame to detections: letterbox, inference, output decoding, non-maximum suppression.
 //!
-//! In: [`Frame`]. Out: [`Detections`]. Must not know a rule.
+//! In: [`Frame`](crate::frame::Frame). Out: [`Detections`]. Must not know a rule.
 
+mod arrange;
 pub mod decode;
+mod detector;
 pub mod layout;
 pub mod letterbox;
 pub mod manifest;
 pub mod nms;
 mod outputs;
+mod provider;
 mod runtime;
+mod session;
 mod signature;
 
-pub use runtime::{Runtime, RuntimeError};
+pub use arrange::{Arrangement, arrange};
+pub use detector::{Detector, Model};
+pub use provider::{Provider, ProviderInUse, Refusal};
+pub use runtime::{Runtime, RuntimeError, SessionOptions};
 
-use crate::frame::Frame;
 use crate::geometry::BBox;
-use decode::OutputDecoder;
-use letterbox::{InputWriter, PixelRect};
-use manifest::Manifest;
-use ort::session::Session;
-use ort::value::Tensor;
-use outputs::OutputReader;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Confidence below which nothing is decoded. Below the manifest's threshold a detection only continues a track or has an
 /// area redacted.
@@ -75,6 +75,12 @@ pub enum DetectError {
         /// What is missing, and what to write.
         source: layout::LayoutError,
     },
+    /// A thread for the measurement at the start cannot be had.
+    #[error("failed to start a thread")]
+    Thread {
+        /// Why.
+        source: std::io::Error,
+    },
     /// The inference failed.
     #[error("failed to run the model {model}")]
     Run {
@@ -91,65 +97,4 @@ pub enum DetectError {
         /// Which output and why.
         source: decode::DecodeError,
     },
-}
-
-/// One session of one model with its input tensor. Used by one thread; make one per runner.
-pub struct Detector {
-    manifest: Manifest,
-    session: Session,
-    input: Tensor<f32>,
-    writer: InputWriter,
-    outputs: OutputReader,
-}
-
-impl Detector {
-    /// Loads a model with one intra-op thread and without spinning: on small CPUs sessions side by side beat one session
-    /// on all threads. The file's hash, inputs and outputs must be the manifest's.
-    pub fn open(runtime: &Runtime, manifest: &Manifest, path: &Path) -> Result<Self, DetectError> {
-        manifest.verify_file(path)?;
-        let load = |source| DetectError::Load { path: path.to_path_buf(), source };
-        let mut session = runtime.session(path).map_err(load)?;
-        signature::check_inputs(&session, &manifest.input, path)?;
-        let (manifest, reasons) = layout::complete(manifest, &mut session)
-            .map_err(|source| DetectError::Layout { path: path.to_path_buf(), source })?;
-        for reason in reasons {
-            tracing::info!(model = manifest.name, "recognised: {reason}");
-        }
-        let reading = manifest.reading().expect("a complete manifest names its decoder");
-        signature::check_outputs(&session, &reading, path)?;
-        let shape = manifest.input.shape();
-        let input = Tensor::<f32>::new(session.allocator(), shape).map_err(load)?;
-        let writer = InputWriter::new(&manifest.input);
-        let floor = FAINT_CONFIDENCE.min(manifest.thresholds.confidence);
-        let decoder = OutputDecoder::new(reading, &manifest.input, &manifest.classes, floor);
-        Ok(Self { manifest, session, input, writer, outputs: OutputReader::new(decoder) })
-    }
-
-    /// The manifest, with what it leaves to the model filled in.
-    #[must_use]
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// Finds the objects of a frame, best first, from [`FAINT_CONFIDENCE`] up. `out` is emptied first.
-    pub fn detect(&mut self, frame: &Frame, out: &mut Detections) -> Result<(), DetectError> {
-        out.clear();
-        let model = || self.manifest.name.clone();
-        let (_, tensor) = self.input.extract_tensor_mut();
-        let part = PixelRect::whole(frame.layout().width, frame.layout().height);
-        let letterbox = self.writer.write(frame, part, tensor);
-        let run = |source| DetectError::Run { model: model(), source };
-        let outputs = self.session.run(ort::inputs![&self.input]).map_err(run)?;
-        self.outputs
-            .read(|name| outputs.get(name), &letterbox, out)
-            .map_err(|source| DetectError::Decode { model: model(), source })?;
-        nms::suppress(out, self.manifest.thresholds.nms_iou);
-        Ok(())
-    }
-
-    /// Runs the session on the last input, alone: the floor that benchmarks compare with.
-    pub fn infer_only(&mut self) -> Result<(), DetectError> {
-        let run = |source| DetectError::Run { model: self.manifest.name.clone(), source };
-        self.session.run(ort::inputs![&self.input]).map(|_| ()).map_err(run)
-    }
 }

@@ -5,7 +5,7 @@ use crate::detect::manifest::{
     Color, Decoder, ElementType, Input, Layout, Manifest, ModelFileError, Reading, Resize, Thresholds, sha256_of,
 };
 use crate::detect::signature::shape_of;
-use crate::detect::{DetectError, Runtime};
+use crate::detect::{DetectError, Runtime, SessionOptions};
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType};
 use std::fs::File;
@@ -32,7 +32,7 @@ pub fn inspect(runtime: &Runtime, path: &Path) -> Result<Inspection, DetectError
     let refused = |source| DetectError::Layout { path: path.to_path_buf(), source };
     let load = |source| DetectError::Load { path: path.to_path_buf(), source };
     let (size_bytes, sha256) = measure(path)?;
-    let mut session = runtime.session(path).map_err(load)?;
+    let (mut session, _) = runtime.session(path, &SessionOptions::default()).map_err(load)?;
     let mut notes = Vec::new();
     let input = input_of(&session, &mut notes).map_err(|why| refused(LayoutError::Undecided(why)))?;
     let names = metadata_classes(&session);

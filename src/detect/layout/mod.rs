@@ -50,25 +50,33 @@ pub enum LayoutError {
     Mistake(String),
 }
 
-/// The manifest with everything that it leaves to the model filled in: decoder, outputs, class names; and the reasons.
-pub(super) fn complete(manifest: &Manifest, session: &mut Session) -> Result<(Manifest, Vec<String>), LayoutError> {
+/// The manifest with everything that it leaves to the model filled in: decoder, outputs, class names; how its outputs are read; and the
+/// reasons for what was filled in.
+pub(super) fn complete(
+    manifest: &Manifest,
+    session: &mut Session,
+) -> Result<(Manifest, Reading, Vec<String>), LayoutError> {
     let mut manifest = manifest.clone();
     let mut reasons = Vec::new();
     if manifest.classes.is_empty() {
         manifest.classes = metadata_classes(session).ok_or(LayoutError::NoClasses)?;
         reasons.push(format!("{} class names are those of the model's metadata", manifest.classes.len()));
     }
-    if manifest.decoder.is_none() {
-        let seen = probe(session, &manifest.input)?;
-        let size = (manifest.input.width, manifest.input.height);
-        let found = recognise(&seen, size, Some(manifest.classes.len())).map_err(LayoutError::Undecided)?;
-        if let Some(mistake) = found.reading.mistake(manifest.classes.len()) {
-            return Err(LayoutError::Mistake(mistake));
+    let reading = match manifest.reading() {
+        Some(reading) => reading,
+        None => {
+            let seen = probe(session, &manifest.input)?;
+            let size = (manifest.input.width, manifest.input.height);
+            let found = recognise(&seen, size, Some(manifest.classes.len())).map_err(LayoutError::Undecided)?;
+            manifest.adopt(found.reading.clone());
+            reasons.extend(found.reasons);
+            found.reading
         }
-        manifest.adopt(found.reading);
-        reasons.extend(found.reasons);
+    };
+    match reading.mistake(manifest.classes.len()) {
+        None => Ok((manifest, reading, reasons)),
+        Some(mistake) => Err(LayoutError::Mistake(mistake)),
     }
-    Ok((manifest, reasons))
 }
 
 /// The class names in a model's metadata.
