@@ -1,6 +1,6 @@
 //! What the change gate saves on a quiet street and what it misses there, and what it costs on a busy one.
 
-use crate::measure::{cpu_ms_of, target};
+use crate::measure::{cpu_ms_of, target, thread_cpu_ms};
 use crate::street::{FPS, QUIET, VirtualCamera};
 use curbwatch::clock::{ClockQuality, MediaTime, Mono};
 use curbwatch::config::Config;
@@ -190,11 +190,6 @@ pub fn gate_per_frame(file: &Path, config: &Config) -> f64 {
         }
     }
     (thread_cpu_ms() - before) / f64::from(REPETITIONS * frames.len() as u32)
-}
-
-fn thread_cpu_ms() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
 /// The first so many of about four frames a second of a file, 3 MB each.

@@ -19,6 +19,7 @@
 mod decoding;
 mod gating;
 mod many;
+#[path = "../common/measure.rs"]
 mod measure;
 mod path;
 mod street;
@@ -26,7 +27,7 @@ mod street;
 use curbwatch::clock::{Clocks, SystemClocks};
 use curbwatch::config::Config;
 use curbwatch::ingest::Decoding;
-use measure::{Bar, Figure, median, target};
+use measure::{Bar, Figure, median, print_table, report};
 use std::path::Path;
 use std::sync::Arc;
 use street::VirtualCamera;
@@ -69,30 +70,20 @@ fn main() {
     if is_asked("many") {
         figures.extend(many::idle_cameras(&VirtualCamera::start(&street::empty()), &street::zones()));
     }
-    println!("\n{:<30}{:>10}{:>10}{:>9}", "", "value", "floor", "ratio");
-    figures.iter().for_each(Figure::print);
-    write_report(&figures);
-}
-
-/// Figures of other sections and other benches stay.
-fn write_report(figures: &[Figure]) {
-    let path = target().join("bench.json");
-    let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
-    let mut report: serde_json::Map<String, serde_json::Value> = known.unwrap_or_default();
-    report.extend(figures.iter().map(Figure::json));
-    std::fs::write(path, serde_json::to_vec_pretty(&report).expect("plain JSON")).expect("target/ is writable");
+    print_table(&figures);
+    report(&figures);
 }
 
 fn decoding_vs_bare(camera: &VirtualCamera, config: &Config, clocks: &Arc<dyn Clocks>) -> Vec<Figure> {
     let both = [("decode_all_vs_bare", Decoding::All), ("decode_key_frames_vs_bare", Decoding::KeyFrames)];
-    let figure = |(name, decoding)| {
+    let figure = |(name, decoding): (&str, Decoding)| {
         eprintln!("{name}: ingest and a bare pipeline, at the same time");
         let rounds: Vec<(f64, f64)> =
             (0..PAIRED_ROUNDS).map(|_| decoding::beside_bare(camera, config, clocks, decoding)).collect();
         let of = |pick: fn(&(f64, f64)) -> f64| rounds.iter().map(pick).sum::<f64>() / rounds.len() as f64;
         let (value, floor) = (of(|round| round.0), of(|round| round.1));
         let (unit, bar) = ("cpu_ms_per_camera_second", Bar::AtMost(1.15));
-        Figure { name, unit, value, floor, ratio: value / floor, bar }
+        Figure { name: name.to_owned(), unit, value, floor, ratio: value / floor, bar }
     };
     both.into_iter().map(figure).collect()
 }
@@ -105,10 +96,10 @@ fn busy_gate(camera: &VirtualCamera, file: &Path, config: &Config) -> Vec<Figure
     let test = gating::FPS_ACTIVE * gating::gate_per_frame(file, config);
     let (unit, bar) = ("cpu_ms_per_camera_second", Bar::AtMost(1.03));
     let whole =
-        Figure { name: "busy_gated_vs_ungated", unit, value: gated, floor: ungated, ratio: gated / ungated, bar };
+        Figure { name: "busy_gated_vs_ungated".to_owned(), unit, value: gated, floor: ungated, ratio: gated / ungated, bar };
     // Both sample each frame and judge the picture: so much of it the ungated agent pays too.
     let floor = ungated - test;
-    vec![whole, Figure { name: "busy_gate_cost", unit, value: ungated, floor, ratio: ungated / floor, bar }]
+    vec![whole, Figure { name: "busy_gate_cost".to_owned(), unit, value: ungated, floor, ratio: ungated / floor, bar }]
 }
 
 fn quiet_gate() -> Vec<Figure> {
@@ -118,7 +109,7 @@ fn quiet_gate() -> Vec<Figure> {
     let (shared, all) = found.shared_and_all_secs();
     vec![
         Figure {
-            name: "quiet_gated_vs_ungated",
+            name: "quiet_gated_vs_ungated".to_owned(),
             unit: "cpu_ms_per_camera_second",
             value: cost.gated,
             floor: cost.ungated,
@@ -126,7 +117,7 @@ fn quiet_gate() -> Vec<Figure> {
             bar: Bar::AtMost(0.20),
         },
         Figure {
-            name: "quiet_found",
+            name: "quiet_found".to_owned(),
             unit: "incident_seconds",
             value: shared,
             floor: all,
@@ -159,7 +150,7 @@ fn path_vs_floor(file: &Path, config: &Config, clocks: &Arc<dyn Clocks>) -> Figu
     println!("{:<44}{:>12.2}", "agent's path: per decoded frame", per_inferred / decoded_per_inferred);
     println!("{:<44}{ratios:>12.3?}", "path_vs_floor, by round");
     Figure {
-        name: "path_vs_floor",
+        name: "path_vs_floor".to_owned(),
         unit: "cpu_ms_per_inferred_frame",
         value: per_inferred,
         floor,

@@ -44,8 +44,14 @@ pub fn idle_cameras(camera: &VirtualCamera, zones: &[Vec<[f32; 2]>]) -> Vec<Figu
         eprintln!("  {agent:.1?} bare {bare:.1?}");
     }
     let [one, some, many] = [0, 1, 2].map(|index| agents[index]);
-    let figure =
-        |name, unit, value: f64, floor: f64, bar| Figure { name, unit, value, floor, ratio: value / floor, bar };
+    let figure = |name: &str, unit, value: f64, floor: f64, bar| Figure {
+        name: name.to_owned(),
+        unit,
+        value,
+        floor,
+        ratio: value / floor,
+        bar,
+    };
     let per_second = "cpu_ms_per_camera_second";
     vec![
         figure(

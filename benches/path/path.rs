@@ -99,7 +99,7 @@ impl Sink for ToMailbox {
 
 /// Watches the camera with the agent's own ingest, runner and engine.
 pub fn agent_path(config: &Config, clocks: &Arc<dyn Clocks>) -> Measured {
-    let mut prepared = Prepared::try_new(config, 1).expect("make setup");
+    let mut prepared = Prepared::try_new(config, &**clocks).expect("make setup");
     let detector = prepared.take_detectors().remove(0);
     let mailboxes = Arc::new(Mailboxes::new(1));
     let (findings, found) = sync_channel(64);

@@ -15,6 +15,7 @@ mod prepare;
 mod station;
 mod still;
 
+pub(crate) use prepare::sensitive_classes;
 pub use prepare::{PrepareError, Prepared};
 pub use station::PictureNews;
 pub use still::Still;

@@ -1,9 +1,12 @@
 //! A model loaded and every rule resolved against its classes.
 
 use crate::camera::{ClassTable, Engine, EngineRule};
-use crate::config::{CameraConfig, ClassGroups, Config, IdlePace, bears_plate, is_person};
+use crate::clock::Clocks;
+use crate::config::{CameraConfig, ClassGroups, Config, IdlePace, ModelConfig, bears_plate, is_person};
 use crate::detect::manifest::Manifest;
-use crate::detect::{DetectError, Detector, Runtime, RuntimeError};
+use crate::detect::{
+    Arrangement, DetectError, Detector, Model, ProviderInUse, Runtime, RuntimeError, SessionOptions, arrange,
+};
 use crate::evidence::SensitiveKind;
 use crate::geometry::Polygon;
 use crate::ids::{IdSource, Name};
@@ -11,6 +14,7 @@ use crate::incident::{Incident, Limits};
 use crate::install;
 use crate::scene::Watch;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,9 +53,11 @@ pub enum PrepareError {
     },
 }
 
-/// A model, loaded once per runner, and the classes as the rules need them.
+/// A loaded model with a detector per runner, and the classes as the rules need them.
 pub struct Prepared {
     manifest: Manifest,
+    provider: ProviderInUse,
+    arrangement: Arrangement,
     detectors: Vec<Detector>,
     classes: Arc<ClassTable>,
     pub(super) sensitive: Arc<BTreeMap<u16, SensitiveKind>>,
@@ -71,16 +77,19 @@ pub(super) struct View {
 }
 
 impl Prepared {
-    /// Finds and loads the configured model for `runners` threads, and resolves every rule.
-    pub fn try_new(config: &Config, runners: usize) -> Result<Self, PrepareError> {
+    /// Finds and loads the configured model, finds out how it is best run if the configuration leaves that open, and resolves every
+    /// rule.
+    pub fn try_new(config: &Config, clocks: &dyn Clocks) -> Result<Self, PrepareError> {
         let runtime = Runtime::load()?;
         let mut manifest = install::manifest(&config.model.manifest)?;
         if let Some(confidence) = config.model.min_confidence {
             manifest.thresholds.confidence = confidence;
         }
         let path = install::model_file(&manifest)?;
-        let open = |_| Detector::open(&runtime, &manifest, &path);
-        let detectors = (0..runners).map(open).collect::<Result<Vec<_>, _>>()?;
+        let (model, arrangement) = load(&config.model, &runtime, &manifest, &path, clocks)?;
+        let detectors = (0..arrangement.runners).map(|_| model.detector()).collect::<Result<Vec<_>, _>>()?;
+        // Loading fills in what the manifest leaves to the model.
+        let manifest = model.manifest().clone();
         let groups = ClassGroups::new(&config.classes);
         let sensitive = sensitive_classes(&manifest.classes);
         let of_kind = |kind| sensitive.iter().filter(move |(_, of)| **of == kind).map(|(class, _)| *class);
@@ -100,7 +109,8 @@ impl Prepared {
             names: manifest.classes.clone(),
         });
         let views = config.cameras.iter().map(view).collect();
-        Ok(Self { manifest, detectors, classes, sensitive: Arc::new(sensitive), rules, views })
+        let provider = model.provider().clone();
+        Ok(Self { manifest, provider, arrangement, detectors, classes, sensitive: Arc::new(sensitive), rules, views })
     }
 
     /// The manifest of the model.
@@ -109,7 +119,19 @@ impl Prepared {
         &self.manifest
     }
 
-    /// The loaded models, one per runner; empty afterwards.
+    /// On what the model runs.
+    #[must_use]
+    pub fn provider(&self) -> &ProviderInUse {
+        &self.provider
+    }
+
+    /// How the model is run.
+    #[must_use]
+    pub fn arrangement(&self) -> Arrangement {
+        self.arrangement
+    }
+
+    /// The detectors, one per runner; empty afterwards.
     pub fn take_detectors(&mut self) -> Vec<Detector> {
         std::mem::take(&mut self.detectors)
     }
@@ -131,8 +153,25 @@ impl Prepared {
     }
 }
 
+/// Loads the model as it is to be run.
+fn load(
+    config: &ModelConfig,
+    runtime: &Runtime,
+    manifest: &Manifest,
+    path: &Path,
+    clocks: &dyn Clocks,
+) -> Result<(Model, Arrangement), DetectError> {
+    if config.runners == 0 {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        return arrange(runtime, manifest, path, &config.providers, cores, clocks);
+    }
+    let arrangement = Arrangement { runners: usize::from(config.runners), threads: usize::from(config.threads) };
+    let options = SessionOptions { providers: config.providers.clone(), threads: arrangement.threads };
+    Ok((Model::open(runtime, manifest, path, &options)?, arrangement))
+}
+
 /// What must be redacted of each class, by the class's own name: no configuration takes a class out.
-fn sensitive_classes(classes: &[String]) -> BTreeMap<u16, SensitiveKind> {
+pub(crate) fn sensitive_classes(classes: &[String]) -> BTreeMap<u16, SensitiveKind> {
     let kind_of = |class: &str| {
         if is_person(class) {
             Some(SensitiveKind::Person)

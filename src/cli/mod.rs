@@ -7,6 +7,7 @@ mod check;
 mod doctor;
 mod evaluate;
 mod hub;
+mod models;
 mod replay;
 mod run;
 mod schema;
@@ -38,6 +39,8 @@ enum Command {
     Replay(replay::Args),
     /// Score the events of recordings against what was there.
     Evaluate(evaluate::Args),
+    /// List, check, try and measure detectors, or begin the manifest of one's own.
+    Models(models::Args),
     /// Look at agents as the hub does.
     Hub(hub::Args),
     /// Print the JSON Schemas of the configuration and of every message.
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(args) => doctor::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
+        Command::Models(args) => models::run(&args),
         Command::Hub(args) => hub::run(&args),
         Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "staging")]

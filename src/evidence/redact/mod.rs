@@ -18,6 +18,7 @@ mod areas;
 mod jpeg;
 mod mosaic;
 mod planes;
+mod text;
 
 use crate::frame::Frame;
 use crate::geometry::BBox;
@@ -34,6 +35,15 @@ pub struct SensitiveObject {
     pub kind: SensitiveKind,
     /// Where it was seen, 0..1 in the frame, not dilated: this module adds the margin.
     pub bbox: BBox,
+}
+
+/// An outline with a few words beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// Where, 0..1 in the frame.
+    pub bbox: BBox,
+    /// What is written there; letters that the font lacks are question marks.
+    pub text: String,
 }
 
 /// What a [`SensitiveObject`] is.
@@ -140,11 +150,34 @@ impl RedactedJpeg {
         outlines: &[BBox],
         limits: JpegLimits,
     ) -> Result<Self, RedactError> {
+        Self::try_drawn(frame, sensitive, limits, |planes| {
+            outlines.iter().for_each(|extent| planes.draw_outline(extent));
+        })
+    }
+
+    /// As [`Self::try_from_frame`], with an outline and a few words for each of several things.
+    pub fn try_annotated(
+        frame: &Frame,
+        sensitive: &[SensitiveObject],
+        marks: &[Mark],
+        limits: JpegLimits,
+    ) -> Result<Self, RedactError> {
+        Self::try_drawn(frame, sensitive, limits, |planes| {
+            marks.iter().for_each(|mark| planes.draw_outline(&mark.bbox));
+            // Words last, so that no outline crosses them.
+            marks.iter().for_each(|mark| planes.draw_text(&mark.bbox, &mark.text));
+        })
+    }
+
+    fn try_drawn(
+        frame: &Frame,
+        sensitive: &[SensitiveObject],
+        limits: JpegLimits,
+        draw: impl FnOnce(&mut JfifPlanes),
+    ) -> Result<Self, RedactError> {
         let mut planes = JfifPlanes::from_frame(frame);
         let redaction = hide(&mut planes, sensitive);
-        for extent in outlines {
-            planes.draw_outline(extent);
-        }
+        draw(&mut planes);
         let bytes = jpeg::encode(&planes, limits)?;
         let sha256 = format!("{:x}", Sha256::digest(&bytes));
         Ok(Self { sha256, width: planes.width(), height: planes.height(), bytes: bytes.into(), redaction })

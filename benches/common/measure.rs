@@ -1,4 +1,5 @@
 //! CPU time of this process and of others, and what is reported.
+#![allow(dead_code, clippy::allow_attributes, reason = "each bench uses a part of it")]
 
 use std::path::PathBuf;
 use std::process::Child;
@@ -19,6 +20,12 @@ pub fn median(values: &[f64]) -> f64 {
 /// CPU time of this process so far, all threads, in milliseconds.
 pub fn cpu_ms() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}
+
+/// CPU time of this thread so far, in milliseconds.
+pub fn thread_cpu_ms() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
 }
 
@@ -58,7 +65,7 @@ impl std::fmt::Display for Bar {
 
 /// A figure beside its floor.
 pub struct Figure {
-    pub name: &'static str,
+    pub name: String,
     pub unit: &'static str,
     pub value: f64,
     pub floor: f64,
@@ -76,6 +83,21 @@ impl Figure {
     /// Its entry in `bench.json`.
     pub fn json(&self) -> (String, serde_json::Value) {
         let Self { name, unit, value, floor, ratio, .. } = self;
-        ((*name).to_owned(), serde_json::json!({"value": value, "unit": unit, "floor": floor, "ratio": ratio}))
+        (name.clone(), serde_json::json!({"value": value, "unit": unit, "floor": floor, "ratio": ratio}))
     }
+}
+
+/// Prints figures as a table.
+pub fn print_table(figures: &[Figure]) {
+    println!("\n{:<30}{:>10}{:>10}{:>9}", "", "value", "floor", "ratio");
+    figures.iter().for_each(Figure::print);
+}
+
+/// Adds figures to `target/bench.json`, which several benches share.
+pub fn report(figures: &[Figure]) {
+    let path = target().join("bench.json");
+    let known = std::fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    let mut report: serde_json::Map<String, serde_json::Value> = known.unwrap_or_default();
+    report.extend(figures.iter().map(Figure::json));
+    std::fs::write(path, serde_json::to_vec_pretty(&report).expect("plain JSON")).expect("target/ is writable");
 }
