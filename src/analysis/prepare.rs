@@ -88,6 +88,8 @@ impl Prepared {
         let path = install::model_file(&manifest)?;
         let (model, arrangement) = load(&config.model, &runtime, &manifest, &path, clocks)?;
         let detectors = (0..arrangement.runners).map(|_| model.detector()).collect::<Result<Vec<_>, _>>()?;
+        // Loading fills in what the manifest leaves to the model.
+        let manifest = model.manifest().clone();
         let groups = ClassGroups::new(&config.classes);
         let sensitive = sensitive_classes(&manifest.classes);
         let of_kind = |kind| sensitive.iter().filter(move |(_, of)| **of == kind).map(|(class, _)| *class);

@@ -1,24 +1,29 @@
 //! A loaded model, and what one thread detects with.
 
-use super::decode;
+use super::decode::OutputDecoder;
 use super::letterbox::{InputWriter, PixelRect};
-use super::manifest::{Decoder, ElementType, Manifest};
+use super::manifest::{ElementType, Manifest, Reading};
+use super::outputs::OutputReader;
 use super::provider::ProviderInUse;
 use super::session::{Binding, SharedSession};
-use super::{DetectError, Detections, FAINT_CONFIDENCE, Runtime, SessionOptions, check_signature, nms};
+use super::{DetectError, Detections, FAINT_CONFIDENCE, Runtime, SessionOptions, layout, nms, signature};
 use crate::frame::Frame;
 use crate::geometry::BBox;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Overlap (intersection over union) from which what two parts of a frame show is one object.
+const SEEN_TWICE_IOU: f32 = 0.6;
+
 /// A model in memory; its weights are there once, however many detectors it gives.
 pub struct Model {
     manifest: Arc<Manifest>,
+    reading: Reading,
     session: Arc<SharedSession>,
 }
 
 impl Model {
-    /// Loads a model. The file's hash, inputs and outputs must be the manifest's.
+    /// Loads a model. The file's hash, inputs and outputs must be the manifest's; what the manifest leaves to the model is recognised.
     pub fn open(
         runtime: &Runtime,
         manifest: &Manifest,
@@ -27,26 +32,36 @@ impl Model {
     ) -> Result<Self, DetectError> {
         manifest.verify_file(path)?;
         let load = |source| DetectError::Load { path: path.to_path_buf(), source };
-        let (session, in_use) = runtime.session(path, options).map_err(load)?;
-        check_signature(&session, manifest, path)?;
-        Ok(Self { manifest: Arc::new(manifest.clone()), session: Arc::new(SharedSession::new(session, in_use)) })
+        let (mut session, in_use) = runtime.session(path, options).map_err(load)?;
+        signature::check_inputs(&session, &manifest.input, path)?;
+        let (manifest, reasons) = layout::complete(manifest, &mut session)
+            .map_err(|source| DetectError::Layout { path: path.to_path_buf(), source })?;
+        for reason in reasons {
+            tracing::info!(model = manifest.name, "recognised: {reason}");
+        }
+        let reading = manifest.reading().expect("a complete manifest names its decoder");
+        signature::check_outputs(&session, &reading, path)?;
+        Ok(Self { manifest: Arc::new(manifest), reading, session: Arc::new(SharedSession::new(session, in_use)) })
     }
 
     /// A detector for one more thread.
     pub fn detector(&self) -> Result<Detector, DetectError> {
-        let outputs = self.manifest.outputs.iter().map(|output| (output.name.as_str(), output.shape.as_slice()));
+        let outputs = self.reading.outputs.iter().map(|output| (output.name.as_str(), output.shape.as_slice()));
         let binding = Binding::new(&self.session, &self.manifest.input, outputs)
             .map_err(|source| DetectError::Run { model: self.manifest.name.clone(), source })?;
+        let (input, classes) = (&self.manifest.input, &self.manifest.classes);
+        let floor = FAINT_CONFIDENCE.min(self.manifest.thresholds.confidence);
+        let decoder = OutputDecoder::new(self.reading.clone(), input, classes, floor);
         Ok(Detector {
             binding,
-            writer: InputWriter::new(&self.manifest.input),
-            floor: FAINT_CONFIDENCE.min(self.manifest.thresholds.confidence),
+            writer: InputWriter::new(input),
+            outputs: OutputReader::new(decoder),
             seen: Detections::new(),
             manifest: Arc::clone(&self.manifest),
         })
     }
 
-    /// The manifest.
+    /// The manifest, with what it leaves to the model filled in.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -64,7 +79,7 @@ pub struct Detector {
     manifest: Arc<Manifest>,
     binding: Binding,
     writer: InputWriter,
-    floor: f32,
+    outputs: OutputReader,
     /// Room for what one of several parts shows.
     seen: Detections,
 }
@@ -75,7 +90,7 @@ impl Detector {
         Model::open(runtime, manifest, path, &SessionOptions::default())?.detector()
     }
 
-    /// The manifest.
+    /// The manifest, with what it leaves to the model filled in.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -100,13 +115,15 @@ impl Detector {
             out.append(&mut seen);
         }
         self.seen = seen;
-        nms::suppress(out, self.manifest.thresholds.nms_iou);
+        let limit = self.manifest.thresholds.nms_iou;
+        // A model that needs no suppression sees an object once in each part.
+        nms::suppress(out, if parts.len() > 1 { limit.min(SEEN_TWICE_IOU) } else { limit });
         Ok(())
     }
 
     /// What is seen in a part, not yet suppressed.
     fn detect_part(&mut self, frame: &Frame, part: PixelRect, out: &mut Detections) -> Result<(), DetectError> {
-        let Self { manifest, binding, writer, floor, .. } = self;
+        let Self { manifest, binding, writer, outputs, .. } = self;
         let failed = |source| DetectError::Run { model: manifest.name.clone(), source };
         let picture = binding.picture_mut();
         let letterbox = match manifest.input.dtype {
@@ -117,16 +134,9 @@ impl Detector {
             ElementType::U8 => writer.write(frame, part, picture.try_extract_tensor_mut::<u8>().map_err(failed)?.1),
         };
         binding.run().map_err(failed)?;
-        match manifest.decoder {
-            Decoder::YoloBoxesScores => {
-                let output = |index: usize| {
-                    let value = binding.output(&manifest.outputs[index].name).expect("bound when the detector was made");
-                    value.try_extract_tensor::<f32>().map(|(_, values)| values).map_err(failed)
-                };
-                decode::boxes_and_scores(output(0)?, output(1)?, manifest.classes.len(), *floor, &letterbox, out)
-                    .map_err(|source| DetectError::Decode { model: manifest.name.clone(), source })
-            }
-        }
+        outputs
+            .read(binding, &letterbox, out)
+            .map_err(|source| DetectError::Decode { model: manifest.name.clone(), source })
     }
 
     /// Runs the session on the last input, alone.

@@ -5,12 +5,15 @@
 mod arrange;
 pub mod decode;
 mod detector;
+pub mod layout;
 pub mod letterbox;
 pub mod manifest;
 pub mod nms;
+mod outputs;
 mod provider;
 mod runtime;
 mod session;
+mod signature;
 
 pub use arrange::{Arrangement, arrange};
 pub use detector::{Detector, Model};
@@ -18,9 +21,7 @@ pub use provider::{Provider, ProviderInUse, Refusal};
 pub use runtime::{Runtime, RuntimeError, SessionOptions};
 
 use crate::geometry::BBox;
-use manifest::Manifest;
-use ort::session::Session;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Confidence below which nothing is decoded. Below the manifest's threshold a detection only continues a track or has an
 /// area redacted.
@@ -72,6 +73,14 @@ pub enum DetectError {
         /// Why.
         source: std::io::Error,
     },
+    /// How its outputs are to be read cannot be told.
+    #[error("failed to understand the model {path}")]
+    Layout {
+        /// The model file.
+        path: PathBuf,
+        /// What is missing, and what to write.
+        source: layout::LayoutError,
+    },
     /// The inference failed.
     #[error("failed to run the model {model}")]
     Run {
@@ -88,38 +97,4 @@ pub enum DetectError {
         /// Which output and why.
         source: decode::DecodeError,
     },
-}
-
-/// Compares the session's input and outputs with the manifest's.
-fn check_signature(session: &Session, manifest: &Manifest, path: &Path) -> Result<(), DetectError> {
-    use ort::value::Outlet;
-    let describe = |outlets: &[Outlet]| {
-        let one = |outlet: &Outlet| format!("\"{}\" {}", outlet.name(), outlet.dtype());
-        outlets.iter().map(one).collect::<Vec<_>>().join(", ")
-    };
-    let is = |outlet: &Outlet, name: &str, shape: &[i64]| {
-        let tensor = outlet.dtype().tensor_type() == Some(ort::value::TensorElementType::Float32);
-        let found: Option<&[i64]> = outlet.dtype().tensor_shape().map(|shape| &shape[..]);
-        tensor && outlet.name() == name && found == Some(shape)
-    };
-    let mistake = |what: &str, expected: String, outlets: &[Outlet]| {
-        Err(DetectError::Signature {
-            path: path.to_path_buf(),
-            what: what.to_owned(),
-            expected,
-            found: if outlets.is_empty() { "none".to_owned() } else { describe(outlets) },
-        })
-    };
-    let shape = manifest.input.shape();
-    let expected = format!("\"{}\" f32 {shape:?}", manifest.input.name);
-    match session.inputs() {
-        [input] if is(input, &manifest.input.name, &shape) => {}
-        others => return mistake("the input", expected, others),
-    }
-    for output in &manifest.outputs {
-        if !session.outputs().iter().any(|found| is(found, &output.name, &output.shape)) {
-            return mistake("an output", format!("\"{}\" f32 {:?}", output.name, output.shape), session.outputs());
-        }
-    }
-    Ok(())
 }

@@ -7,7 +7,7 @@
 //!
 //! Input and outputs are allocated once per thread, and outputs are written where the last ones were.
 
-use super::manifest::{ElementType, Input};
+use super::manifest::{ElementType, Input, MAX_OUTPUTS};
 use super::provider::{Provider, ProviderInUse};
 use ort::AsPointer;
 use ort::session::Session;
@@ -18,8 +18,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Most inputs of a model: the picture and its size.
 const MAX_INPUTS: usize = 2;
-/// Most outputs that a decoder reads: three tensors on each of five scales.
-const MAX_OUTPUTS: usize = 15;
 
 /// A session that any number of threads may run.
 pub(super) struct SharedSession {

@@ -4,22 +4,23 @@
 //! file with it; the session's inputs and outputs are compared where the session is made. A model that differs from its
 //! manifest is refused, never adapted to.
 
+mod file;
 mod input;
+mod reading;
 
+pub(crate) use file::sha256_of;
+pub use file::{ModelFileError, Sha256Hex};
 pub use input::{Color, ElementType, Input, Layout, Resize};
+pub use reading::{BoxForm, BoxUnit, Boxes, Decoder, MAX_OUTPUTS, Output, Reading, Scores};
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// Most classes of a model: the index is a `u16` and no detector comes near it.
 const MAX_CLASSES: usize = 10_000;
-/// Bytes hashed at a time.
-const HASH_CHUNK_BYTES: usize = 1 << 16;
 
 /// A model, its input, its outputs and what they mean.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Name by which the configuration refers to it.
@@ -36,72 +37,37 @@ pub struct Manifest {
     pub source: String,
     /// The one input.
     pub input: Input,
-    /// How the outputs are read.
-    pub decoder: Decoder,
-    /// The outputs, in the order that the decoder names.
+    /// How the outputs are read; without it, it is recognised when the model is loaded: see [`super::layout`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<Decoder>,
+    /// How boxes are written, if not as the decoder's family does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boxes: Option<Boxes>,
+    /// What scores are, if not what they are in the decoder's family.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scores: Option<Scores>,
+    /// The outputs, in the order that the decoder names; empty without a decoder.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<Output>,
     /// Defaults of the limits below which boxes are dropped.
     pub thresholds: Thresholds,
-    /// Names of the classes by the model's index.
+    /// Names of the classes by the model's index. An empty name stands for an index that means nothing (the background of an SSD,
+    /// the gaps in COCO's numbers) and is never reported. Without any, they are taken from the model's metadata.
+    #[serde(default)]
     pub classes: Vec<String>,
     /// Folder from which it was loaded; none for a built-in manifest.
     #[serde(skip)]
     pub folder: Option<PathBuf>,
 }
 
-/// How the outputs are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Decoder {
-    /// Two outputs: boxes `[1, N, 4]` as centre x, centre y, width, height in input pixels, then scores `[1, N, classes]`, 0..=1.
-    YoloBoxesScores,
-}
-
-/// One output tensor.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Output {
-    /// Name of the tensor.
-    pub name: String,
-    /// Its dimensions.
-    pub shape: Vec<i64>,
-}
-
 /// Limits below which boxes are dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Thresholds {
     /// Least confidence, 0..=1.
     pub confidence: f32,
-    /// Overlap (intersection over union, 0..=1) from which the weaker of two boxes of a class is dropped.
+    /// Overlap (intersection over union, 0..=1) from which the weaker of two boxes of a class is dropped; at 1 nothing is.
     pub nms_iou: f32,
-}
-
-/// A SHA-256 as 64 lower-case hexadecimal digits.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-#[serde(try_from = "String")]
-pub struct Sha256Hex(String);
-
-impl Sha256Hex {
-    /// The digits.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Display for Sha256Hex {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl TryFrom<String> for Sha256Hex {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let good = text.len() == 64 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if good { Ok(Self(text)) } else { Err(format!("\"{text}\" is not 64 lower-case hexadecimal digits")) }
-    }
 }
 
 /// Why a manifest is not usable.
@@ -133,39 +99,6 @@ pub enum ManifestError {
     },
 }
 
-/// Why a model file is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ModelFileError {
-    /// The file cannot be read.
-    #[error("failed to read the model {path}")]
-    Read {
-        /// The model file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The size differs from the manifest's.
-    #[error("failed to accept the model {path}: the manifest says {expected} bytes, the file has {found}")]
-    Size {
-        /// The model file.
-        path: PathBuf,
-        /// Bytes by the manifest.
-        expected: u64,
-        /// Bytes of the file.
-        found: u64,
-    },
-    /// The hash differs from the manifest's.
-    #[error("failed to accept the model {path}: the manifest says sha256 {expected}, the file has {found}")]
-    Hash {
-        /// The model file.
-        path: PathBuf,
-        /// SHA-256 by the manifest.
-        expected: String,
-        /// SHA-256 of the file.
-        found: String,
-    },
-}
-
 impl Manifest {
     /// Reads a manifest file.
     pub fn load(path: &Path) -> Result<Self, ManifestError> {
@@ -186,21 +119,6 @@ impl Manifest {
         }
     }
 
-    /// Checks that a model file is the one that the manifest describes. Reads all of it.
-    pub fn verify_file(&self, path: &Path) -> Result<(), ModelFileError> {
-        let read_error = |source| ModelFileError::Read { path: path.to_path_buf(), source };
-        let mut file = std::fs::File::open(path).map_err(read_error)?;
-        let found = file.metadata().map_err(read_error)?.len();
-        if found != self.size_bytes {
-            return Err(ModelFileError::Size { path: path.to_path_buf(), expected: self.size_bytes, found });
-        }
-        let found = sha256_of(&mut file).map_err(read_error)?;
-        if found != self.sha256.as_str() {
-            return Err(ModelFileError::Hash { path: path.to_path_buf(), expected: self.sha256.to_string(), found });
-        }
-        Ok(())
-    }
-
     /// The first value that cannot be right.
     fn mistake(&self) -> Option<String> {
         if self.name.is_empty() || self.name.contains(['/', '\\']) {
@@ -214,51 +132,48 @@ impl Manifest {
                 return Some(format!("thresholds.{limit} is {value}, allowed is 0 to 1"));
             }
         }
-        if !(1..=MAX_CLASSES).contains(&self.classes.len()) {
-            return Some(format!("classes has {} names, allowed are 1 to {MAX_CLASSES}", self.classes.len()));
+        if self.decoder.is_none() && (self.boxes.is_some() || self.scores.is_some() || !self.outputs.is_empty()) {
+            return Some("boxes, scores and outputs need a decoder; without one all of them are recognised".to_owned());
+        }
+        if self.classes.len() > MAX_CLASSES {
+            return Some(format!("classes has {} names, allowed are {MAX_CLASSES}", self.classes.len()));
         }
         if let Some(twice) = first_repeated(&self.classes) {
             return Some(format!("classes names \"{twice}\" twice"));
         }
-        self.mistake_in_outputs()
+        match (self.reading(), self.classes.len()) {
+            (None, _) => None,
+            (Some(_), 0) => Some("classes has no names; with a decoder they must be there".to_owned()),
+            (Some(reading), classes) => reading.mistake(classes),
+        }
     }
 
-    /// Whether the outputs are those of the decoder.
-    fn mistake_in_outputs(&self) -> Option<String> {
-        match self.decoder {
-            Decoder::YoloBoxesScores => {
-                let classes = self.classes.len() as i64;
-                let shapes: Vec<&[i64]> = self.outputs.iter().map(|output| output.shape.as_slice()).collect();
-                match shapes[..] {
-                    [&[1, boxes, 4], &[1, scores, columns]] if boxes > 0 && boxes == scores && columns == classes => {
-                        None
-                    }
-                    _ => Some(format!(
-                        "outputs have the shapes {shapes:?}, the decoder yolo_boxes_scores reads [1, N, 4] and [1, N, {classes}]"
-                    )),
-                }
-            }
+    /// Takes over what was recognised. A model that gives each object once has nothing suppressed.
+    pub fn adopt(&mut self, reading: Reading) {
+        if reading.decoder.is_suppressed() {
+            self.thresholds.nms_iou = 1.0;
         }
+        self.decoder = Some(reading.decoder);
+        self.boxes = Some(reading.boxes);
+        self.scores = Some(reading.scores);
+        self.outputs = reading.outputs;
+    }
+
+    /// How the outputs are read, if the manifest says so.
+    #[must_use]
+    pub fn reading(&self) -> Option<Reading> {
+        self.decoder.map(|decoder| Reading {
+            decoder,
+            boxes: self.boxes.unwrap_or_else(|| decoder.default_boxes()),
+            scores: self.scores.unwrap_or_else(|| decoder.default_scores()),
+            outputs: self.outputs.clone(),
+        })
     }
 }
 
 fn first_repeated(names: &[String]) -> Option<&str> {
     let mut seen = std::collections::BTreeSet::new();
-    names.iter().map(String::as_str).find(|&name| !seen.insert(name))
-}
-
-/// SHA-256 of everything that `source` gives, as lower-case hexadecimal digits.
-pub(crate) fn sha256_of(source: &mut impl Read) -> std::io::Result<String> {
-    let mut hasher = Sha256::new();
-    let mut chunk = vec![0; HASH_CHUNK_BYTES];
-    loop {
-        let count = source.read(&mut chunk)?;
-        if count == 0 {
-            break;
-        }
-        hasher.update(&chunk[..count]);
-    }
-    Ok(format!("{:x}", hasher.finalize()))
+    names.iter().map(String::as_str).find(|&name| !name.is_empty() && !seen.insert(name))
 }
 
 #[cfg(test)]
@@ -313,6 +228,9 @@ classes: [person, umbrella]
             ("confidence: 0.25", "confidence: 25", "thresholds.confidence is 25"),
             ("[person, umbrella]", "[person, person]", "\"person\" twice"),
             ("[person, umbrella]", "[person]", "reads [1, N, 4] and [1, N, 1]"),
+            ("decoder: yolo_boxes_scores", "", "need a decoder"),
+            ("decoder: yolo_boxes_scores", "decoder: yolov8", "reads [1, 6, N]"),
+            ("decoder: yolo_boxes_scores", "decoder: yolo_boxes_scores\nscores: softmax", "scores Softmax"),
             ("[1, 10, 4]", "[1, 11, 4]", "outputs have the shapes"),
             ("2c26b46b", "2C26B46B", "64 lower-case"),
         ] {

@@ -1,0 +1,75 @@
+//! One column for each place, `[1, 4 + C, N]`: four rows of boxes, then a row of scores for each class.
+//!
+//! YOLOv8, YOLOv9 (Wang et al. 2024), YOLO11. A column's values lie N apart, so that columns are not read: the rows are, one after the
+//! other, while the best score of each column so far is kept for a block of columns that stays in the first-level cache. Only
+//! columns that reach the threshold are then read from top to bottom.
+
+use super::DecodeError;
+use super::candidates::Candidates;
+use super::scores::{ClassScores, probability};
+use super::tensor::TensorView;
+
+/// Columns at a time: best and sum of a block are 8 KiB.
+const BLOCK: usize = 1024;
+
+/// Best score and sum of each column of a block.
+#[derive(Debug)]
+pub(super) struct Buffers {
+    best: [f32; BLOCK],
+    sum: [f32; BLOCK],
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self { best: [0.0; BLOCK], sum: [0.0; BLOCK] }
+    }
+}
+
+pub(super) fn decode(
+    output: &TensorView<'_>,
+    scores: &ClassScores,
+    buffers: &mut Buffers,
+    found: &mut Candidates<'_>,
+) -> Result<(), DecodeError> {
+    let count = columns(output, 4 + scores.count())?;
+    let row = |index: usize| &output.values[index * count..][..count];
+    for start in (0..count).step_by(BLOCK) {
+        let end = (start + BLOCK).min(count);
+        let (best, sum) = (&mut buffers.best[..end - start], &mut buffers.sum[..end - start]);
+        best.fill(f32::NEG_INFINITY);
+        sum.fill(0.0);
+        for class in scores.named() {
+            raise(best, sum, &row(4 + class)[start..end]);
+        }
+        for column in start..end {
+            if !sum[column - start].is_finite() {
+                return Err(output.not_finite());
+            }
+            let highest = best[column - start];
+            if highest < found.threshold() {
+                continue;
+            }
+            let confidence = probability(output, highest)?;
+            let class = scores.named().find(|&class| row(4 + class)[column] >= highest);
+            let class = class.expect("the highest score is one of them");
+            found.push(output, class as u16, confidence, std::array::from_fn(|side| row(side)[column]))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes one row of scores into account. A maximum passes over NaN; the sum does not.
+fn raise(best: &mut [f32], sum: &mut [f32], row: &[f32]) {
+    for ((best, sum), &score) in best.iter_mut().zip(sum.iter_mut()).zip(row) {
+        *best = if score > *best { score } else { *best };
+        *sum += score;
+    }
+}
+
+/// The number of columns of a tensor `[1, rows, N]`.
+fn columns(output: &TensorView<'_>, rows: usize) -> Result<usize, DecodeError> {
+    match *output.shape {
+        [1, found, count] if found == rows as i64 && output.values.len() as i64 == found * count => Ok(count as usize),
+        _ => Err(output.misshapen(format!("[1, {rows}, N]"))),
+    }
+}
