@@ -21,8 +21,9 @@ use crate::clock::Clocks;
 use crate::detect::Detector;
 use crate::evidence::SensitiveObject;
 use crate::frame::Frame;
+use crate::geometry::BBox;
 use crate::health::{Latencies, Stage};
-use crate::ids::Name;
+use crate::ids::{IdSource, Name};
 use crate::incident::{Incident, Phase, Transition};
 use crate::mailbox::Mailboxes;
 use station::{Look, Station};
@@ -60,6 +61,8 @@ pub enum Attention {
 pub trait Surroundings: Send + Sync + 'static {
     /// Open incidents of a camera, from the store: its engine begins with them.
     fn open_incidents(&self, camera: usize) -> Vec<Incident>;
+    /// Where the ids of a camera's incidents come from.
+    fn ids(&self, camera: usize) -> IdSource;
     /// Pictures that the camera's decoder has marked as damaged so far.
     fn frames_corrupt(&self, camera: usize) -> u64;
     /// A camera is to be watched so closely from now on; [`Attention::Idle`] at the start.
@@ -99,7 +102,9 @@ impl Analysis {
         clocks: Arc<dyn Clocks>,
     ) -> Self {
         let open: Vec<Vec<Incident>> = (0..prepared.cameras()).map(|camera| around.open_incidents(camera)).collect();
-        let begin = |(camera, open): (usize, &Vec<Incident>)| Mutex::new(station(&prepared, open.clone(), camera));
+        let begin = |(camera, open): (usize, &Vec<Incident>)| {
+            Mutex::new(station(&prepared, open.clone(), camera, around.ids(camera)))
+        };
         let stations = open.iter().enumerate().map(begin).collect();
         let by_id =
             |open: Vec<Incident>| Mutex::new(open.into_iter().map(|incident| (incident.id, incident)).collect());
@@ -132,13 +137,10 @@ impl Analysis {
     pub fn run(&self, mut detector: Detector, findings: SyncSender<Finding>) {
         while let Some(mut lease) = self.mailboxes.take() {
             let (camera, frame) = (lease.camera(), Arc::new(lease.take_frame()));
-            let work = || self.analyse(camera, &frame, &mut detector);
+            let work = || self.process(camera, &frame, &mut detector);
             let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
                 tracing::error!(camera, "the analysis of a camera panicked; its engine begins anew");
-                let open = self.open(camera).values().cloned().collect();
-                let anew = station(&self.prepared, open, camera);
-                self.around.attention(camera, anew.attention());
-                *self.station(camera) = anew;
+                self.begin_anew(camera);
                 Vec::new()
             });
             for finding in found {
@@ -158,7 +160,28 @@ impl Analysis {
         self.stations[camera].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn analyse(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Finding> {
+    /// Forgets everything about a camera but what is open there, as a restart does.
+    pub fn begin_anew(&self, camera: usize) {
+        let open = self.open(camera).values().cloned().collect();
+        let anew = station(&self.prepared, open, camera, self.around.ids(camera));
+        self.around.attention(camera, anew.attention());
+        *self.station(camera) = anew;
+    }
+
+    /// Where the open incidents of a camera stand.
+    #[must_use]
+    pub fn places(&self, camera: usize) -> Vec<BBox> {
+        self.open(camera).values().map(|incident| incident.bbox).collect()
+    }
+
+    /// People and vehicles at a camera, of the frame judged last and of the second before it.
+    #[must_use]
+    pub fn sensitive(&self, camera: usize) -> Vec<SensitiveObject> {
+        self.station(camera).sensitive()
+    }
+
+    /// Looks at one frame of a camera, in the order of their times; what it changed is returned.
+    pub fn process(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Finding> {
         let mut station = self.station(camera);
         let before = station.attention();
         let began = self.clocks.mono();
@@ -220,8 +243,8 @@ impl Analysis {
 }
 
 /// A camera's station with the incidents that are open.
-fn station(prepared: &Prepared, open: Vec<Incident>, camera: usize) -> Station {
-    let (engine, orphans) = prepared.engine(camera, open);
+fn station(prepared: &Prepared, open: Vec<Incident>, camera: usize, ids: IdSource) -> Station {
+    let (engine, orphans) = prepared.engine(camera, open, ids);
     for orphan in orphans {
         tracing::warn!(incident = %orphan.id, rule = %orphan.rule, "an open incident's rule is gone; it stays open");
     }

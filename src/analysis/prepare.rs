@@ -148,8 +148,8 @@ impl Prepared {
 
     /// The engine of a camera, with the incidents that the store holds open; those whose rule is gone are returned.
     #[must_use]
-    pub fn engine(&self, camera: usize, open: Vec<Incident>) -> (Engine, Vec<Incident>) {
-        Engine::new(Arc::clone(&self.classes), self.rules[camera].clone(), open, IdSource::from_os())
+    pub fn engine(&self, camera: usize, open: Vec<Incident>, ids: IdSource) -> (Engine, Vec<Incident>) {
+        Engine::new(Arc::clone(&self.classes), self.rules[camera].clone(), open, ids)
     }
 }
 

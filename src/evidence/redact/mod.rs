@@ -130,19 +130,19 @@ pub struct RedactedJpeg {
 }
 
 impl RedactedJpeg {
-    /// Copies the frame's planes, hides the sensitive areas, draws the outline of the incident and encodes the result.
+    /// Copies the frame's planes, hides the sensitive areas, outlines the incidents and encodes the result.
     ///
     /// The JPEG has the frame's size, 4:2:0 chroma and JFIF colours (full-range BT.601) whatever the frame's were.
-    /// The outline is drawn last: it is never part of what a cell averages.
+    /// Outlines are drawn last: they are never part of what a cell averages.
     pub fn try_from_frame(
         frame: &Frame,
         sensitive: &[SensitiveObject],
-        outline: Option<&BBox>,
+        outlines: &[BBox],
         limits: JpegLimits,
     ) -> Result<Self, RedactError> {
         let mut planes = JfifPlanes::from_frame(frame);
         let redaction = hide(&mut planes, sensitive);
-        if let Some(extent) = outline {
+        for extent in outlines {
             planes.draw_outline(extent);
         }
         let bytes = jpeg::encode(&planes, limits)?;
