@@ -12,14 +12,15 @@
 //! held frames, which begin before it and come to it again.
 
 mod prepare;
+mod region;
 mod station;
 
 pub use prepare::{PrepareError, Prepared};
 pub use station::PictureNews;
 
 use crate::clock::Clocks;
-use crate::detect::Detector;
-use crate::evidence::SensitiveObject;
+use crate::detect::{Detections, Detector};
+use crate::evidence::{SensitiveKind, SensitiveObject};
 use crate::frame::Frame;
 use crate::geometry::BBox;
 use crate::health::{Latencies, Stage};
@@ -176,8 +177,32 @@ impl Analysis {
 
     /// People and vehicles at a camera, of the frame judged last and of the second before it.
     #[must_use]
-    pub fn sensitive(&self, camera: usize) -> Vec<SensitiveObject> {
-        self.station(camera).sensitive()
+    pub fn sensitive(&self, camera: usize, frame: &Frame, detector: &mut Detector) -> Vec<SensitiveObject> {
+        self.sensitive_at(&self.station(camera), camera, frame, detector)
+    }
+
+    /// As [`Self::sensitive`]. Where only a part of the picture is inferred, all of it is once more: a picture shows more than the part.
+    fn sensitive_at(
+        &self,
+        station: &Station,
+        camera: usize,
+        frame: &Frame,
+        detector: &mut Detector,
+    ) -> Vec<SensitiveObject> {
+        let mut sensitive = station.sensitive();
+        if self.prepared.parts(camera).is_empty() {
+            return sensitive;
+        }
+        let mut seen = Detections::new();
+        match detector.detect(frame, &mut seen) {
+            Ok(()) => sensitive.extend(station.sensitive_among(&seen)),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(camera, error, "nobody can be found in the picture; all of it is hidden");
+                sensitive.push(SensitiveObject { kind: SensitiveKind::Person, bbox: BBox::FRAME });
+            }
+        }
+        sensitive
     }
 
     /// Looks at one frame of a camera, in the order of their times; what it changed is returned.
@@ -192,7 +217,7 @@ impl Analysis {
         }
         let findings = match look {
             Look::Infer if !self.infer(camera, frame, detector, &mut station) => Vec::new(),
-            Look::Infer | Look::Unchanged => self.judge(camera, frame, &mut station),
+            Look::Infer | Look::Unchanged => self.judge(camera, frame, detector, &mut station),
             Look::Before | Look::Known | Look::Nothing => Vec::new(),
         };
         if station.attention() != before {
@@ -204,7 +229,11 @@ impl Analysis {
     /// Whether the frame could be inferred.
     fn infer(&self, camera: usize, frame: &Frame, detector: &mut Detector, station: &mut Station) -> bool {
         let began = self.clocks.mono();
-        if let Err(error) = detector.detect(frame, station.detections_mut()) {
+        let seen = match self.prepared.parts(camera) {
+            [] => detector.detect(frame, station.detections_mut()),
+            parts => detector.detect_in(frame, parts, station.detections_mut()),
+        };
+        if let Err(error) = seen {
             tracing::error!(camera, error = &error as &dyn std::error::Error, "a frame is not analysed");
             station.fail();
             return false;
@@ -214,10 +243,21 @@ impl Analysis {
         true
     }
 
-    fn judge(&self, camera: usize, frame: &Arc<Frame>, station: &mut Station) -> Vec<Finding> {
+    fn judge(
+        &self,
+        camera: usize,
+        frame: &Arc<Frame>,
+        detector: &mut Detector,
+        station: &mut Station,
+    ) -> Vec<Finding> {
         let began = self.clocks.mono();
         let transitions = station.judge(frame.stamp());
-        let active = if transitions.is_empty() { BTreeMap::new() } else { station.active() };
+        self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
+        self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
+        if transitions.is_empty() {
+            return Vec::new();
+        }
+        let (active, sensitive) = (station.active(), self.sensitive_at(station, camera, frame, detector));
         for transition in &transitions {
             match transition.phase {
                 Phase::Opened | Phase::Updated | Phase::Rechecked => {
@@ -233,12 +273,9 @@ impl Analysis {
             active: active.get(&transition.incident.rule).cloned().unwrap_or_default(),
             transition,
             frame: Arc::clone(frame),
-            sensitive: station.sensitive(),
+            sensitive: sensitive.clone(),
         };
-        let findings = transitions.into_iter().map(finding).collect();
-        self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
-        self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
-        findings
+        transitions.into_iter().map(finding).collect()
     }
 }
 

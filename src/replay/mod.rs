@@ -22,6 +22,7 @@ use crate::ids::IdSource;
 use crate::incident::Incident;
 use crate::ingest::{FpsCap, Placed};
 use crate::mailbox::Mailboxes;
+use crate::status;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use recording::{Picture, Recording};
@@ -145,13 +146,11 @@ impl Replay {
         // All pictures are decoded anyhow; none is held to be replayed.
         let analysis = &mut config.cameras[camera].analysis;
         *analysis = AnalysisConfig { idle: IdlePace::Fps(idle_fps(analysis)), ..analysis.clone() };
-        let mut prepared = Prepared::try_new(&config, 1)?;
+        // One frame after the other: a replay gives the same each time.
+        config.model.runners = 1;
+        let mut prepared = Prepared::try_new(&config, &*clocks)?;
         let detector = prepared.take_detectors().pop().ok_or(ReplayError::NoDetector)?;
-        let model = ModelIdentity {
-            name: prepared.manifest().name.clone(),
-            sha256: prepared.manifest().sha256.to_string(),
-            provider: "cpu".to_owned(),
-        };
+        let model = status::model_identity(prepared.manifest(), prepared.provider());
         let around = Arc::new(Around { seed: script.seed, is_active: AtomicBool::new(false) });
         let mailboxes = Arc::new(Mailboxes::new(config.cameras.len()));
         let surroundings: Arc<dyn Surroundings> = Arc::<Around>::clone(&around);
@@ -242,7 +241,7 @@ impl Replay {
             }
         }
         if let Some(video) = &mut self.video {
-            video.add(&frame, &self.analysis.sensitive(self.camera), &self.analysis.places(self.camera))?;
+            video.add(&frame, &self.analysis.sensitive(self.camera, &frame, &mut self.detector), &self.analysis.places(self.camera))?;
         }
         Ok(())
     }
