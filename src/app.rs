@@ -13,7 +13,7 @@ use crate::detect::Arrangement;
 use crate::evidence::{EvidenceDir, FileError};
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies, Queue};
-use crate::ids::Name;
+use crate::ids::{IdSource, Name};
 use crate::incident::Incident;
 use crate::ingest::{
     CameraControl, CameraSource, CameraState, ConnectLimiter, Decoding, Failure, Ingest, IngestSettings, Pace, Sink,
@@ -192,6 +192,10 @@ impl Desk {
 impl Surroundings for Desk {
     fn open_incidents(&self, camera: usize) -> Vec<Incident> {
         self.core.open_incidents(camera)
+    }
+
+    fn ids(&self, _: usize) -> IdSource {
+        IdSource::from_os()
     }
 
     fn frames_corrupt(&self, camera: usize) -> u64 {

@@ -8,6 +8,7 @@ use curbwatch::config::Config;
 use curbwatch::detect::{Detector, Runtime};
 use curbwatch::frame::Frame;
 use curbwatch::health::Latencies;
+use curbwatch::ids::IdSource;
 use curbwatch::incident::Incident;
 use curbwatch::ingest::{CameraSource, CameraState, ConnectLimiter, Ingest, IngestSettings, Sink};
 use curbwatch::install;
@@ -64,6 +65,9 @@ struct Alone;
 impl Surroundings for Alone {
     fn open_incidents(&self, _: usize) -> Vec<Incident> {
         Vec::new()
+    }
+    fn ids(&self, _: usize) -> IdSource {
+        IdSource::from_os()
     }
     fn frames_corrupt(&self, _: usize) -> u64 {
         0

@@ -152,6 +152,11 @@ impl Station {
         self.engine.active()
     }
 
+    /// The people and vehicles of what was seen in another look at the frame.
+    pub(super) fn sensitive_among(&self, detections: &Detections) -> Vec<SensitiveObject> {
+        among(&self.sensitive, detections).collect()
+    }
+
     /// People and vehicles of this frame and of the last second.
     pub(super) fn sensitive(&self) -> Vec<SensitiveObject> {
         self.recent.iter().map(|(_, object)| *object).collect()
@@ -181,15 +186,23 @@ impl Station {
         // The frame before this one counts however long ago it was: at a slow pace one frame would be no memory at all.
         let last = self.recent.back().map(|(at, _)| *at);
         self.recent.retain(|(at, _)| now.since(*at) <= SENSITIVE_MEMORY || Some(*at) == last);
-        let sure_enough = self.detections.iter().filter(|d| d.confidence >= FAINT_CONFIDENCE);
-        self.recent.extend(sure_enough.filter_map(|detection| {
-            let kind = *self.sensitive.get(&detection.class)?;
-            Some((now, SensitiveObject { kind, bbox: detection.bbox }))
-        }));
+        let sensitive = among(&self.sensitive, &self.detections);
+        self.recent.extend(sensitive.map(|object| (now, object)));
         while self.recent.len() > MAX_SENSITIVE {
             self.recent.pop_front();
         }
     }
+}
+
+/// The people and vehicles of what was seen in a frame.
+fn among(
+    sensitive: &BTreeMap<u16, SensitiveKind>,
+    detections: &Detections,
+) -> impl Iterator<Item = SensitiveObject> {
+    let sure_enough = detections.iter().filter(|detection| detection.confidence >= FAINT_CONFIDENCE);
+    sure_enough.filter_map(|detection| {
+        Some(SensitiveObject { kind: *sensitive.get(&detection.class)?, bbox: detection.bbox })
+    })
 }
 
 #[cfg(test)]

@@ -33,10 +33,12 @@ mod wall;
 
 pub use backoff::BackoffSettings;
 pub use failure::Failure;
+pub(crate) use fps_cap::FpsCap;
 pub use gate::Decoding;
 pub use limiter::ConnectLimiter;
 pub use pace::{CameraControl, Pace};
 pub use stats::{DecodingInUse, IngestStats};
+pub(crate) use timeline::Placed;
 
 use crate::clock::Clocks;
 use crate::config::RtspConfig;

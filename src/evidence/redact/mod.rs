@@ -140,18 +140,18 @@ pub struct RedactedJpeg {
 }
 
 impl RedactedJpeg {
-    /// Copies the frame's planes, hides the sensitive areas, draws the outline of the incident and encodes the result.
+    /// Copies the frame's planes, hides the sensitive areas, outlines the incidents and encodes the result.
     ///
     /// The JPEG has the frame's size, 4:2:0 chroma and JFIF colours (full-range BT.601) whatever the frame's were.
-    /// The outline is drawn last: it is never part of what a cell averages.
+    /// Outlines are drawn last: they are never part of what a cell averages.
     pub fn try_from_frame(
         frame: &Frame,
         sensitive: &[SensitiveObject],
-        outline: Option<&BBox>,
+        outlines: &[BBox],
         limits: JpegLimits,
     ) -> Result<Self, RedactError> {
         Self::try_drawn(frame, sensitive, limits, |planes| {
-            if let Some(extent) = outline {
+            for extent in outlines {
                 planes.draw_outline(extent);
             }
         })
