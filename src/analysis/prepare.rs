@@ -115,7 +115,17 @@ impl Prepared {
         let parts = views.iter().zip(&config.cameras).map(|(view, camera)| parts(camera.analysis.region, &view.zones));
         let parts = parts.collect();
         let provider = model.provider().clone();
-        Ok(Self { manifest, provider, arrangement, detectors, classes, sensitive: Arc::new(sensitive), rules, views, parts })
+        Ok(Self {
+            manifest,
+            provider,
+            arrangement,
+            detectors,
+            classes,
+            sensitive: Arc::new(sensitive),
+            rules,
+            views,
+            parts,
+        })
     }
 
     /// The manifest of the model.
