@@ -12,6 +12,7 @@
 //! camera is not judged: it asks for the held frames, which begin before it and come to it again.
 
 mod prepare;
+mod region;
 mod station;
 mod still;
 
@@ -21,8 +22,8 @@ pub use station::PictureNews;
 pub use still::Still;
 
 use crate::clock::Clocks;
-use crate::detect::Detector;
-use crate::evidence::SensitiveObject;
+use crate::detect::{Detections, Detector};
+use crate::evidence::{SensitiveKind, SensitiveObject};
 use crate::frame::Frame;
 use crate::geometry::BBox;
 use crate::health::{Latencies, Stage};
@@ -187,8 +188,32 @@ impl Analysis {
 
     /// People and vehicles at a camera, of the frame judged last and of the second before it.
     #[must_use]
-    pub fn sensitive(&self, camera: usize) -> Vec<SensitiveObject> {
-        self.station(camera).sensitive()
+    pub fn sensitive(&self, camera: usize, frame: &Frame, detector: &mut Detector) -> Vec<SensitiveObject> {
+        self.sensitive_at(&self.station(camera), camera, frame, detector)
+    }
+
+    /// As [`Self::sensitive`]. Where only a part of the picture is inferred, all of it is once more: a picture shows more than the part.
+    fn sensitive_at(
+        &self,
+        station: &Station,
+        camera: usize,
+        frame: &Frame,
+        detector: &mut Detector,
+    ) -> Vec<SensitiveObject> {
+        let mut sensitive = station.sensitive();
+        if self.prepared.parts(camera).is_empty() {
+            return sensitive;
+        }
+        let mut seen = Detections::new();
+        match detector.detect(frame, &mut seen) {
+            Ok(()) => sensitive.extend(station.sensitive_among(&seen)),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(camera, error, "nobody can be found in the picture; all of it is hidden");
+                sensitive.push(SensitiveObject { kind: SensitiveKind::Person, bbox: BBox::FRAME });
+            }
+        }
+        sensitive
     }
 
     /// Looks at one frame of a camera, in the order of their times; what it changed is returned.
@@ -217,7 +242,11 @@ impl Analysis {
     /// Whether the frame could be inferred.
     fn infer(&self, camera: usize, frame: &Frame, detector: &mut Detector, station: &mut Station) -> bool {
         let began = self.clocks.mono();
-        if let Err(error) = detector.detect(frame, station.detections_mut()) {
+        let seen = match self.prepared.parts(camera) {
+            [] => detector.detect(frame, station.detections_mut()),
+            parts => detector.detect_in(frame, parts, station.detections_mut()),
+        };
+        if let Err(error) = seen {
             tracing::error!(camera, error = &error as &dyn std::error::Error, "a frame is not analysed");
             station.fail();
             return false;
@@ -230,7 +259,12 @@ impl Analysis {
     fn judge(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector, station: &mut Station) -> Vec<Finding> {
         let began = self.clocks.mono();
         let transitions = station.judge(frame.stamp());
-        let active = if transitions.is_empty() { BTreeMap::new() } else { station.active() };
+        self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
+        self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
+        if transitions.is_empty() {
+            return Vec::new();
+        }
+        let (active, sensitive) = (station.active(), self.sensitive_at(station, camera, frame, detector));
         for transition in &transitions {
             match transition.phase {
                 Phase::Opened | Phase::Updated | Phase::Rechecked => {
@@ -241,7 +275,6 @@ impl Analysis {
                 }
             }
         }
-        self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
         let is_pictured = transitions.iter().any(|transition| transition.phase.has_picture());
         let still = if is_pictured { self.still(camera, detector, station) } else { Still::NotWanted };
         let finding = |transition: Transition| Finding {
@@ -249,12 +282,10 @@ impl Analysis {
             active: active.get(&transition.incident.rule).cloned().unwrap_or_default(),
             transition,
             frame: Arc::clone(frame),
-            sensitive: station.sensitive(),
+            sensitive: sensitive.clone(),
             still: still.clone(),
         };
-        let findings = transitions.into_iter().map(finding).collect();
-        self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
-        findings
+        transitions.into_iter().map(finding).collect()
     }
 }
 

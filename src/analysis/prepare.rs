@@ -1,5 +1,6 @@
 //! A model loaded and every rule resolved against its classes.
 
+use super::region::parts;
 use crate::camera::{ClassTable, Engine, EngineRule};
 use crate::clock::Clocks;
 use crate::config::{CameraConfig, ClassGroups, Config, IdlePace, ModelConfig, bears_plate, is_person};
@@ -8,7 +9,7 @@ use crate::detect::{
     Arrangement, DetectError, Detector, Model, ProviderInUse, Runtime, RuntimeError, SessionOptions, arrange,
 };
 use crate::evidence::SensitiveKind;
-use crate::geometry::Polygon;
+use crate::geometry::{BBox, Polygon};
 use crate::ids::{IdSource, Name};
 use crate::incident::{Incident, Limits};
 use crate::install;
@@ -63,6 +64,8 @@ pub struct Prepared {
     pub(super) sensitive: Arc<BTreeMap<u16, SensitiveKind>>,
     rules: Vec<Vec<EngineRule>>,
     views: Vec<View>,
+    /// Of each camera, the parts of its frames that are inferred; none for all of them.
+    parts: Vec<Vec<BBox>>,
 }
 
 /// What is watched of a camera's picture, and how closely.
@@ -108,9 +111,21 @@ impl Prepared {
             start_confidence: manifest.thresholds.confidence,
             names: manifest.classes.clone(),
         });
-        let views = config.cameras.iter().map(view).collect();
+        let views: Vec<View> = config.cameras.iter().map(view).collect();
+        let parts = views.iter().zip(&config.cameras).map(|(view, camera)| parts(camera.analysis.region, &view.zones));
+        let parts = parts.collect();
         let provider = model.provider().clone();
-        Ok(Self { manifest, provider, arrangement, detectors, classes, sensitive: Arc::new(sensitive), rules, views })
+        Ok(Self {
+            manifest,
+            provider,
+            arrangement,
+            detectors,
+            classes,
+            sensitive: Arc::new(sensitive),
+            rules,
+            views,
+            parts,
+        })
     }
 
     /// The manifest of the model.
@@ -144,6 +159,11 @@ impl Prepared {
     /// What is watched of a camera's picture.
     pub(super) fn view(&self, camera: usize) -> &View {
         &self.views[camera]
+    }
+
+    /// The parts of a camera's frames that are inferred, as [`Detector::detect_in`] takes them; none for the whole.
+    pub(super) fn parts(&self, camera: usize) -> &[BBox] {
+        &self.parts[camera]
     }
 
     /// The engine of a camera, with the incidents that the store holds open; those whose rule is gone are returned.

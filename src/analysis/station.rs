@@ -164,18 +164,14 @@ impl Station {
         self.engine.active()
     }
 
+    /// The people and vehicles of what was seen in another look at the frame.
+    pub(super) fn sensitive_among(&self, detections: &Detections) -> Vec<SensitiveObject> {
+        among(&self.sensitive, detections).collect()
+    }
+
     /// People and vehicles of this frame and of the last second.
     pub(super) fn sensitive(&self) -> Vec<SensitiveObject> {
         self.recent.iter().map(|(_, object)| *object).collect()
-    }
-
-    /// People and vehicles among what was detected in a picture.
-    pub(super) fn sensitive_among(&self, detections: &Detections) -> impl Iterator<Item = SensitiveObject> {
-        let sure_enough = detections.iter().filter(|detection| detection.confidence >= FAINT_CONFIDENCE);
-        sure_enough.filter_map(|detection| {
-            let kind = *self.sensitive.get(&detection.class)?;
-            Some(SensitiveObject { kind, bbox: detection.bbox })
-        })
     }
 
     fn picture_news(&mut self, stamp: &FrameStamp, damaged: u64) -> Option<PictureNews> {
@@ -202,12 +198,19 @@ impl Station {
         // The frame before this one counts however long ago it was: at a slow pace one frame would be no memory at all.
         let last = self.recent.back().map(|(at, _)| *at);
         self.recent.retain(|(at, _)| now.since(*at) <= SENSITIVE_MEMORY || Some(*at) == last);
-        let seen: Vec<_> = self.sensitive_among(&self.detections).map(|object| (now, object)).collect();
-        self.recent.extend(seen);
+        let sensitive = among(&self.sensitive, &self.detections);
+        self.recent.extend(sensitive.map(|object| (now, object)));
         while self.recent.len() > MAX_SENSITIVE {
             self.recent.pop_front();
         }
     }
+}
+
+/// The people and vehicles of what was seen in a frame.
+fn among(sensitive: &BTreeMap<u16, SensitiveKind>, detections: &Detections) -> impl Iterator<Item = SensitiveObject> {
+    let sure_enough = detections.iter().filter(|detection| detection.confidence >= FAINT_CONFIDENCE);
+    sure_enough
+        .filter_map(|detection| Some(SensitiveObject { kind: *sensitive.get(&detection.class)?, bbox: detection.bbox }))
 }
 
 #[cfg(test)]

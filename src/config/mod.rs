@@ -328,11 +328,28 @@ pub struct AnalysisConfig {
     /// is pending, every frame is.
     #[schemars(range(min = 0, max = 3600))]
     pub max_idle_secs: f64,
+    /// Which part of the picture is inferred.
+    pub region: Region,
+}
+
+/// Which part of the picture is inferred. Where it is not all of it, the whole picture is inferred as well when something is reported, so that
+/// people and vehicles outside the part are redacted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Region {
+    /// All of it.
+    #[default]
+    Frame,
+    /// The box around the zones, with room for what stands in them: seen larger, so that what is small or far away is found.
+    Zones,
+    /// The same box, or the whole picture if there are no zones, and four overlapping tiles of it: finds the smallest things, and costs
+    /// five inferences.
+    Tiles,
 }
 
 impl Default for AnalysisConfig {
     fn default() -> Self {
-        Self { idle: IdlePace::KeyFrames, active: 4.0, max_idle_secs: 10.0 }
+        Self { idle: IdlePace::KeyFrames, active: 4.0, max_idle_secs: 10.0, region: Region::Frame }
     }
 }
 

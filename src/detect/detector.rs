@@ -12,6 +12,12 @@ use crate::geometry::BBox;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Overlap (intersection over union) from which what two parts of a frame show is one object.
+const SEEN_TWICE_IOU: f32 = 0.6;
+
+/// How near to an edge a box counts as cut by it, as a share of the part's side.
+const NEAR_EDGE: f32 = 0.01;
+
 /// A model in memory; its weights are there once, however many detectors it gives.
 pub struct Model {
     manifest: Arc<Manifest>,
@@ -20,7 +26,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a model. The file's hash, inputs and outputs must be the manifest's.
+    /// Loads a model. The file's hash, inputs and outputs must be the manifest's; what the manifest leaves to the model is recognised.
     pub fn open(
         runtime: &Runtime,
         manifest: &Manifest,
@@ -46,11 +52,12 @@ impl Model {
         let outputs = self.reading.outputs.iter().map(|output| (output.name.as_str(), output.shape.as_slice()));
         let binding = Binding::new(&self.session, &self.manifest.input, outputs)
             .map_err(|source| DetectError::Run { model: self.manifest.name.clone(), source })?;
+        let (input, classes) = (&self.manifest.input, &self.manifest.classes);
         let floor = FAINT_CONFIDENCE.min(self.manifest.thresholds.confidence);
-        let decoder = OutputDecoder::new(self.reading.clone(), &self.manifest.input, &self.manifest.classes, floor);
+        let decoder = OutputDecoder::new(self.reading.clone(), input, classes, floor);
         Ok(Detector {
             binding,
-            writer: InputWriter::new(&self.manifest.input),
+            writer: InputWriter::new(input),
             outputs: OutputReader::new(decoder),
             seen: Detections::new(),
             manifest: Arc::clone(&self.manifest),
@@ -101,17 +108,21 @@ impl Detector {
     }
 
     /// Finds the objects in some parts of a frame as [`Self::detect`] does in the whole; each part fills the model's input, so that what is
-    /// small is seen larger. What several parts see is there once.
+    /// small is seen larger. The first part covers the others. What several parts see is there once, and what an edge of one cuts, that is
+    /// not an edge of the first, is left to those that see more of it.
     pub fn detect_in(&mut self, frame: &Frame, parts: &[BBox], out: &mut Detections) -> Result<(), DetectError> {
         out.clear();
         let (width, height) = (frame.layout().width, frame.layout().height);
         let mut seen = std::mem::take(&mut self.seen);
         for part in parts {
             self.detect_part(frame, PixelRect::covering(part, width, height), &mut seen)?;
+            seen.retain(|detection| !is_cut(&detection.bbox, part, &parts[0]));
             out.append(&mut seen);
         }
         self.seen = seen;
-        nms::suppress(out, self.manifest.thresholds.nms_iou);
+        let limit = self.manifest.thresholds.nms_iou;
+        // A model that needs no suppression sees an object once in each part.
+        nms::suppress(out, if parts.len() > 1 { limit.min(SEEN_TWICE_IOU) } else { limit });
         Ok(())
     }
 
@@ -129,7 +140,7 @@ impl Detector {
         };
         binding.run().map_err(failed)?;
         outputs
-            .read(|name| binding.output(name), &letterbox, out)
+            .read(binding, &letterbox, out)
             .map_err(|source| DetectError::Decode { model: manifest.name.clone(), source })
     }
 
@@ -137,4 +148,13 @@ impl Detector {
     pub fn infer_only(&mut self) -> Result<(), DetectError> {
         self.binding.run().map_err(|source| DetectError::Run { model: self.manifest.name.clone(), source })
     }
+}
+
+/// Whether a box reaches an edge of a part beyond which more is seen in the whole.
+fn is_cut(bbox: &BBox, part: &BBox, whole: &BBox) -> bool {
+    let (x, y) = (part.width() * NEAR_EDGE, part.height() * NEAR_EDGE);
+    (bbox.left() < part.left() + x && part.left() > whole.left())
+        || (bbox.top() < part.top() + y && part.top() > whole.top())
+        || (bbox.right() > part.right() - x && part.right() < whole.right())
+        || (bbox.bottom() > part.bottom() - y && part.bottom() < whole.bottom())
 }

@@ -67,6 +67,12 @@ pub enum DetectError {
         /// By the file.
         found: String,
     },
+    /// A thread for the measurement at the start cannot be had.
+    #[error("failed to start a thread")]
+    Thread {
+        /// Why.
+        source: std::io::Error,
+    },
     /// How its outputs are to be read cannot be told.
     #[error("failed to understand the model {path}")]
     Layout {
@@ -74,12 +80,6 @@ pub enum DetectError {
         path: PathBuf,
         /// What is missing, and what to write.
         source: layout::LayoutError,
-    },
-    /// A thread for the measurement at the start cannot be had.
-    #[error("failed to start a thread")]
-    Thread {
-        /// Why.
-        source: std::io::Error,
     },
     /// The inference failed.
     #[error("failed to run the model {model}")]

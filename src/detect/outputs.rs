@@ -4,7 +4,7 @@ use super::Detections;
 use super::decode::{Converted, DecodeError, OutputDecoder, TensorView};
 use super::letterbox::Letterbox;
 use super::manifest::MAX_OUTPUTS;
-use ort::value::DynValue;
+use super::session::Binding;
 
 /// A model's decoder and room for outputs that must be converted.
 #[derive(Debug)]
@@ -20,18 +20,13 @@ impl OutputReader {
         Self { decoder, names, converted: std::array::from_fn(|_| Converted::default()) }
     }
 
-    /// Decodes what one inference gave, an output by its name, into `out`.
-    pub fn read<'a>(
-        &mut self,
-        output: impl Fn(&str) -> Option<&'a DynValue>,
-        letterbox: &Letterbox,
-        out: &mut Detections,
-    ) -> Result<(), DecodeError> {
+    /// Decodes what one inference gave into `out`.
+    pub fn read(&mut self, outputs: &Binding, letterbox: &Letterbox, out: &mut Detections) -> Result<(), DecodeError> {
         out.clear();
         let mut views = [TensorView::default(); MAX_OUTPUTS];
         let mut count = 0;
         for ((name, view), room) in self.names.iter().zip(&mut views).zip(&mut self.converted) {
-            let value = output(name).ok_or_else(|| DecodeError::Missing { output: name.clone() })?;
+            let value = outputs.output(name).ok_or_else(|| DecodeError::Missing { output: name.clone() })?;
             *view = room.view(name, value)?;
             count += 1;
         }

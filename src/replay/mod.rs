@@ -146,7 +146,7 @@ impl Replay {
         // All pictures are decoded anyhow; none is held to be replayed.
         let analysis = &mut config.cameras[camera].analysis;
         *analysis = AnalysisConfig { idle: IdlePace::Fps(idle_fps(analysis)), ..analysis.clone() };
-        // One thread in order; a number given is not measured.
+        // One frame after the other: a replay gives the same each time.
         config.model.runners = 1;
         let mut prepared = Prepared::try_new(&config, &*clocks)?;
         let detector = prepared.take_detectors().pop().ok_or(ReplayError::NoDetector)?;
@@ -241,7 +241,11 @@ impl Replay {
             }
         }
         if let Some(video) = &mut self.video {
-            video.add(&frame, &self.analysis.sensitive(self.camera), &self.analysis.places(self.camera))?;
+            video.add(
+                &frame,
+                &self.analysis.sensitive(self.camera, &frame, &mut self.detector),
+                &self.analysis.places(self.camera),
+            )?;
         }
         Ok(())
     }

@@ -22,6 +22,8 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -42,39 +44,48 @@ def read_manifest(path: Path) -> dict:
     return manifest
 
 
-def read_i420(path: str, size: str) -> np.ndarray:
-    """A file of packed I420 (BT.601, limited range, even size) as float64 [height, width, 3], RGB, not yet cut to 0..255: colours that
-    cannot be shown are cut once, after scaling.
+@dataclass
+class Planes:
+    """A picture as planes of float64 [height, width] of any sizes, and what makes RGB (0..255, not yet cut) of their values at a place."""
 
-    Chroma is interpolated to every luma pixel; its samples lie between two luma pixels in both directions (JPEG's
-    siting), which is how the agent reads them.
+    width: int
+    height: int
+    planes: list[np.ndarray]
+    to_rgb: Callable[[list[np.ndarray]], list[np.ndarray]]
+
+
+def read_i420(path: str, size: str) -> Planes:
+    """A file of packed I420 (BT.601, limited range, even size). Chroma samples lie between two luma samples in both directions (JPEG's
+    siting); colours that cannot be shown are cut once, after scaling.
     """
     width, height = (int(side) for side in size.split("x"))
     data = np.fromfile(path, dtype=np.uint8).astype(np.float64)
     luma, chroma = width * height, width * height // 4
     if len(data) != luma + 2 * chroma:
         raise SystemExit(f"{path} has {len(data)} bytes, {width}×{height} I420 has {luma + 2 * chroma}")
+
+    def to_rgb(values):
+        y, cb, cr = (values[0] - 16) * 255 / 219, (values[1] - 128) * 255 / 224, (values[2] - 128) * 255 / 224
+        return [y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb]
+
     planes = [plane.reshape(height // 2, width // 2) for plane in np.split(data[luma:], 2)]
-
-    def upsample(plane: np.ndarray) -> np.ndarray:
-        columns, rows = np.arange(width) / 2 - 0.25, np.arange(height) / 2 - 0.25
-        wide = np.stack([np.interp(columns, np.arange(width // 2), row) for row in plane])
-        return np.stack([np.interp(rows, np.arange(height // 2), column) for column in wide.T], axis=1)
-
-    y = (data[:luma].reshape(height, width) - 16) * 255 / 219
-    cb, cr = ((upsample(plane) - 128) * 255 / 224 for plane in planes)
-    return np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=2)
+    return Planes(width, height, [data[:luma].reshape(height, width), *planes], to_rgb)
 
 
-def read_image(path: str, raw_size: str | None) -> np.ndarray:
-    """The image as uint8 [height, width, 3], RGB."""
+def read_image(path: str, raw_size: str | None) -> Planes:
     if raw_size is None:
-        return np.asarray(Image.open(path).convert("RGB"))
+        return of_rgb(np.asarray(Image.open(path).convert("RGB")))
     width, height = (int(side) for side in raw_size.split("x"))
     data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     if len(data) != width * height * 3:
         raise SystemExit(f"{path} has {len(data)} bytes, {width}×{height} RGB has {width * height * 3}")
-    return np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3)
+    return of_rgb(np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3))
+
+
+def of_rgb(image: np.ndarray) -> Planes:
+    """From uint8 [height, width, 3]."""
+    height, width = image.shape[:2]
+    return Planes(width, height, [image[..., channel].astype(np.float64) for channel in range(3)], lambda values: values)
 
 
 def letterbox(width: int, height: int, model_width: int, model_height: int) -> tuple[float, float, float]:
@@ -91,26 +102,28 @@ def placement(width: int, height: int, form: dict) -> tuple[np.ndarray, np.ndarr
     return np.array([scale, scale]), np.array([left, top])
 
 
-def to_tensor(image: np.ndarray, form: dict) -> np.ndarray:
-    """The input tensor, each pixel sampled bilinearly at its centre."""
-    height, width = image.shape[:2]
-    scales, borders = placement(width, height, form)
+def to_tensor(image: Planes, form: dict) -> np.ndarray:
+    """The input tensor; each plane is sampled bilinearly where the middle of an input pixel lies in it."""
+    scales, borders = placement(image.width, image.height, form)
+    # In shares of the picture, which are the same for every plane.
+    share_x = (np.arange(form["width"]) + 0.5 - borders[0]) / scales[0] / image.width
+    share_y = (np.arange(form["height"]) + 0.5 - borders[1]) / scales[1] / image.height
 
-    def sampling(model_side: int, scale: float, border: float, side: int):
-        position = (np.arange(model_side) + 0.5 - border) / scale - 0.5
-        inside = (position >= -0.5) & (position < side - 0.5)
-        position = np.clip(position, 0, side - 1)
+    def between(shares: np.ndarray, side: int):
+        position = np.clip(shares * side - 0.5, 0, side - 1)
         low = np.floor(position).astype(int)
-        return low, np.minimum(low + 1, side - 1), position - low, inside
+        return low, np.minimum(low + 1, side - 1), position - low
 
-    x0, x1, fx, inside_x = sampling(form["width"], scales[0], borders[0], width)
-    y0, y1, fy, inside_y = sampling(form["height"], scales[1], borders[1], height)
-    pixels = image.astype(np.float64)
-    fx, fy = fx[None, :, None], fy[:, None, None]
-    upper = pixels[y0][:, x0] * (1 - fx) + pixels[y0][:, x1] * fx
-    lower = pixels[y1][:, x0] * (1 - fx) + pixels[y1][:, x1] * fx
-    fitted = np.clip(upper * (1 - fy) + lower * fy, 0, 255)
-    fitted[~(inside_y[:, None] & inside_x[None, :])] = form["pad"]
+    def sample(plane: np.ndarray) -> np.ndarray:
+        y0, y1, fy = between(share_y, plane.shape[0])
+        x0, x1, fx = between(share_x, plane.shape[1])
+        upper = plane[y0][:, x0] * (1 - fx) + plane[y0][:, x1] * fx
+        lower = plane[y1][:, x0] * (1 - fx) + plane[y1][:, x1] * fx
+        return upper * (1 - fy[:, None]) + lower * fy[:, None]
+
+    fitted = np.clip(np.stack(image.to_rgb([sample(plane) for plane in image.planes]), axis=-1), 0, 255)
+    inside = ((share_y >= 0) & (share_y < 1))[:, None] & ((share_x >= 0) & (share_x < 1))[None]
+    fitted[~inside] = form["pad"]
     if form["color"] == "bgr":
         fitted = fitted[:, :, ::-1]
     values = (fitted * form["scale"] - form["mean"]) / form["std"]
@@ -184,7 +197,7 @@ def main() -> None:
     model = arguments.model or CACHE / "models" / manifest["name"] / manifest["file"]
     form = manifest["input"]
     image = read_i420(arguments.image, arguments.i420) if arguments.i420 else read_image(arguments.image, arguments.raw)
-    height, width = image.shape[:2]
+    width, height = image.width, image.height
 
     if arguments.tensor:
         sides = (form["height"], form["width"])

@@ -321,7 +321,7 @@ def main() -> None:
     parser.add_argument("--confidence", type=float, default=0.10)
     arguments = parser.parse_args()
     image = detect.read_i420(arguments.frame, arguments.i420)
-    height, width = image.shape[:2]
+    width, height = image.width, image.height
 
     for name, (outputs, options, is_recognised) in layouts().items():
         folder = arguments.out / name
