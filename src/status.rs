@@ -3,8 +3,9 @@
 use crate::analysis::PictureNews;
 use crate::config::{CameraConfig, Config};
 use crate::contract::{
-    Birth, BirthCamera, BirthModel, BirthRule, BirthZone, CameraState as WireState, CameraStatus, HostHealth, ImageHealth,
-    ModelIdentity, ProviderNodes, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, matter, schemas,
+    Birth, BirthCamera, BirthModel, BirthRule, BirthZone, CameraState as WireState, CameraStatus, HostHealth,
+    ImageHealth, ModelIdentity, ProviderNodes, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime,
+    matter, schemas,
 };
 use crate::detect::manifest::Manifest;
 use crate::detect::{Arrangement, ProviderInUse};

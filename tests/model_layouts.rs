@@ -55,7 +55,8 @@ fn open(manifest: &Manifest) -> Result<Detector, DetectError> {
 
 /// What the reference finds, and whether the layout can be recognised.
 fn expected(folder: &Path) -> (Expected, bool) {
-    let value: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
+    let value: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.join("expected.json")).unwrap()).unwrap();
     let is_recognised = value["auto"].as_bool().unwrap();
     (serde_json::from_value(value).unwrap(), is_recognised)
 }

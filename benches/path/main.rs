@@ -49,7 +49,14 @@ fn main() {
             (0..PAIRED_ROUNDS).map(|_| decoding::beside_bare(&camera, &config, &clocks, decoding)).collect();
         let of = |pick: fn(&(f64, f64)) -> f64| rounds.iter().map(pick).sum::<f64>() / rounds.len() as f64;
         let (value, floor) = (of(|round| round.0), of(|round| round.1));
-        figures.push(Figure { name: name.to_owned(), unit: "cpu_ms_per_camera_second", value, floor, ratio: value / floor, bar: 1.15 });
+        figures.push(Figure {
+            name: name.to_owned(),
+            unit: "cpu_ms_per_camera_second",
+            value,
+            floor,
+            ratio: value / floor,
+            bar: 1.15,
+        });
     }
     drop(camera);
     eprintln!("quiet_gated_vs_ungated: two agents on a quiet street for a minute");

@@ -16,6 +16,7 @@ mod region;
 mod station;
 
 pub use prepare::{PrepareError, Prepared};
+pub use region::parts;
 pub use station::PictureNews;
 
 use crate::clock::Clocks;
@@ -243,13 +244,7 @@ impl Analysis {
         true
     }
 
-    fn judge(
-        &self,
-        camera: usize,
-        frame: &Arc<Frame>,
-        detector: &mut Detector,
-        station: &mut Station,
-    ) -> Vec<Finding> {
+    fn judge(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector, station: &mut Station) -> Vec<Finding> {
         let began = self.clocks.mono();
         let transitions = station.judge(frame.stamp());
         self.latencies.record(Stage::Engine, self.clocks.mono().since(began));

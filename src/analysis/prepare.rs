@@ -2,9 +2,9 @@
 
 use super::region::parts;
 use crate::camera::{ClassTable, Engine, EngineRule};
+use crate::clock::Clocks;
 use crate::config::{CameraConfig, ClassGroups, Config, IdlePace, ModelConfig, bears_plate, is_person};
 use crate::detect::manifest::Manifest;
-use crate::clock::Clocks;
 use crate::detect::{
     Arrangement, DetectError, Detector, Model, ProviderInUse, Runtime, RuntimeError, SessionOptions, arrange,
 };
@@ -115,7 +115,17 @@ impl Prepared {
         let parts = views.iter().zip(&config.cameras).map(|(view, camera)| parts(camera.analysis.region, &view.zones));
         let parts = parts.collect();
         let provider = model.provider().clone();
-        Ok(Self { manifest, provider, arrangement, detectors, classes, sensitive: Arc::new(sensitive), rules, views, parts })
+        Ok(Self {
+            manifest,
+            provider,
+            arrangement,
+            detectors,
+            classes,
+            sensitive: Arc::new(sensitive),
+            rules,
+            views,
+            parts,
+        })
     }
 
     /// The manifest of the model.

@@ -195,14 +195,10 @@ impl Station {
 }
 
 /// The people and vehicles of what was seen in a frame.
-fn among(
-    sensitive: &BTreeMap<u16, SensitiveKind>,
-    detections: &Detections,
-) -> impl Iterator<Item = SensitiveObject> {
+fn among(sensitive: &BTreeMap<u16, SensitiveKind>, detections: &Detections) -> impl Iterator<Item = SensitiveObject> {
     let sure_enough = detections.iter().filter(|detection| detection.confidence >= FAINT_CONFIDENCE);
-    sure_enough.filter_map(|detection| {
-        Some(SensitiveObject { kind: *sensitive.get(&detection.class)?, bbox: detection.bbox })
-    })
+    sure_enough
+        .filter_map(|detection| Some(SensitiveObject { kind: *sensitive.get(&detection.class)?, bbox: detection.bbox }))
 }
 
 #[cfg(test)]

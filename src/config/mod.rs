@@ -187,7 +187,13 @@ pub struct ModelConfig {
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        Self { manifest: "yolov4-tiny-416".to_owned(), providers: vec![Provider::Cpu], runners: 0, threads: 1, min_confidence: None }
+        Self {
+            manifest: "yolov4-tiny-416".to_owned(),
+            providers: vec![Provider::Cpu],
+            runners: 0,
+            threads: 1,
+            min_confidence: None,
+        }
     }
 }
 

@@ -21,12 +21,7 @@ impl OutputReader {
     }
 
     /// Decodes what one inference gave into `out`.
-    pub fn read(
-        &mut self,
-        outputs: &Binding,
-        letterbox: &Letterbox,
-        out: &mut Detections,
-    ) -> Result<(), DecodeError> {
+    pub fn read(&mut self, outputs: &Binding, letterbox: &Letterbox, out: &mut Detections) -> Result<(), DecodeError> {
         out.clear();
         let mut views = [TensorView::default(); MAX_OUTPUTS];
         let mut count = 0;

@@ -241,7 +241,11 @@ impl Replay {
             }
         }
         if let Some(video) = &mut self.video {
-            video.add(&frame, &self.analysis.sensitive(self.camera, &frame, &mut self.detector), &self.analysis.places(self.camera))?;
+            video.add(
+                &frame,
+                &self.analysis.sensitive(self.camera, &frame, &mut self.detector),
+                &self.analysis.places(self.camera),
+            )?;
         }
         Ok(())
     }

@@ -87,7 +87,8 @@ impl<E: Element> Target<'_, E> {
             }
             Layout::Nhwc => {
                 let [first, second, third] = channels;
-                for (pixel, ((&a, &b), &c)) in interleaved.chunks_exact_mut(3).zip(first.iter().zip(second).zip(third)) {
+                for (pixel, ((&a, &b), &c)) in interleaved.chunks_exact_mut(3).zip(first.iter().zip(second).zip(third))
+                {
                     pixel.copy_from_slice(&[a, b, c]);
                 }
                 E::store(&interleaved[..3 * first.len()], &mut self.elements[3 * at..][..3 * first.len()]);
@@ -129,8 +130,7 @@ fn write_rows<E: Element>(plan: &Plan, frame: &Frame, scratch: &mut Scratch, tar
     let planes = [0, 1, 2].map(|index| Plane { bytes: frame.plane(index), stride: plan.layout.strides[index] });
     let (luma_width, luma_height) = (plan.layout.width as usize, plan.layout.height as usize);
     let (chroma_width, chroma_height) = (luma_width.div_ceil(2), luma_height.div_ceil(2));
-    let (left, top, width) =
-        (plan.letterbox.left as usize, plan.letterbox.top as usize, plan.letterbox.width as usize);
+    let (left, top, width) = (plan.letterbox.left as usize, plan.letterbox.top as usize, plan.letterbox.width as usize);
     let [y, cb, cr] = scratch.quads.each_mut().map(|row| &mut row[..width]);
     for row in 0..plan.letterbox.height as usize {
         let chroma_row = plan.chroma_y.first[row];
