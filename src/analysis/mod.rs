@@ -18,6 +18,7 @@ mod still;
 
 pub(crate) use prepare::sensitive_classes;
 pub use prepare::{PrepareError, Prepared};
+pub use region::parts;
 pub use station::PictureNews;
 pub use still::Still;
 

@@ -13,7 +13,8 @@ const TILE: f32 = 0.6;
 const NEARLY_ALL: f32 = 0.8;
 
 /// The parts, the one that covers the others first; none if the whole frame is inferred.
-pub(super) fn parts(region: Region, zones: &[Polygon]) -> Vec<BBox> {
+#[must_use]
+pub fn parts(region: Region, zones: &[Polygon]) -> Vec<BBox> {
     let around = around(zones);
     match region {
         Region::Frame => Vec::new(),
