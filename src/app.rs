@@ -17,7 +17,7 @@ use crate::health::{Drops, HostSampler, Latencies, Queue};
 use crate::ids::{IdSource, Name};
 use crate::incident::Incident;
 use crate::ingest::{
-    CameraControl, CameraSource, CameraState, ConnectLimiter, Decoding, EvidenceStream, Failure, Ingest,
+    CameraControl, CameraSource, CameraState, ConnectLimiter, Decoders, Decoding, EvidenceStream, Failure, Ingest,
     IngestSettings, Pace, Sink, StillError, StillRunning, Stills,
 };
 use crate::mailbox::Mailboxes;
@@ -70,6 +70,9 @@ pub enum AppError {
     /// The evidence folder cannot be opened.
     #[error(transparent)]
     Evidence(#[from] FileError),
+    /// GStreamer cannot be started.
+    #[error("failed to start GStreamer: {0}")]
+    GStreamer(String),
     /// A thread cannot be started.
     #[error("failed to start the thread {name}")]
     Thread {
@@ -170,6 +173,7 @@ struct Core {
     /// Told when a view changed.
     changed: Arc<tokio::sync::Notify>,
     analysis: OnceLock<Arc<Analysis>>,
+    decoders: Arc<Decoders>,
     /// What the hub is told is open.
     active: Mutex<ActiveBoard>,
     /// Why there is no analysis, while there is none.
@@ -298,6 +302,7 @@ impl Agent {
         let store = SharedStore::new(store);
         let evidence = EvidenceDir::open(&data_dir)?;
         let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
+        gstreamer::init().map_err(|error| AppError::GStreamer(error.to_string()))?;
         let link = Link::start(settings, store.clone(), Arc::clone(clocks))
             .map_err(|source| AppError::Thread { name: "mqtt".to_owned(), source })?;
         let link = Arc::new(link);
@@ -309,6 +314,7 @@ impl Agent {
         let topics = Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id);
         let core = Arc::new(Core {
             active: Mutex::new(ActiveBoard::new(topics.clone(), time_zone.clone())),
+            decoders: Decoders::of_this_box(),
             topics,
             started_at: WallTime::new(clocks.wall(), &time_zone),
             started: clocks.mono(),
@@ -474,8 +480,12 @@ fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Watched>>, AppError> {
             return Ok(None);
         }
         let failed = |source| AppError::Ingest { camera: camera.id.to_string(), source };
-        let source =
-            CameraSource { id: camera.id.clone(), rtsp: camera.streams.detect.clone(), fps: camera.analysis.active };
+        let source = CameraSource {
+            id: camera.id.clone(),
+            rtsp: camera.streams.detect.clone(),
+            decoders: Arc::clone(&core.decoders),
+            fps: camera.analysis.active,
+        };
         let sink = Arc::new(CameraSink { core: Arc::clone(core), camera: index });
         let ingest =
             Ingest::start(source, IngestSettings::default(), sink, Arc::clone(&core.clocks), Arc::clone(&limiter))
@@ -652,7 +662,7 @@ impl Core {
     }
 
     fn say_birth(&self, link: &Link, models: Vec<contract::BirthModel>) {
-        let birth = status::birth(&self.config, &self.config_sha256, self.started_at, models);
+        let birth = status::birth(&self.config, &self.config_sha256, self.started_at, models, self.decoders.choices());
         link.state(self.topics.birth(), contract::to_json(&birth));
     }
 

@@ -4,15 +4,15 @@ use crate::analysis::PictureNews;
 use crate::clock::Mono;
 use crate::config::{CameraConfig, Config};
 use crate::contract::{
-    Birth, BirthCamera, BirthModel, BirthRule, BirthZone, CameraState as WireState, CameraStatus, ClockAlarm as WireAlarm,
-    EvidenceStreamStatus, HostHealth, ImageHealth, ModelIdentity, ProviderNodes, SchemaVersion, StageLatency, StreamDecoding,
-    StreamStatus, WallTime, matter, schemas,
+    Birth, BirthCamera, BirthDecoder, BirthModel, BirthPassedOver, BirthRule, BirthZone, CameraState as WireState,
+    CameraStatus, ClockAlarm as WireAlarm, EvidenceStreamStatus, HostHealth, ImageHealth, ModelIdentity, ProviderNodes,
+    SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, matter, schemas,
 };
 use crate::detect::manifest::Manifest;
 use crate::detect::{Arrangement, ProviderInUse};
 use crate::health::{HostSample, Latencies, Stage};
 use crate::ids::Name;
-use crate::ingest::{CameraState, ClockAlarm, DecodingInUse, IngestStats};
+use crate::ingest::{CameraState, ClockAlarm, DecoderChoice, DecodingInUse, IngestStats, PassedOver};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -78,6 +78,7 @@ pub fn camera_status(
             codec: info.codec.as_str().to_owned(),
             width: info.width,
             height: info.height,
+            decoder: info.decoder.clone(),
             decoding: wire_decoding(stats.decoding),
             fps_in: tenths(stats.fps_in),
             fps_analysed: tenths(fps_analysed),
@@ -198,7 +199,13 @@ pub fn birth_model(manifest: &Manifest, provider: &ProviderInUse, arrangement: A
 
 /// The message that says what the agent is and watches; without models while none could be loaded.
 #[must_use]
-pub fn birth(config: &Config, config_sha256: &str, started_at: WallTime, models: Vec<BirthModel>) -> Birth {
+pub fn birth(
+    config: &Config,
+    config_sha256: &str,
+    started_at: WallTime,
+    models: Vec<BirthModel>,
+    decoders: &[DecoderChoice],
+) -> Birth {
     let version =
         |message: &&str| SchemaVersion { message: (*message).to_owned(), version: crate::contract::SCHEMA_VERSION };
     Birth {
@@ -209,8 +216,19 @@ pub fn birth(config: &Config, config_sha256: &str, started_at: WallTime, models:
         time_zone: config.agent.time_zone.clone(),
         config_sha256: config_sha256.to_owned(),
         models,
+        decoders: decoders.iter().map(birth_decoder).collect(),
         cameras: config.cameras.iter().map(birth_camera).collect(),
         schemas: schemas().keys().map(version).collect(),
+    }
+}
+
+fn birth_decoder(choice: &DecoderChoice) -> BirthDecoder {
+    let passed_over =
+        |over: &PassedOver| BirthPassedOver { platform: over.platform.clone(), reason: over.reason.clone() };
+    BirthDecoder {
+        codec: choice.codec.as_str().to_owned(),
+        platform: choice.platform.as_ref().map(|platform| platform.name.clone()),
+        passed_over: choice.passed_over.iter().map(passed_over).collect(),
     }
 }
 

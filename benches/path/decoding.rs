@@ -5,7 +5,9 @@ use crate::street::VirtualCamera;
 use curbwatch::clock::Clocks;
 use curbwatch::config::Config;
 use curbwatch::frame::Frame;
-use curbwatch::ingest::{CameraSource, CameraState, ConnectLimiter, Decoding, Ingest, IngestSettings, Pace, Sink};
+use curbwatch::ingest::{
+    CameraSource, CameraState, ConnectLimiter, Decoders, Decoding, Ingest, IngestSettings, Pace, Sink,
+};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +32,12 @@ pub fn beside_bare(
 ) -> (f64, f64) {
     let mut bare = bare_pipeline(&camera.url, decoding);
     let known = &config.cameras[0];
-    let source = CameraSource { id: known.id.clone(), rtsp: known.streams.detect.clone(), fps: known.analysis.active };
+    let source = CameraSource {
+        id: known.id.clone(),
+        rtsp: known.streams.detect.clone(),
+        decoders: Decoders::software(),
+        fps: known.analysis.active,
+    };
     let ingest =
         Ingest::start(source, IngestSettings::default(), Arc::new(Nowhere), Arc::clone(clocks), ConnectLimiter::new(1))
             .expect("ingest starts");

@@ -10,7 +10,7 @@ use curbwatch::frame::Frame;
 use curbwatch::health::Latencies;
 use curbwatch::ids::IdSource;
 use curbwatch::incident::Incident;
-use curbwatch::ingest::{CameraSource, CameraState, ConnectLimiter, Ingest, IngestSettings, Sink};
+use curbwatch::ingest::{CameraSource, CameraState, ConnectLimiter, Decoders, Ingest, IngestSettings, Sink};
 use curbwatch::install;
 use curbwatch::mailbox::Mailboxes;
 use gstreamer::prelude::*;
@@ -114,7 +114,12 @@ pub fn agent_path(config: &Config, clocks: &Arc<dyn Clocks>) -> Measured {
             .expect("a thread")
     };
     let camera = &config.cameras[0];
-    let source = CameraSource { id: camera.id.clone(), rtsp: camera.streams.detect.clone(), fps: ANALYSED_FPS };
+    let source = CameraSource {
+        id: camera.id.clone(),
+        rtsp: camera.streams.detect.clone(),
+        decoders: Decoders::software(),
+        fps: ANALYSED_FPS,
+    };
     let sink = Arc::new(ToMailbox(Arc::clone(&mailboxes)));
     let ingest = Ingest::start(source, IngestSettings::default(), sink, Arc::clone(clocks), ConnectLimiter::new(1))
         .expect("ingest starts");

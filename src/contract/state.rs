@@ -54,6 +54,9 @@ pub struct Birth {
     pub config_sha256: String,
     /// Its detectors; empty while none could be loaded.
     pub models: Vec<BirthModel>,
+    /// What decodes each codec.
+    #[serde(default)]
+    pub decoders: Vec<BirthDecoder>,
     /// Its cameras.
     pub cameras: Vec<BirthCamera>,
     /// Versions of the messages that it sends.
@@ -87,6 +90,29 @@ pub struct ProviderNodes {
     pub provider: String,
     /// How many nodes.
     pub count: u32,
+}
+
+/// What decodes a codec, in a birth message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BirthDecoder {
+    /// Video codec: `h264`, `h265`.
+    pub codec: String,
+    /// The platform whose decoder is used; left out if none works.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<String>,
+    /// Better ones that do not work on this box.
+    pub passed_over: Vec<BirthPassedOver>,
+}
+
+/// A platform whose decoder is not used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BirthPassedOver {
+    /// Its name.
+    pub platform: String,
+    /// Why it is not used.
+    pub reason: String,
 }
 
 /// A camera in a birth message.
@@ -345,6 +371,9 @@ pub struct StreamStatus {
     pub width: u32,
     /// Height in pixels.
     pub height: u32,
+    /// The platform whose decoder is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder: Option<String>,
     /// What of it is decoded at present.
     pub decoding: StreamDecoding,
     /// Frames received per second.

@@ -144,6 +144,11 @@ fn samples() -> Vec<(&'static str, Value)> {
             runners: 2,
             threads: 1,
         }],
+        decoders: vec![BirthDecoder {
+            codec: "h264".into(),
+            platform: Some("software".into()),
+            passed_over: vec![BirthPassedOver { platform: "vaapi".into(), reason: "no element \"vah264dec\"".into() }],
+        }],
         cameras: vec![BirthCamera {
             id: name("wenyi-road-east"),
             name: None,
@@ -189,6 +194,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         codec: "H264".into(),
         width: 1920,
         height: 1080,
+        decoder: Some("software".into()),
         decoding: StreamDecoding::KeyFrames,
         fps_in: 25.0,
         fps_analysed: 4.0,

@@ -266,6 +266,7 @@ mod tests {
                 codec: "h264".into(),
                 width: 1280,
                 height: 720,
+                decoder: Some("software".into()),
                 decoding: StreamDecoding::All,
                 fps_in,
                 fps_analysed: 4.0,

@@ -4,7 +4,7 @@ use super::clock_watch::{ClockAlarm, ClockWatch};
 use super::failure::{Failure, detail};
 use super::fps_cap::FpsCap;
 use super::pace::PaceSwitch;
-use super::pipeline::{Picture, Tail};
+use super::pipeline::{DecodedTail, Picture, Tail};
 use super::stats::{Counters, DecodingInUse};
 use super::supervisor::Consumer;
 use super::timeline::Timeline;
@@ -38,6 +38,7 @@ pub(super) struct Analysed {
     lacks_key_frames: bool,
     clock_watch: ClockWatch,
     clock_alarm: Option<ClockAlarm>,
+    in_software: bool,
 }
 
 impl Analysed {
@@ -56,6 +57,7 @@ impl Analysed {
             lacks_key_frames: false,
             clock_watch: ClockWatch::default(),
             clock_alarm: None,
+            in_software: false,
             source,
             settings,
             sink,
@@ -114,7 +116,12 @@ impl Analysed {
 
 impl Consumer for Analysed {
     fn tail(&self) -> Tail {
-        Tail::Decoded { pace: Arc::clone(&self.pace), hold: self.settings.hold_limits() }
+        Tail::Decoded(DecodedTail {
+            decoders: Arc::clone(&self.source.decoders),
+            in_software: self.in_software,
+            pace: Arc::clone(&self.pace),
+            hold: self.settings.hold_limits(),
+        })
     }
 
     fn size_px(&mut self, picture: &Picture) -> Result<(u32, u32), Failure> {
@@ -164,7 +171,12 @@ impl Consumer for Analysed {
         self.lacks_key_frames = lacks;
     }
 
-    fn interrupt(&mut self) {
+    /// A decoder that failed once is not trusted with this camera again while the agent runs.
+    fn interrupt(&mut self, failure: Option<&Failure>) {
+        if matches!(failure, Some(Failure::Decoder(_))) && !self.in_software {
+            tracing::warn!(camera = %self.source.id, "the stream is decoded by the processor from now on");
+            self.in_software = true;
+        }
         self.timeline.interrupt();
     }
 }

@@ -127,8 +127,8 @@ impl Stills {
         let stamp = kept.stamp();
         self.errands.check().map_err(|failure| StillError::Decode(failure.to_string()))?;
         let decode = move || {
-            let decoder = decoder::build(kept.codec)?;
-            still::decode(decoder.bin, &kept.caps, [kept.unit], STILL_LIMIT)
+            let decoder = decoder::software(kept.codec)?;
+            still::decode(kept.codec, decoder.bin, &kept.caps, [kept.unit], STILL_LIMIT)
         };
         let decoded = self.errands.run("evidence-still", STILL_LIMIT, decode);
         let sample = match decoded.map_err(|failure| StillError::Decode(failure.to_string()))? {
@@ -223,7 +223,7 @@ impl Consumer for KeyFrameKeeper {
 
     fn decoding(&mut self, _: DecodingInUse) {}
 
-    fn interrupt(&mut self) {
+    fn interrupt(&mut self, _: Option<&Failure>) {
         *self.shelf.lock() = None;
     }
 }

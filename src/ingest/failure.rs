@@ -48,6 +48,9 @@ pub enum Failure {
     /// No installed decoder takes this codec.
     #[error("no decoder can be built: {0}")]
     NoDecoder(String),
+    /// The decoder of the graphics or the board failed in the middle of a stream, or swallows it.
+    #[error("the decoder failed: {0}")]
+    Decoder(String),
     /// The stream was set up but no picture came.
     #[error("no picture within {} s of connecting", .0.as_secs())]
     NoPicture(Duration),
@@ -86,6 +89,7 @@ impl Failure {
             Self::NoVideo => "no_video",
             Self::Codec(_) => "codec",
             Self::NoDecoder(_) => "no_decoder",
+            Self::Decoder(_) => "decoder",
             Self::NoPicture(_) => "no_picture",
             Self::Stalled(_) => "stalled",
             Self::Ended => "ended",

@@ -40,6 +40,7 @@ mod wall;
 
 pub use backoff::BackoffSettings;
 pub use clock_watch::ClockAlarm;
+pub use decoder::{DecoderChoice, Decoders, PassedOver, Platform};
 pub use evidence::{EvidenceStream, MAX_STILL_AGE, StillError, Stills};
 pub use failure::Failure;
 pub(crate) use fps_cap::FpsCap;
@@ -71,6 +72,8 @@ pub struct CameraSource {
     pub id: Name,
     /// Where its analysed stream is and how to log in.
     pub rtsp: RtspConfig,
+    /// What decodes it.
+    pub decoders: Arc<Decoders>,
     /// Frames passed on per second of media time, at most, until [another pace](CameraControl::set_pace) is set.
     pub fps: f64,
 }

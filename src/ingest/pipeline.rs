@@ -6,6 +6,7 @@
 //! agent does not read (10 bit, 4:2:2). The appsink is bounded; no call here blocks without a limit.
 
 use super::Codec;
+use super::decoder::Decoders;
 use super::errand::{Errands, Late};
 use super::failure::{Failure, detail};
 use super::gate::HoldLimits;
@@ -24,9 +25,18 @@ use std::time::Duration;
 /// How a pipeline ends.
 pub(super) enum Tail {
     /// With a decoder: pictures, as many as the pace asks for.
-    Decoded { pace: Arc<PaceSwitch>, hold: HoldLimits },
+    Decoded(DecodedTail),
     /// With the access units themselves, from a key frame on, each whole and with all of its references.
     Compressed,
+}
+
+/// How and how much of a stream is decoded.
+pub(super) struct DecodedTail {
+    pub(super) decoders: Arc<Decoders>,
+    /// The processor decodes, whatever else could.
+    pub(super) in_software: bool,
+    pub(super) pace: Arc<PaceSwitch>,
+    pub(super) hold: HoldLimits,
 }
 
 /// What to connect to.
@@ -77,7 +87,7 @@ impl Pipeline {
         let bus = pipeline.bus().ok_or_else(|| Failure::Internal("a pipeline without a bus".to_owned()))?;
         let source = stream::source(&target).map_err(internal)?;
         let frames = match target.tail {
-            Tail::Decoded { .. } => stream::frame_sink(),
+            Tail::Decoded(_) => stream::frame_sink(),
             Tail::Compressed => stream::unit_sink(),
         };
         let taps = Arc::new(Taps::new(target.tail));
@@ -133,6 +143,11 @@ impl Pipeline {
         self.taps.decoding_in_use()
     }
 
+    /// Whether the stream is decoded by something else than the processor.
+    pub(super) fn uses_hardware(&self) -> bool {
+        self.taps.uses_hardware()
+    }
+
     /// Drops units until the next key frame: what was decoded is damaged.
     pub(super) fn wait_for_key(&self) {
         self.taps.close_gate();
@@ -144,6 +159,9 @@ impl Pipeline {
         while let Some(message) = self.bus.pop() {
             #[expect(clippy::wildcard_enum_match_arm, reason = "MessageView is not ours and not exhaustive")]
             match message.view() {
+                gst::MessageView::Error(error) if self.taps.is_of_hardware(error.src()) => {
+                    return Some(Failure::Decoder(detail(error.error().message())));
+                }
                 gst::MessageView::Error(error) => return Some(self.taps.explain(Failure::from_bus(error))),
                 gst::MessageView::Eos(_) => ended = Some(Failure::Ended),
                 gst::MessageView::Progress(progress) => {

@@ -1,6 +1,6 @@
 //! One picture of a few access units, by a decoder that lives no longer.
 
-use super::stream;
+use super::{Codec, stream};
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use std::time::Duration;
@@ -9,13 +9,14 @@ use std::time::Duration;
 /// from `caps` to `video/x-raw`. Waits for at most `limit` for the picture; a decoder that does not come down blocks for longer, so that
 /// this is called on a thread that may be left behind.
 pub(super) fn decode(
+    codec: Codec,
     decoder: gst::Bin,
     caps: &gst::Caps,
     units: impl IntoIterator<Item = gst::Buffer>,
     limit: Duration,
 ) -> Result<gst::Sample, String> {
     let elements = gst::Pipeline::new();
-    let outcome = play(&elements, decoder, caps, units, limit);
+    let outcome = play(&elements, codec, decoder, caps, units, limit);
     if elements.set_state(gst::State::Null).is_err() {
         tracing::warn!("a decoder does not come down");
     }
@@ -24,6 +25,7 @@ pub(super) fn decode(
 
 fn play(
     elements: &gst::Pipeline,
+    codec: Codec,
     decoder: gst::Bin,
     caps: &gst::Caps,
     units: impl IntoIterator<Item = gst::Buffer>,
@@ -31,9 +33,11 @@ fn play(
 ) -> Result<gst::Sample, String> {
     let said = |error: gst::glib::BoolError| error.message.to_string();
     let source = gstreamer_app::AppSrc::builder().caps(caps).format(gst::Format::Time).build();
+    // Says of the stream what some decoders ask for: size, profile, level.
+    let parse = gst::ElementFactory::make(stream::parser(codec)).build().map_err(said)?;
     let convert = gst::ElementFactory::make("videoconvert").build().map_err(said)?;
     let frames = stream::frame_sink();
-    let chain = [source.upcast_ref(), decoder.upcast_ref(), &convert, frames.upcast_ref()];
+    let chain = [source.upcast_ref(), &parse, decoder.upcast_ref(), &convert, frames.upcast_ref()];
     elements.add_many(chain).map_err(said)?;
     gst::Element::link_many(chain).map_err(said)?;
     elements.set_state(gst::State::Playing).map_err(|_| why(elements, "the decoder does not start"))?;

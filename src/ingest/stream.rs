@@ -3,8 +3,7 @@
 
 use super::failure::{Failure, detail};
 use super::gate::{Decoding, HoldLimits, Unit, UnitFlags, UnitGate, Verdict};
-use super::pace::PaceSwitch;
-use super::pipeline::{Tail, Target};
+use super::pipeline::{DecodedTail, Tail, Target};
 use super::stats::DecodingInUse;
 use super::{Codec, decoder};
 use crate::config::RtspTransport;
@@ -45,10 +44,19 @@ pub(super) struct UnitCounts {
     pub(super) groups_replayed: u64,
 }
 
+impl UnitCounts {
+    /// Units that reached the decoder when they came.
+    pub(super) fn let_through(&self) -> u64 {
+        self.received.saturating_sub(self.lost + self.held)
+    }
+}
+
 /// What GStreamer's threads write and the camera's thread reads.
 pub(super) struct Taps {
     /// None if nothing is decoded.
-    pace: Option<Arc<PaceSwitch>>,
+    decoding: Option<DecodedTail>,
+    /// The elements of the decoder.
+    decoder: OnceLock<glib::WeakRef<gst::Bin>>,
     state: Mutex<GateState>,
     /// The video that was asked for.
     selected: OnceLock<Codec>,
@@ -67,13 +75,17 @@ struct GateState {
 
 impl Taps {
     pub(super) fn new(tail: Tail) -> Self {
-        let (pace, limits) = match tail {
-            Tail::Decoded { pace, hold } => (Some(pace), hold),
+        let (decoding, limits) = match tail {
+            Tail::Decoded(decoded) => {
+                let hold = decoded.hold;
+                (Some(decoded), hold)
+            }
             Tail::Compressed => (None, HoldLimits::NOTHING),
         };
         let state = GateState { gate: UnitGate::new(limits), counts: UnitCounts::default() };
         Self {
-            pace,
+            decoding,
+            decoder: OnceLock::new(),
             state: Mutex::new(state),
             selected: OnceLock::new(),
             unreadable: OnceLock::new(),
@@ -100,7 +112,20 @@ impl Taps {
 
     /// What of the units is let through to whatever follows the gate.
     fn decoding(&self) -> Decoding {
-        self.pace.as_ref().map_or(Decoding::All, |pace| pace.decoding())
+        self.decoding.as_ref().map_or(Decoding::All, |tail| tail.pace.decoding())
+    }
+
+    /// Whether an element is of a decoder other than the processor's.
+    pub(super) fn is_of_hardware(&self, element: Option<&gst::Object>) -> bool {
+        let decoder = self.decoder.get().and_then(glib::WeakRef::upgrade);
+        let is_within = decoder.zip(element).is_some_and(|(decoder, element)| element.has_as_ancestor(&decoder));
+        is_within && self.uses_hardware()
+    }
+
+    /// Whether the stream is decoded by something else than the processor.
+    pub(super) fn uses_hardware(&self) -> bool {
+        let platform = self.stream.get().and_then(|(_, platform)| platform.as_deref());
+        platform.is_some_and(|platform| !decoder::is_software(platform))
     }
 
     pub(super) fn failure(&self) -> Option<Failure> {
@@ -228,18 +253,20 @@ fn append_chain(
     taps: &Arc<Taps>,
 ) -> Result<Option<String>, Failure> {
     let internal = |error: glib::BoolError| Failure::Internal(detail(&error.message));
-    let (depay, parse) = match codec {
-        Codec::H264 => ("rtph264depay", "h264parse"),
-        Codec::H265 => ("rtph265depay", "h265parse"),
+    let depay = match codec {
+        Codec::H264 => "rtph264depay",
+        Codec::H265 => "rtph265depay",
     };
     let make = |name: &str| gst::ElementFactory::make(name).build().map_err(internal);
-    let (depay, parse, units) = (make(depay)?, make(parse)?, make("capsfilter")?);
+    let (depay, parse, units) = (make(depay)?, make(parser(codec))?, make("capsfilter")?);
     units.set_property("caps", unit_caps(codec));
     let mut chain = vec![depay.clone(), parse.clone(), units.clone()];
     let mut platform = None;
-    if taps.pace.is_some() {
-        let decoder = decoder::build(codec).map_err(Failure::NoDecoder)?;
+    if let Some(decoding) = &taps.decoding {
+        let decoder = decoding.decoders.build(codec, decoding.in_software).map_err(Failure::NoDecoder)?;
         platform = Some(decoder.name);
+        // Nobody else sets it: a second video is refused.
+        let _ = taps.decoder.set(decoder.bin.downgrade());
         chain.extend([decoder.bin.upcast(), make("videoconvert")?]);
     } else {
         // A key frame that is decoded alone needs the parameter sets with it (ISO/IEC 14496-10, 7.4.1.2.1).
@@ -256,6 +283,14 @@ fn append_chain(
     let entry = depay.static_pad("sink").ok_or_else(|| Failure::Internal("a depayloader without input".to_owned()))?;
     pad.link(&entry).map_err(|error| Failure::Internal(error.to_string()))?;
     Ok(platform)
+}
+
+/// The element that tells access units apart.
+pub(super) fn parser(codec: Codec) -> &'static str {
+    match codec {
+        Codec::H264 => "h264parse",
+        Codec::H265 => "h265parse",
+    }
 }
 
 /// Access units as decoders take them and as they are kept.

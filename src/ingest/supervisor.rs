@@ -32,8 +32,8 @@ pub(super) trait Consumer: Send + 'static {
     fn take(&mut self, picture: Picture, now: Mono) -> Result<(), Failure>;
     /// What is decoded of the stream at present; several times a second.
     fn decoding(&mut self, in_use: DecodingInUse);
-    /// The connection is over.
-    fn interrupt(&mut self);
+    /// The connection is over, by this failure unless the stream was told to stop.
+    fn interrupt(&mut self, failure: Option<&Failure>);
 }
 
 /// The stream that is watched.
@@ -89,12 +89,12 @@ impl<C: Consumer> Supervisor<C> {
                 self.report(CameraState::Connecting);
             }
             let session = catch_unwind(AssertUnwindSafe(|| self.session()));
-            self.consumer.interrupt();
             let failure = match session {
-                Ok(Ok(())) => return,
+                Ok(Ok(())) => return self.consumer.interrupt(None),
                 Ok(Err(failure)) => failure,
                 Err(_) => Failure::Internal("the stream's thread panicked".to_owned()),
             };
+            self.consumer.interrupt(Some(&failure));
             let retry_in = self.backoff.next(failure == Failure::Unauthorised);
             let late = self.errands.late();
             self.count(|counters| {
@@ -137,6 +137,7 @@ impl<C: Consumer> Supervisor<C> {
         let mut connecting = Some(permit);
         let mut first_picture = None;
         let mut last_picture = None;
+        let mut units_at_last_picture = 0;
         while !self.around.stop.is_set() {
             let picture = pipeline.pull(PULL_LIMIT)?;
             let now = self.around.clocks.mono();
@@ -154,12 +155,16 @@ impl<C: Consumer> Supervisor<C> {
                     self.count(|counters| counters.totals.connections += 1);
                 }
                 last_picture = Some(now);
+                units_at_last_picture = units.let_through();
                 self.take(picture, pipeline, now)?;
             }
             if pipeline.is_playing() || last_picture.is_some() || now.since(started) > self.settings.answer_limit * 2 {
                 connecting = None;
             }
-            self.check_age(started, last_picture, now)?;
+            if let Err(failure) = self.check_age(started, last_picture, now) {
+                let swallows = pipeline.uses_hardware() && units.let_through() > units_at_last_picture;
+                return Err(if swallows { Failure::Decoder(failure.to_string()) } else { failure });
+            }
             if first_picture.is_some_and(|first| now.since(first) >= self.settings.stable_after) {
                 self.backoff.reset();
             }

@@ -156,6 +156,7 @@ impl Agent {
             time_zone: "UTC".into(),
             config_sha256: "1".repeat(64),
             models: vec![],
+            decoders: vec![],
             cameras: vec![],
             schemas: vec![],
         })

@@ -4,9 +4,10 @@ use crate::raw_peer::RawPeer;
 use crate::rtsp_server::{H264, Options, Server};
 use crate::watch::{Record, Watch, open, with_login};
 use curbwatch::config::{RtspTransport, SecretSource};
-use curbwatch::ingest::{CameraState, Failure};
+use curbwatch::ingest::{CameraState, Decoders, Failure, Platform};
 use gstreamer_rtsp::RTSPLowerTrans;
 use std::net::TcpListener;
+use std::sync::Arc;
 
 const ANY: RTSPLowerTrans = RTSPLowerTrans::TCP.union(RTSPLowerTrans::UDP);
 
@@ -179,4 +180,39 @@ fn after_lost_packets_decoding_waits_for_a_key_frame() {
     assert!(stats.frames_decoded + stats.units_lost <= stats.units_received, "{stats:?}");
     assert_eq!(record.names(), ["connecting", "online"]);
     record.assert_ordered();
+}
+
+/// A decoder of this description, as if it were the graphics', for H.264.
+fn decoders(h264: &str) -> Arc<Decoders> {
+    gstreamer::init().unwrap();
+    let graphics = Platform { name: "graphics".into(), h264: h264.into(), h265: "avdec_h265".into() };
+    let chosen = Decoders::choose(&[graphics]);
+    assert!(chosen.choices()[0].platform.is_some(), "it decodes one picture: {chosen:?}");
+    Arc::new(chosen)
+}
+
+#[test]
+fn a_decoder_that_fails_or_swallows_the_stream_is_replaced_by_the_processors() {
+    let launch = H264.replace("key-int-max=25", "key-int-max=1000");
+    let server = Server::start(&Options { launch: &launch, port: 0, credentials: None, transport: ANY });
+    // Eight pictures and then an error; or key frames only, of which there is one.
+    for fails in ["avdec_h264 ! identity error-after=8", "identity drop-buffer-flags=delta-unit ! avdec_h264"] {
+        let watch = Watch::start_with(decoders(fails), open(server.url(), RtspTransport::Tcp), 30.0);
+        let decoders_of = |record: &Record| -> Vec<String> {
+            let streams = record.states.iter().filter_map(|state| match state {
+                CameraState::Online(stream) => stream.decoder.clone(),
+                CameraState::Connecting
+                | CameraState::Stalled { .. }
+                | CameraState::Offline { .. }
+                | CameraState::Unauthorised { .. }
+                | CameraState::Disabled => None,
+            });
+            streams.collect()
+        };
+        let record = watch.wait_for("the processor's decoder", |record| decoders_of(record).len() == 2);
+        assert_eq!(decoders_of(&record), ["graphics", "software"]);
+        assert_eq!(times(&record, "decoder"), 1, "{:?}", record.states);
+        watch.wait_for("frames", |after| after.frames.len() >= record.frames.len() + 20);
+        watch.stop();
+    }
 }

@@ -5,7 +5,8 @@ use curbwatch::config::{RtspConfig, RtspTransport, SecretSource};
 use curbwatch::frame::{Frame, FrameLayout, FrameStamp};
 use curbwatch::ids::Name;
 use curbwatch::ingest::{
-    BackoffSettings, CameraSource, CameraState, ConnectLimiter, Decoding, Ingest, IngestSettings, IngestStats, Sink,
+    BackoffSettings, CameraSource, CameraState, ConnectLimiter, Decoders, Decoding, Ingest, IngestSettings,
+    IngestStats, Sink,
 };
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -104,8 +105,12 @@ pub fn with_login(url: String, user: &str, password_file: &std::path::Path) -> R
 
 impl Watch {
     pub fn start(rtsp: RtspConfig, fps: f64) -> Self {
+        Self::start_with(Decoders::software(), rtsp, fps)
+    }
+
+    pub fn start_with(decoders: Arc<Decoders>, rtsp: RtspConfig, fps: f64) -> Self {
         let recorder = Arc::<Recorder>::default();
-        let source = CameraSource { id: Name::try_new("test").expect("a name"), rtsp, fps };
+        let source = CameraSource { id: Name::try_new("test").expect("a name"), rtsp, decoders, fps };
         let clocks = Arc::new(SystemClocks::new());
         let ingest = Ingest::start(source, settings(), recorder.clone(), clocks, ConnectLimiter::new(4))
             .expect("GStreamer and threads start");

@@ -5,6 +5,7 @@ use crate::config::ModelConfig;
 use crate::detect::manifest::Manifest;
 #[cfg(feature = "staging")]
 use crate::detect::manifest::sha256_of;
+use crate::ingest::{DecoderChoice, Decoders};
 use crate::install::{self, NotFound};
 use gstreamer::prelude::PluginFeatureExt;
 use std::path::{Path, PathBuf};
@@ -72,7 +73,23 @@ fn gstreamer_pieces() -> Vec<Piece> {
         pieces.extend(STAGING_ELEMENTS.map(|(element, package)| gstreamer_element(element, package, Need::Staging)));
         pieces.push(rtsp_server_library());
     }
+    pieces.extend(Decoders::of_this_box().choices().iter().map(decoder));
     pieces
+}
+
+/// What decodes a codec, and why nothing better does.
+fn decoder(choice: &DecoderChoice) -> Piece {
+    let passed_over: Vec<String> =
+        choice.passed_over.iter().map(|over| format!("{}: {}", over.platform, over.reason)).collect();
+    let state = match &choice.platform {
+        None => damaged(passed_over.join("; "), "apt-get install gstreamer1.0-libav"),
+        Some(platform) if passed_over.is_empty() => State::Present { version: Some(platform.name.clone()), path: None },
+        Some(platform) => {
+            let version = format!("{}; not {}", platform.name, passed_over.join("; not "));
+            State::Present { version: Some(version), path: None }
+        }
+    };
+    Piece { name: format!("decoder {}", choice.codec.as_str()), needed_by: Need::Run, state }
 }
 
 /// Makes the element once: a plugin that is registered may still fail to load.
