@@ -186,7 +186,7 @@ fn gather([upper, lower]: [&[u8]; 2], axis: &Axis, out: &mut [u32]) {
 
 /// As [`gather`], for a row in which Cb and Cr take turns.
 #[inline(always)]
-fn gather_pairs([upper, lower]: [&[u8]; 2], axis: &Axis, cb_out: &mut [u32], cr_out: &mut [u32]) {
+fn gather_pairs([upper, lower]: [&[u8]; 2], axis: &Axis, blue: &mut [u32], red: &mut [u32]) {
     let four = |row: &[u8], at: usize| match row.get(2 * at..2 * at + 4) {
         Some(four) => u32::from_le_bytes([four[0], four[1], four[2], four[3]]),
         None => u32::from(u16::from_le_bytes([row[2 * at], row[2 * at + 1]])) * 0x0001_0001,
@@ -194,10 +194,10 @@ fn gather_pairs([upper, lower]: [&[u8]; 2], axis: &Axis, cb_out: &mut [u32], cr_
     // Cb0 Cr0 Cb1 Cr1 from the lowest byte up.
     let cb = |four: u32| four & 0xff | four >> 8 & 0xff00;
     let cr = |four: u32| four >> 8 & 0xff | four >> 16 & 0xff00;
-    for ((cb_out, cr_out), &first) in cb_out.iter_mut().zip(cr_out).zip(&axis.first) {
+    for ((blue, red), &first) in blue.iter_mut().zip(red).zip(&axis.first) {
         let (upper, lower) = (four(upper, first as usize), four(lower, first as usize));
-        *cb_out = cb(upper) | cb(lower) << 16;
-        *cr_out = cr(upper) | cr(lower) << 16;
+        *blue = cb(upper) | cb(lower) << 16;
+        *red = cr(upper) | cr(lower) << 16;
     }
 }
 

@@ -209,7 +209,7 @@ fn what_the_model_sees_beyond_its_part_of_the_frame_is_cut_off() {
     let input = input(Color::Rgb, Layout::Nchw, ElementType::F32, Resize::Letterbox);
     let letterbox = Letterbox::place(quarter, (640, 480), &input);
     let bbox = letterbox.frame_from_model(0.0, 0.0, 2000.0, 2000.0).unwrap();
-    assert_eq!(<[f32; 4]>::from(bbox), [0.5, 0.5, 1.0, 1.0]);
+    assert_eq!(bbox, BBox::try_new(0.5, 0.5, 1.0, 1.0).unwrap());
     assert_eq!(letterbox.frame_from_model(5.0, 5.0, -1.0, 1.0), Err(BBoxError::Inverted));
     assert_eq!(letterbox.frame_from_model(5.0, f32::NAN, 1.0, 1.0), Err(BBoxError::NotFinite));
 }
