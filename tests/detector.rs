@@ -2,6 +2,8 @@
 //! footage and stills.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/agreement.rs"]
+mod agreement;
 #[path = "common/footage.rs"]
 mod footage;
 #[path = "common/reference.rs"]
@@ -31,9 +33,9 @@ fn every_installed_detector_finds_what_the_reference_finds() {
         for sample in &pictures {
             let script = ["--manifest", &format!("models/{model}.yaml")];
             let printed = reference::run("tests/reference/detect.py", sample, &script);
-            let expected: reference::Expected = serde_json::from_slice(&printed).unwrap();
+            let expected: agreement::Expected = serde_json::from_slice(&printed).unwrap();
             detector.detect(&footage::frame(sample, 0.0), &mut found).unwrap();
-            reference::assert_same(model, &found, &expected, manifest.thresholds.confidence);
+            agreement::assert_same(model, &found, &expected, manifest.thresholds.confidence);
             compared += expected.detections.len();
         }
         // Faces of the footage are too small to be found.

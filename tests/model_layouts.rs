@@ -2,15 +2,17 @@
 //! (`tests/reference/layouts.py`); models that are broken; and the layouts that are recognised without help.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/agreement.rs"]
+mod agreement;
 #[path = "common/footage.rs"]
 mod footage;
 #[path = "common/reference.rs"]
 mod reference;
 
+use agreement::Expected;
 use curbwatch::detect::manifest::Manifest;
 use curbwatch::detect::{DetectError, Detections, Detector, Runtime};
 use curbwatch::install;
-use reference::Expected;
 use std::path::{Path, PathBuf};
 
 /// A frame of the footage and a folder with a model of every layout.
@@ -70,7 +72,7 @@ fn every_layout_finds_what_the_reference_finds() {
         let (manifest, found) = bench.detect(&folder.join("manifest.yaml")).unwrap();
         let (expected, _) = expected(&folder);
         assert!(expected.detections.len() >= if manifest.classes == ["face"] { 1 } else { 3 }, "{}", manifest.name);
-        reference::assert_same(&manifest.name, &found, &expected, 0.10);
+        agreement::assert_same(&manifest.name, &found, &expected, 0.10);
     }
 }
 
@@ -85,7 +87,7 @@ fn a_layout_is_recognised_without_a_decoder_or_refused_with_what_to_write() {
                 assert!(auto, "{} was guessed", given.name);
                 assert_eq!(manifest.decoder, given.decoder, "{}", given.name);
                 assert_eq!(manifest.classes, given.classes, "{}", given.name);
-                reference::assert_same(&given.name, &found, &expected, 0.10);
+                agreement::assert_same(&given.name, &found, &expected, 0.10);
             }
             Err(error) => {
                 assert!(!auto, "{}: {}", given.name, chain(&error));

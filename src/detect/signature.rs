@@ -28,7 +28,7 @@ pub(super) fn check_inputs(session: &Session, input: &Input, path: &Path) -> Res
     if inputs.len() == expected_count && inputs.iter().all(|input| is_image(input) || is_size(input)) {
         return Ok(());
     }
-    let size = input.size_input.iter().map(|name| format!(" and \"{name}\" i64 [1, 2]")).collect::<String>();
+    let size = input.size_input.as_ref().map_or_else(String::new, |name| format!(" and \"{name}\" i64 [1, 2]"));
     let what = if expected_count == 1 { "the input" } else { "the inputs" };
     let expected = format!("\"{}\" {element} {:?}{size}", input.name, input.shape());
     Err(mismatch(path, what, expected, inputs))

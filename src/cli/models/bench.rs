@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         Some(path) => picture::read(path)?,
         None => picture::grey(detector.manifest())?,
     };
-    let mut stages = Stages::new(detector.manifest().input.clone());
+    let mut stages = Stages::new(&detector.manifest().input);
     // The first round makes what is kept.
     stages.round(&mut detector, &frame)?;
     let mut rounds = Vec::new();
@@ -66,14 +66,14 @@ enum Tensor {
 }
 
 impl Stages {
-    fn new(input: Input) -> Self {
+    fn new(input: &Input) -> Self {
         let count = input.shape().iter().product::<i64>() as usize;
         let tensor = match input.dtype {
             ElementType::F32 => Tensor::F32(vec![0.0; count]),
             ElementType::F16 => Tensor::F16(vec![half::f16::ZERO; count]),
             ElementType::U8 => Tensor::U8(vec![0; count]),
         };
-        Self { writer: InputWriter::new(&input), tensor, found: Detections::new() }
+        Self { writer: InputWriter::new(input), tensor, found: Detections::new() }
     }
 
     /// CPU time of writing the input, of the session alone, and of the whole way.
@@ -90,6 +90,6 @@ impl Stages {
         let detected = thread_cpu_time();
         detector.infer_only()?;
         let inferred = thread_cpu_time();
-        Ok([written - begun, inferred - detected, detected - written])
+        Ok([written.saturating_sub(begun), inferred.saturating_sub(detected), detected.saturating_sub(written)])
     }
 }

@@ -1,6 +1,6 @@
 //! Boxes as distributions over the distance to each side.
 //!
-//! Generalized focal loss (Li et al. 2020), as NanoDet-plus (RangiLyu 2021) and PicoDet (Yu et al. 2021) export it: for each cell `C`
+//! Generalized focal loss (Li et al. 2020), as NanoDet-plus (Lyu 2021) and PicoDet (Yu et al. 2021) export it: for each cell `C`
 //! scores, and for each of left, top, right, bottom `R` logits whose softmax weighs the distances 0, 1, .. R-1 cells. Cells go
 //! stride by stride, row by row. Either one output `[1, N, C + 4 R]`, or scores `[1, n, C]` and distances `[1, n, 4 R]` in pairs, one for all
 //! cells or one for each stride, finest first.
@@ -13,7 +13,7 @@ use super::tensor::TensorView;
 
 /// NanoDet-plus measures from a cell's corner, in cells.
 pub(super) const CORNER: f32 = 0.0;
-/// `PicoDet` and the older NanoDet measure from its middle.
+/// PicoDet and the older NanoDet measure from its middle.
 pub(super) const MIDDLE: f32 = 0.5;
 
 /// Fewest distances of a distribution.
@@ -71,7 +71,7 @@ impl Part {
         let distance_stride = distance_output.shape.last().map_or(0, |&columns| columns.max(0) as usize);
         let logits = distance_stride.saturating_sub(skipped);
         let bins = logits / 4;
-        if bins < MIN_BINS || logits % 4 != 0 {
+        if bins < MIN_BINS || !logits.is_multiple_of(4) {
             return Err(distance_output.misshapen(format!("[1, N, {skipped} + 4 R]")));
         }
         let score_stride = if skipped == 0 { classes } else { distance_stride };

@@ -1,7 +1,7 @@
 //! A heat map of object centres for each class, with sizes and offsets beside it.
 //!
-//! `CenterNet` (Zhou et al. 2019, "Objects as Points"): a centre is a cell that none of its eight neighbours exceeds; sizes and offsets are in
-//! cells, x first. `CenterFace` (Xu et al. 2019): every cell above the threshold counts, sizes are logarithms, the offset is added to the
+//! CenterNet (Zhou et al. 2019, "Objects as Points"): a centre is a cell that none of its eight neighbours exceeds; sizes and offsets are in
+//! cells, x first. CenterFace (Xu et al. 2019): every cell above the threshold counts, sizes are logarithms, the offset is added to the
 //! cell's middle, y comes first; its boxes are suppressed afterwards. The stride is the input's size divided by the map's.
 
 use super::DecodeError;

@@ -149,7 +149,9 @@ fn one_object(decoder: Decoder) -> Vec<Vec<f32>> {
             // From the middle, 12, 12, half a cell to the left is half way between the bins 0 and 1.
             let mut logits = distances(0, 0, 0, 1);
             for (side, bins) in [(0, [0, 1]), (1, [0, 1]), (2, [0, 1]), (3, [1, 2])] {
-                bins.iter().for_each(|bin| logits[side * 8 + bin] = 60.0);
+                for bin in bins {
+                    logits[side * 8 + bin] = 60.0;
+                }
             }
             put(3, row * 32, &logits);
         }
@@ -233,10 +235,12 @@ fn what_is_not_finite_is_an_error_that_names_the_output() {
 fn a_score_above_one_is_an_error_that_says_what_it_may_be() {
     for decoder in ALL.into_iter().filter(|decoder| *decoder != Decoder::Detr) {
         let mut values = one_object(decoder);
-        let scores = match decoder {
-            Decoder::YoloBoxesScores | Decoder::Ssd => 1,
-            Decoder::TfSsd | Decoder::Listed => 2,
-            _ => 0,
+        let scores = if matches!(decoder, Decoder::YoloBoxesScores | Decoder::Ssd) {
+            1
+        } else if matches!(decoder, Decoder::TfSsd | Decoder::Listed) {
+            2
+        } else {
+            0
         };
         values[scores].iter_mut().filter(|v| (**v - 0.75).abs() < 1e-6).for_each(|v| *v = 4.0);
         let error = decode(decoder, &values).unwrap_err();

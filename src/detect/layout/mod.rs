@@ -62,16 +62,15 @@ pub(super) fn complete(
         manifest.classes = metadata_classes(session).ok_or(LayoutError::NoClasses)?;
         reasons.push(format!("{} class names are those of the model's metadata", manifest.classes.len()));
     }
-    let reading = match manifest.reading() {
-        Some(reading) => reading,
-        None => {
-            let seen = probe(session, &manifest.input)?;
-            let size = (manifest.input.width, manifest.input.height);
-            let found = recognise(&seen, size, Some(manifest.classes.len())).map_err(LayoutError::Undecided)?;
-            manifest.adopt(found.reading.clone());
-            reasons.extend(found.reasons);
-            found.reading
-        }
+    let reading = if let Some(reading) = manifest.reading() {
+        reading
+    } else {
+        let seen = probe(session, &manifest.input)?;
+        let size = (manifest.input.width, manifest.input.height);
+        let found = recognise(&seen, size, Some(manifest.classes.len())).map_err(LayoutError::Undecided)?;
+        manifest.adopt(found.reading.clone());
+        reasons.extend(found.reasons);
+        found.reading
     };
     match reading.mistake(manifest.classes.len()) {
         None => Ok((manifest, reading, reasons)),

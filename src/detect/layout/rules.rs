@@ -22,7 +22,7 @@ pub fn recognise(seen: &[Seen], input: (u32, u32), classes: Option<usize>) -> Re
         [output] => model.one(output),
         [first, second] => model.two(first, second),
         ref maps if maps.iter().all(is_map) => model.heat_map(maps),
-        [_, _, _] | [_, _, _, _] if lists(&outputs).is_some() => model.lists(&outputs),
+        [_, _, _] | [_, _, _, _] if lists(&outputs).is_some() => chosen(&outputs),
         ref pairs => model.strides(pairs),
     }
 }
@@ -66,14 +66,15 @@ impl Model {
     fn rows(&self, output: &Seen, rows: i64, columns: i64) -> Result<Recognised, String> {
         let shape = described(output);
         let distances = self.classes.map(|classes| columns - classes as i64).filter(|&d| d >= 8 && d % 4 == 0);
-        if let (Some(distances), Some(classes)) = (distances, self.classes) {
-            if columns != 5 + classes as i64 && self.levels(rows, 1).is_some() {
-                let why = format!(
-                    "{shape}: a row for each cell, with {classes} classes and 4 × {} distances (from the cell's corner; write picodet if from its middle)",
-                    distances / 4
-                );
-                return Ok(found(Decoder::Nanodet, &[output], Some(classes), vec![why]));
-            }
+        if let (Some(distances), Some(classes)) = (distances, self.classes)
+            && columns != 5 + classes as i64
+            && self.levels(rows, 1).is_some()
+        {
+            let why = format!(
+                "{shape}: a row for each cell, with {classes} classes and 4 × {} distances (from the cell's corner; write picodet if from its middle)",
+                distances / 4
+            );
+            return Ok(found(Decoder::Nanodet, &[output], Some(classes), vec![why]));
         }
         if self.classes.is_none() && self.levels(rows, 1).is_some_and(|levels| levels > 3) {
             return Err(format!("{shape} is NanoDet's or YOLOX's, depending on the number of classes: name them"));
@@ -179,21 +180,6 @@ impl Model {
         Ok(recognised)
     }
 
-    fn lists(&self, outputs: &[&Seen]) -> Result<Recognised, String> {
-        let Some((boxes, labels, scores, count)) = lists(outputs) else {
-            return Err("its outputs are no lists of boxes, classes and scores".to_owned());
-        };
-        let is_tensorflow = boxes.name.contains("detection_boxes") || count.is_some();
-        let decoder = if is_tensorflow { Decoder::TfSsd } else { Decoder::Listed };
-        let family = if is_tensorflow { "as TensorFlow's detection API writes them" } else { "chosen in the graph" };
-        let reasons = vec![format!(
-            "\"{}\", \"{}\" and \"{}\" are lists of boxes, classes and scores, {family}",
-            boxes.name, labels.name, scores.name
-        )];
-        let order: Vec<&Seen> = [Some(boxes), Some(labels), Some(scores), count].into_iter().flatten().collect();
-        Ok(found(decoder, &order, None, reasons))
-    }
-
     /// Scores and distances in pairs.
     fn strides(&self, outputs: &[&Seen]) -> Result<Recognised, String> {
         let unknown = || {
@@ -230,6 +216,22 @@ impl Model {
             _ => Ok(()),
         }
     }
+}
+
+/// Lists that the graph has chosen.
+fn chosen(outputs: &[&Seen]) -> Result<Recognised, String> {
+    let Some((boxes, labels, scores, count)) = lists(outputs) else {
+        return Err("its outputs are no lists of boxes, classes and scores".to_owned());
+    };
+    let is_tensorflow = boxes.name.contains("detection_boxes") || count.is_some();
+    let decoder = if is_tensorflow { Decoder::TfSsd } else { Decoder::Listed };
+    let family = if is_tensorflow { "as TensorFlow's detection API writes them" } else { "chosen in the graph" };
+    let reasons = vec![format!(
+        "\"{}\", \"{}\" and \"{}\" are lists of boxes, classes and scores, {family}",
+        boxes.name, labels.name, scores.name
+    )];
+    let order: Vec<&Seen> = [Some(boxes), Some(labels), Some(scores), count].into_iter().flatten().collect();
+    Ok(found(decoder, &order, None, reasons))
 }
 
 /// Boxes, classes, scores and number among the outputs, by their names.

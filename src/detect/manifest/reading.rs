@@ -22,16 +22,16 @@ pub enum Decoder {
     /// NanoDet-plus: `[1, N, C + 4 R]`, a row is class scores, then `R` logits for the distance to each side. Or the same cut
     /// into scores and distances, one pair for all strides or one for each: all scores, then all distances.
     Nanodet,
-    /// `PicoDet`, and NanoDet before "plus": as `nanodet`, but distances are taken from the middle of a cell.
+    /// PicoDet, and NanoDet before "plus": as `nanodet`, but distances are taken from the middle of a cell.
     Picodet,
     /// SSD, its boxes decoded in the graph: boxes `[1, N, 4]` (xyxy, normalised), then scores `[1, N, C]`.
     Ssd,
     /// TensorFlow's detection API, suppressed in the graph: boxes `[1, N, 4]` (yxyx, normalised), classes `[1, N]`, scores `[1, N]`,
     /// and the number of them `[1]` if it is given.
     TfSsd,
-    /// `CenterNet`: heat map `[1, C, H, W]`, sizes `[1, 2, H, W]` (width, height), offsets `[1, 2, H, W]` (x, y), all in cells.
+    /// CenterNet: heat map `[1, C, H, W]`, sizes `[1, 2, H, W]` (width, height), offsets `[1, 2, H, W]` (x, y), all in cells.
     Centernet,
-    /// `CenterFace`: heat map `[1, 1, H, W]`, logarithms of sizes `[1, 2, H, W]` (height, width), offsets `[1, 2, H, W]` (y, x).
+    /// CenterFace: heat map `[1, 1, H, W]`, logarithms of sizes `[1, 2, H, W]` (height, width), offsets `[1, 2, H, W]` (y, x).
     Centerface,
     /// DETR, RT-DETR, D-FINE, RF-DETR without their last step: boxes `[1, N, 4]` (cxcywh, normalised), then logits `[1, N, C]`.
     Detr,

@@ -163,9 +163,13 @@ impl RedactedJpeg {
         limits: JpegLimits,
     ) -> Result<Self, RedactError> {
         Self::try_drawn(frame, sensitive, limits, |planes| {
-            marks.iter().for_each(|mark| planes.draw_outline(&mark.bbox));
+            for mark in marks {
+                planes.draw_outline(&mark.bbox);
+            }
             // Words last, so that no outline crosses them.
-            marks.iter().for_each(|mark| planes.draw_text(&mark.bbox, &mark.text));
+            for mark in marks {
+                planes.draw_text(&mark.bbox, &mark.text);
+            }
         })
     }
 
