@@ -4,6 +4,8 @@
  *     letterbox FRAME WIDTH HEIGHT SIDE REPETITIONS TENSOR
  *
  * Reads packed I420 from FRAME, prints the CPU milliseconds of each repetition, and writes the last tensor to TENSOR. */
+#define _POSIX_C_SOURCE 199309L
+
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
