@@ -23,7 +23,7 @@ use crate::evidence::SensitiveObject;
 use crate::frame::Frame;
 use crate::health::{Latencies, Stage};
 use crate::ids::Name;
-use crate::incident::{Incident, Phase, Transition};
+use crate::incident::{Memo, Memory, Order, OrderError, Transition};
 use crate::mailbox::Mailboxes;
 use station::{Look, Station};
 use std::collections::BTreeMap;
@@ -41,10 +41,19 @@ pub struct Finding {
     pub transition: Transition,
     /// Open incidents of the rule after the change.
     pub active: Vec<Uuid>,
-    /// The frame at which it was noticed.
-    pub frame: Arc<Frame>,
+    /// The frame at which it was noticed; none if it was decided without one.
+    pub frame: Option<Arc<Frame>>,
     /// People and vehicles of this frame and of the last second.
     pub sensitive: Vec<SensitiveObject>,
+}
+
+/// What the recorder writes down.
+#[derive(Debug)]
+pub enum Record {
+    /// A change, of which the hub is told.
+    Change(Finding),
+    /// What a restart must know of a camera, by its index, and the hub need not.
+    Memo(usize, Memo),
 }
 
 /// How closely a camera is watched.
@@ -58,8 +67,8 @@ pub enum Attention {
 
 /// What the analysis needs of the agent around it; cameras by index. Called from the runners; must not wait for anything.
 pub trait Surroundings: Send + Sync + 'static {
-    /// Open incidents of a camera, from the store: its engine begins with them.
-    fn open_incidents(&self, camera: usize) -> Vec<Incident>;
+    /// What the store remembers of a camera: its engine begins with it. Asked once.
+    fn memory(&self, camera: usize) -> Memory;
     /// Pictures that the camera's decoder has marked as damaged so far.
     fn frames_corrupt(&self, camera: usize) -> u64;
     /// A camera is to be watched so closely from now on; [`Attention::Idle`] at the start.
@@ -79,8 +88,12 @@ struct Counts {
 pub struct Analysis {
     prepared: Prepared,
     stations: Vec<Mutex<Station>>,
-    /// Open incidents per camera as of the last finding: the store learns of a finding later than the runner.
-    open: Vec<Mutex<BTreeMap<Uuid, Incident>>>,
+    /// What is to be remembered of each camera as of its last frame: the store learns of a finding later than the runner.
+    memories: Vec<Mutex<Memory>>,
+    /// Held from a change of a camera until the recorder has it, so that the changes of one incident keep their order.
+    turns: Vec<Mutex<()>>,
+    /// The way to the recorder for what is not found in a frame; none once a runner has ended.
+    records: Mutex<Option<SyncSender<Record>>>,
     mailboxes: Arc<Mailboxes<Frame>>,
     around: Arc<dyn Surroundings>,
     counts: Vec<Counts>,
@@ -89,23 +102,31 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    /// Makes an engine per camera.
+    /// Makes an engine per camera. `records` is for what is not found in a frame: answers to orders.
     #[must_use]
     pub fn new(
         prepared: Prepared,
         mailboxes: Arc<Mailboxes<Frame>>,
         around: Arc<dyn Surroundings>,
+        records: SyncSender<Record>,
         latencies: Arc<Latencies>,
         clocks: Arc<dyn Clocks>,
     ) -> Self {
-        let open: Vec<Vec<Incident>> = (0..prepared.cameras()).map(|camera| around.open_incidents(camera)).collect();
-        let begin = |(camera, open): (usize, &Vec<Incident>)| Mutex::new(station(&prepared, open.clone(), camera));
-        let stations = open.iter().enumerate().map(begin).collect();
-        let by_id =
-            |open: Vec<Incident>| Mutex::new(open.into_iter().map(|incident| (incident.id, incident)).collect());
-        let open = open.into_iter().map(by_id).collect();
-        let counts = (0..prepared.cameras()).map(|_| Counts::default()).collect();
-        Self { prepared, stations, open, mailboxes, around, counts, latencies, clocks }
+        let cameras = 0..prepared.cameras();
+        let memories: Vec<Memory> = cameras.clone().map(|camera| around.memory(camera)).collect();
+        let begin = |(camera, memory): (usize, &Memory)| Mutex::new(station(&prepared, memory.clone(), camera));
+        Self {
+            stations: memories.iter().enumerate().map(begin).collect(),
+            memories: memories.into_iter().map(Mutex::new).collect(),
+            turns: cameras.clone().map(|_| Mutex::default()).collect(),
+            counts: cameras.map(|_| Counts::default()).collect(),
+            records: Mutex::new(Some(records)),
+            prepared,
+            mailboxes,
+            around,
+            latencies,
+            clocks,
+        }
     }
 
     /// Frames of a camera judged so far, inferred or found unchanged.
@@ -126,31 +147,78 @@ impl Analysis {
         self.station(camera).active()
     }
 
-    /// Analyses frames until the mailboxes are closed or the recorder is gone. The recorder ends when every runner has
-    /// dropped its sender.
-    #[expect(clippy::needless_pass_by_value, reason = "the sender is dropped when the runner ends")]
-    pub fn run(&self, mut detector: Detector, findings: SyncSender<Finding>) {
-        while let Some(mut lease) = self.mailboxes.take() {
-            let (camera, frame) = (lease.camera(), Arc::new(lease.take_frame()));
-            let work = || self.analyse(camera, &frame, &mut detector);
-            let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
-                tracing::error!(camera, "the analysis of a camera panicked; its engine begins anew");
-                let open = self.open(camera).values().cloned().collect();
-                let anew = station(&self.prepared, open, camera);
-                self.around.attention(camera, anew.attention());
-                *self.station(camera) = anew;
-                Vec::new()
-            });
-            for finding in found {
-                if findings.send(finding).is_err() {
-                    return;
-                }
+    /// The camera at which an incident is open, or was closed within the last day.
+    #[must_use]
+    pub fn camera_of(&self, incident: Uuid) -> Option<usize> {
+        (0..self.memories.len()).find(|camera| {
+            let memory = self.memory(*camera);
+            memory.open.iter().chain(&memory.closed).any(|known| known.id == incident)
+        })
+    }
+
+    /// Carries out an order of the hub at a camera. Waits while the recorder cannot keep up. The answer to a request to look again comes
+    /// as a change, [`Phase::Rechecked`](crate::incident::Phase::Rechecked), later.
+    pub fn order(&self, camera: usize, order: &Order) -> Result<(), OrderError> {
+        let _turn = self.turn(camera);
+        let mut station = self.station(camera);
+        let before = station.attention();
+        let changed = station.order(order, self.clocks.mono(), self.clocks.wall())?;
+        let records = self.records_of(camera, changed.into_iter().collect(), None, &mut station);
+        if station.attention() != before {
+            self.around.attention(camera, station.attention());
+        }
+        drop(station);
+        self.pass_on(records)
+    }
+
+    /// Answers the requests to look again for which no frame came. Waits while the recorder cannot keep up.
+    pub fn answer_overdue(&self) {
+        for camera in 0..self.stations.len() {
+            let _turn = self.turn(camera);
+            let mut station = self.station(camera);
+            let answers = station.answer_overdue(self.clocks.mono(), self.clocks.wall());
+            let records = self.records_of(camera, answers, None, &mut station);
+            drop(station);
+            if let Err(error) = self.pass_on(records) {
+                tracing::warn!(camera, "answers are lost: {error}");
             }
         }
     }
 
-    fn open(&self, camera: usize) -> MutexGuard<'_, BTreeMap<Uuid, Incident>> {
-        self.open[camera].lock().unwrap_or_else(PoisonError::into_inner)
+    /// Analyses frames until the mailboxes are closed or the recorder is gone. The recorder ends when every runner has
+    /// dropped its sender.
+    #[expect(clippy::needless_pass_by_value, reason = "the sender is dropped when the runner ends")]
+    pub fn run(&self, mut detector: Detector, records: SyncSender<Record>) {
+        while let Some(mut lease) = self.mailboxes.take() {
+            let (camera, frame) = (lease.camera(), Arc::new(lease.take_frame()));
+            let _turn = self.turn(camera);
+            let work = || self.analyse(camera, &frame, &mut detector);
+            let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
+                tracing::error!(camera, "the analysis of a camera panicked; its engine begins anew");
+                let anew = station(&self.prepared, self.memory(camera).clone(), camera);
+                self.around.attention(camera, anew.attention());
+                *self.station(camera) = anew;
+                Vec::new()
+            });
+            if found.into_iter().any(|record| records.send(record).is_err()) {
+                break;
+            }
+        }
+        *self.records.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn pass_on(&self, found: Vec<Record>) -> Result<(), OrderError> {
+        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let records = records.ok_or(OrderError::Stopping)?;
+        found.into_iter().try_for_each(|record| records.send(record)).map_err(|_| OrderError::Stopping)
+    }
+
+    fn memory(&self, camera: usize) -> MutexGuard<'_, Memory> {
+        self.memories[camera].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, camera: usize) -> MutexGuard<'_, ()> {
+        self.turns[camera].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn station(&self, camera: usize) -> MutexGuard<'_, Station> {
@@ -158,7 +226,7 @@ impl Analysis {
         self.stations[camera].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn analyse(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Finding> {
+    fn analyse(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Record> {
         let mut station = self.station(camera);
         let before = station.attention();
         let began = self.clocks.mono();
@@ -167,7 +235,7 @@ impl Analysis {
         if let Some(news) = news {
             self.around.picture(camera, news);
         }
-        let findings = match look {
+        let found = match look {
             Look::Infer if !self.infer(camera, frame, detector, &mut station) => Vec::new(),
             Look::Infer | Look::Unchanged => self.judge(camera, frame, &mut station),
             Look::Before | Look::Known | Look::Nothing => Vec::new(),
@@ -175,7 +243,7 @@ impl Analysis {
         if station.attention() != before {
             self.around.attention(camera, station.attention());
         }
-        findings
+        found
     }
 
     /// Whether the frame could be inferred.
@@ -191,39 +259,49 @@ impl Analysis {
         true
     }
 
-    fn judge(&self, camera: usize, frame: &Arc<Frame>, station: &mut Station) -> Vec<Finding> {
+    fn judge(&self, camera: usize, frame: &Arc<Frame>, station: &mut Station) -> Vec<Record> {
         let began = self.clocks.mono();
         let transitions = station.judge(frame.stamp());
-        let active = if transitions.is_empty() { BTreeMap::new() } else { station.active() };
-        for transition in &transitions {
-            match transition.phase {
-                Phase::Opened | Phase::Updated | Phase::Rechecked => {
-                    self.open(camera).insert(transition.incident.id, transition.incident.clone());
-                }
-                Phase::Closed | Phase::Withdrawn => {
-                    self.open(camera).remove(&transition.incident.id);
-                }
-            }
+        let records = self.records_of(camera, transitions, Some(frame), station);
+        self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
+        self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
+        records
+    }
+
+    /// What the recorder must write down: the changes, and what else is to be remembered since the last call.
+    fn records_of(
+        &self,
+        camera: usize,
+        transitions: Vec<Transition>,
+        frame: Option<&Arc<Frame>>,
+        station: &mut Station,
+    ) -> Vec<Record> {
+        let memos = station.take_memos();
+        if transitions.is_empty() && memos.is_empty() {
+            return Vec::new();
         }
+        let mut memory = self.memory(camera);
+        transitions.iter().for_each(|transition| memory.note(&transition.incident));
+        memos.iter().for_each(|memo| memory.take(memo));
+        let active = station.active();
         let finding = |transition: Transition| Finding {
             camera,
             active: active.get(&transition.incident.rule).cloned().unwrap_or_default(),
             transition,
-            frame: Arc::clone(frame),
+            frame: frame.cloned(),
             sensitive: station.sensitive(),
         };
-        let findings = transitions.into_iter().map(finding).collect();
-        self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
-        self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
-        findings
+        // A dismissal is remembered before the incident is closed by it: whatever stops the agent in between, it is not reported again.
+        let memos = memos.into_iter().map(|memo| Record::Memo(camera, memo));
+        memos.chain(transitions.into_iter().map(|transition| Record::Change(finding(transition)))).collect()
     }
 }
 
-/// A camera's station with the incidents that are open.
-fn station(prepared: &Prepared, open: Vec<Incident>, camera: usize) -> Station {
-    let (engine, orphans) = prepared.engine(camera, open);
+/// A camera's station with what is remembered of it.
+fn station(prepared: &Prepared, memory: Memory, camera: usize) -> Station {
+    let (engine, orphans) = prepared.engine(camera, memory);
     for orphan in orphans {
-        tracing::warn!(incident = %orphan.id, rule = %orphan.rule, "an open incident's rule is gone; it stays open");
+        tracing::error!(incident = %orphan.id, rule = %orphan.rule, "an open incident's rule is gone; it stays open");
     }
     Station::new(engine, prepared.view(camera), Arc::clone(&prepared.sensitive))
 }

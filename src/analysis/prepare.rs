@@ -1,16 +1,20 @@
 //! A model loaded and every rule resolved against its classes.
 
 use crate::camera::{ClassTable, Engine, EngineRule};
-use crate::config::{CameraConfig, ClassGroups, Config, IdlePace, bears_plate, is_person};
+use crate::config::{
+    CameraConfig, ClassError, ClassGroups, Config, EscalationConfig, IdlePace, NearConfig, RuleConfig, STATIC_CLASS,
+    bears_plate, is_person,
+};
 use crate::detect::manifest::Manifest;
 use crate::detect::{DetectError, Detector, Runtime, RuntimeError};
 use crate::evidence::SensitiveKind;
 use crate::geometry::Polygon;
 use crate::ids::{IdSource, Name};
-use crate::incident::{Incident, Limits};
+use crate::incident::{Incident, Memory, Terms};
 use crate::install;
-use crate::scene::Watch;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::scene::{Near, Watch};
+use crate::schedule::{Calendar, Schedule};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,8 +49,11 @@ pub enum PrepareError {
         /// The rule.
         rule: Name,
         /// Which class.
-        source: crate::config::ClassError,
+        source: ClassError,
     },
+    /// The time zone is not known.
+    #[error("failed to find the time zone")]
+    TimeZone(#[from] jiff::Error),
 }
 
 /// A model, loaded once per runner, and the classes as the rules need them.
@@ -89,15 +96,15 @@ impl Prepared {
             return Err(PrepareError::NoPeople { model: manifest.name });
         }
         let vehicles = groups.resolve(&["vehicle"], &manifest.classes).unwrap_or_default();
-        let rules = config
-            .cameras
-            .iter()
-            .map(|camera| engine_rules(camera, &groups, &manifest.classes, &people))
-            .collect::<Result<_, _>>()?;
+        let two_wheelers = groups.resolve(&["two_wheeler"], &manifest.classes).unwrap_or_default();
+        let calendar = Arc::new(config.agent.calendar()?);
+        let resolver = Resolver { groups: &groups, classes: &manifest.classes, people: &people, calendar };
+        let rules = config.cameras.iter().map(|camera| resolver.rules(camera)).collect::<Result<_, _>>()?;
+        let names: Vec<String> = manifest.classes.iter().cloned().chain([STATIC_CLASS.to_owned()]).collect();
         let classes = Arc::new(ClassTable {
-            association: association(&manifest.classes, &[&people, &vehicles]),
+            association: association(&names, &[&people, &vehicles, &two_wheelers]),
             start_confidence: manifest.thresholds.confidence,
-            names: manifest.classes.clone(),
+            names,
         });
         let views = config.cameras.iter().map(view).collect();
         Ok(Self { manifest, detectors, classes, sensitive: Arc::new(sensitive), rules, views })
@@ -124,10 +131,10 @@ impl Prepared {
         &self.views[camera]
     }
 
-    /// The engine of a camera, with the incidents that the store holds open; those whose rule is gone are returned.
+    /// The engine of a camera, with what is remembered; open incidents whose rule is gone are returned.
     #[must_use]
-    pub fn engine(&self, camera: usize, open: Vec<Incident>) -> (Engine, Vec<Incident>) {
-        Engine::new(Arc::clone(&self.classes), self.rules[camera].clone(), open, IdSource::from_os())
+    pub fn engine(&self, camera: usize, memory: Memory) -> (Engine, Vec<Incident>) {
+        Engine::new(Arc::clone(&self.classes), self.rules[camera].clone(), memory, IdSource::from_os())
     }
 }
 
@@ -157,40 +164,68 @@ fn view(camera: &CameraConfig) -> View {
     }
 }
 
-fn engine_rules(
-    camera: &CameraConfig,
-    groups: &ClassGroups,
-    classes: &[String],
-    people: &[u16],
-) -> Result<Vec<EngineRule>, PrepareError> {
-    let rule_of = |rule: &crate::config::RuleConfig| {
-        let own = rule.classes.as_ref().map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
-        let names = own.unwrap_or_else(|| rule.kind.default_classes().to_vec());
-        let resolved = groups.resolve(&names, classes).map_err(|source| PrepareError::Classes {
-            camera: camera.id.clone(),
-            rule: rule.id.clone(),
-            source,
-        })?;
-        let zones = camera.zones.iter().filter(|zone| rule.zones.contains(&zone.id));
-        let needs_attendant = rule.kind.needs_attendant();
-        Ok(EngineRule {
-            id: rule.id.clone(),
-            watch: Watch {
-                zones: zones.map(|zone| (zone.id.clone(), zone.polygon.0.clone())).collect(),
-                classes: resolved.into_iter().collect::<BTreeSet<_>>(),
-                person_classes: people.iter().copied().collect(),
-                min_area: rule.min_area,
-                is_composite: needs_attendant,
-            },
-            limits: Limits {
-                dwell: Duration::from_secs_f64(rule.dwell_secs.unwrap_or_else(|| rule.kind.default_dwell_secs())),
-                gap: Duration::from_secs_f64(rule.gap_secs),
-                clear: Duration::from_secs_f64(rule.clear_secs),
-                needs_attendant,
-            },
-        })
-    };
-    camera.rules.iter().map(rule_of).collect()
+/// What the rules of every camera are resolved against.
+struct Resolver<'a> {
+    groups: &'a ClassGroups,
+    classes: &'a [String],
+    people: &'a [u16],
+    calendar: Arc<Calendar>,
+}
+
+impl Resolver<'_> {
+    fn rules(&self, camera: &CameraConfig) -> Result<Vec<EngineRule>, PrepareError> {
+        let resolved = |rule: &RuleConfig| {
+            self.rule(camera, rule).map_err(|source| PrepareError::Classes {
+                camera: camera.id.clone(),
+                rule: rule.id.clone(),
+                source,
+            })
+        };
+        camera.rules.iter().map(resolved).collect()
+    }
+
+    fn rule(&self, camera: &CameraConfig, rule: &RuleConfig) -> Result<EngineRule, ClassError> {
+        let classes = self.groups.of_rule(rule, self.classes)?;
+        let is_composite = rule.kind.defaults().is_composite;
+        let near = |near: &NearConfig| -> Result<Near, ClassError> {
+            let classes = self.groups.resolve(&near.classes, self.classes)?.into_iter().collect();
+            Ok(Near { classes, within: near.within })
+        };
+        let polygons = |names: &[Name]| -> Vec<(Name, Polygon)> {
+            let named = camera.zones.iter().filter(|zone| names.contains(&zone.id));
+            named.map(|zone| (zone.id.clone(), zone.polygon.0.clone())).collect()
+        };
+        let step = |step: &EscalationConfig| (Duration::from_secs_f64(step.after_secs), step.to);
+        let terms = Terms {
+            dwell: rule.dwell(),
+            gap: rule.gap(),
+            clear: rule.clear(),
+            merge: rule.merge(),
+            stays_within: rule.stays_within(),
+            is_group: rule.min_count > 1,
+            mixes_classes: is_composite || classes.contains(&static_class(self.classes)),
+            schedule: Schedule::new(Arc::clone(&self.calendar), rule.permitted.clone(), rule.only.clone()),
+            severity: rule.base_severity(),
+            escalate: rule.escalate.iter().map(step).collect(),
+        };
+        let watch = Watch {
+            zones: polygons(&rule.zones),
+            except: polygons(&rule.except_zones).into_iter().map(|(_, polygon)| polygon).collect(),
+            classes: classes.into_iter().collect(),
+            person_classes: self.people.iter().copied().collect(),
+            min_area: rule.min_area,
+            is_composite,
+            attended: rule.attendance(),
+            near: rule.near.as_ref().map(near).transpose()?,
+            min_count: usize::from(rule.min_count),
+        };
+        Ok(EngineRule { id: rule.id.clone(), watch, terms })
+    }
+}
+
+/// Index of [`STATIC_CLASS`]: it comes after the model's own classes.
+fn static_class(classes: &[String]) -> u16 {
+    classes.len() as u16
 }
 
 #[cfg(test)]

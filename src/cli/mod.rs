@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod check;
 mod doctor;
 mod hub;
+mod rules;
 mod run;
 mod schema;
 
@@ -34,6 +35,8 @@ enum Command {
     Doctor(doctor::Args),
     /// Look at agents as the hub does.
     Hub(hub::Args),
+    /// Say what the rules of a configuration mean.
+    Rules(rules::Args),
     /// Print the JSON Schemas of the configuration and of every message.
     Schema(schema::Args),
     /// Compose footage of a street with known truth.
@@ -52,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Hub(args) => hub::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "staging")]
         Command::Stage(args) => stage::run(&args),

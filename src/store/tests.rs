@@ -3,6 +3,7 @@
 use super::*;
 use crate::contract::tests::{event, evidence, transition};
 use crate::contract::{CLOUDEVENTS_JSON, to_json};
+use crate::incident::Phase;
 use proptest::prelude::*;
 
 fn now() -> Timestamp {
@@ -28,7 +29,6 @@ fn record(store: &mut Store, incident: u128, phase: Phase, pictures: &[EvidenceF
     let change = Change {
         camera: &camera(),
         kind: RuleKind::StreetVending,
-        phase,
         incident: &transition.incident,
         evidence: pictures,
         now: now(),
