@@ -94,7 +94,7 @@ impl Engine {
     /// applies in its zone.
     #[must_use]
     pub fn new(
-        classes: Arc<ClassTable>,
+        classes: &Arc<ClassTable>,
         rules: Vec<EngineRule>,
         mut memory: Memory,
         ids: IdSource,
@@ -107,7 +107,7 @@ impl Engine {
         memory.open = open;
         let tracker = Tracker::new(classes.association.clone(), classes.start_confidence);
         let begin = |rule: EngineRule| {
-            let mut course = Course::new(rule.id, rule.terms, Arc::clone(&classes));
+            let mut course = Course::new(rule.id, rule.terms, Arc::clone(classes));
             course.restore(&memory);
             (rule.watch, course)
         };

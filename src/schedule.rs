@@ -110,7 +110,7 @@ pub struct DateSpan {
 }
 
 impl DateSpan {
-    fn contains(&self, date: Date) -> bool {
+    fn contains(self, date: Date) -> bool {
         (self.first..=self.last).contains(&date)
     }
 }

@@ -210,7 +210,10 @@ impl Analysis {
     fn pass_on(&self, found: Vec<Record>) -> Result<(), OrderError> {
         let records = self.records.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let records = records.ok_or(OrderError::Stopping)?;
-        found.into_iter().try_for_each(|record| records.send(record)).map_err(|_| OrderError::Stopping)
+        for record in found {
+            records.send(record).map_err(|_| OrderError::Stopping)?;
+        }
+        Ok(())
     }
 
     fn memory(&self, camera: usize) -> MutexGuard<'_, Memory> {
@@ -281,8 +284,12 @@ impl Analysis {
             return Vec::new();
         }
         let mut memory = self.memory(camera);
-        transitions.iter().for_each(|transition| memory.note(&transition.incident));
-        memos.iter().for_each(|memo| memory.take(memo));
+        for transition in &transitions {
+            memory.note(&transition.incident);
+        }
+        for memo in &memos {
+            memory.take(memo);
+        }
         let active = station.active();
         let finding = |transition: Transition| Finding {
             camera,
@@ -305,3 +312,6 @@ fn station(prepared: &Prepared, memory: Memory, camera: usize) -> Station {
     }
     Station::new(engine, prepared.view(camera), Arc::clone(&prepared.sensitive))
 }
+
+#[cfg(test)]
+mod tests;

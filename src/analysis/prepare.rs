@@ -88,6 +88,11 @@ impl Prepared {
         let path = install::model_file(&manifest)?;
         let open = |_| Detector::open(&runtime, &manifest, &path);
         let detectors = (0..runners).map(open).collect::<Result<Vec<_>, _>>()?;
+        Self::resolve(config, manifest, detectors)
+    }
+
+    /// Resolves every rule against the classes of a model.
+    pub(super) fn resolve(config: &Config, manifest: Manifest, detectors: Vec<Detector>) -> Result<Self, PrepareError> {
         let groups = ClassGroups::new(&config.classes);
         let sensitive = sensitive_classes(&manifest.classes);
         let of_kind = |kind| sensitive.iter().filter(move |(_, of)| **of == kind).map(|(class, _)| *class);
@@ -134,7 +139,7 @@ impl Prepared {
     /// The engine of a camera, with what is remembered; open incidents whose rule is gone are returned.
     #[must_use]
     pub fn engine(&self, camera: usize, memory: Memory) -> (Engine, Vec<Incident>) {
-        Engine::new(Arc::clone(&self.classes), self.rules[camera].clone(), memory, IdSource::from_os())
+        Engine::new(&self.classes, self.rules[camera].clone(), memory, IdSource::from_os())
     }
 }
 

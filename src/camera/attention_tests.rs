@@ -24,7 +24,7 @@ fn engine() -> Engine {
     let terms = Terms { dwell: secs(20), gap: secs(8), clear: secs(10), ..Terms::default() };
     let rule = EngineRule { id: Name::try_new("rule").unwrap(), watch, terms };
     let classes = Arc::new(ClassTable { names: vec!["car".to_owned()], association: vec![0], start_confidence: 0.3 });
-    Engine::new(classes, vec![rule], Memory::default(), IdSource::from_seed(1)).0
+    Engine::new(&classes, vec![rule], Memory::default(), IdSource::from_seed(1)).0
 }
 
 fn car(x: f32) -> Detection {

@@ -24,7 +24,7 @@ fn engine(memory: Memory) -> Engine {
     let terms = Terms { dwell: secs(20), gap: secs(8), clear: secs(10), ..Terms::default() };
     let rule = EngineRule { id: rule(), watch, terms };
     let classes = Arc::new(ClassTable { names: vec!["car".to_owned()], association: vec![0], start_confidence: 0.3 });
-    Engine::new(classes, vec![rule], memory, IdSource::from_seed(1)).0
+    Engine::new(&classes, vec![rule], memory, IdSource::from_seed(1)).0
 }
 
 fn rule() -> Name {
@@ -51,6 +51,13 @@ fn with_incident() -> (Engine, Incident) {
 fn order(engine: &mut Engine, order: &Order, secs: f64) -> Result<Option<Transition>, OrderError> {
     let at = FrameStamp::at_secs(secs, 0);
     engine.order(order, at.mono, at.wall)
+}
+
+fn remembered(engine: &mut Engine, mut memory: Memory) -> Memory {
+    for memo in engine.take_memos() {
+        memory.take(&memo);
+    }
+    memory
 }
 
 fn recheck(engine: &mut Engine, incident: &Incident, secs: f64) {
@@ -112,15 +119,13 @@ fn a_dismissal_and_a_mute_hold_over_a_restart() {
     let until = FrameStamp::at_secs(1_000.0, 0).wall;
     let closed = order(&mut before, &Order::Dismiss { incident: incident.id, until }, 30.0).unwrap().unwrap();
     assert_eq!(closed.incident.closed_reason, Some(ClosedReason::Dismissed));
-    let mut memory = Memory::default();
-    before.take_memos().iter().for_each(|memo| memory.take(memo));
+    let mut memory = remembered(&mut before, Memory::default());
     memory.note(&closed.incident);
     assert_eq!(play(&mut engine(memory), 0.0, 100.0, &car()), []);
 
     let mut muted = engine(Memory::default());
     order(&mut muted, &Order::Mute { rule: rule(), until }, 0.0).unwrap();
-    let mut memory = Memory::default();
-    muted.take_memos().iter().for_each(|memo| memory.take(memo));
+    let memory = remembered(&mut muted, Memory::default());
     assert_eq!(play(&mut engine(memory), 0.0, 100.0, &car()), []);
 }
 
@@ -129,8 +134,7 @@ fn the_agent_stopping_between_a_dismissal_and_its_closing_leaves_nothing_open() 
     let (mut before, incident) = with_incident();
     let until = FrameStamp::at_secs(1_000.0, 0).wall;
     order(&mut before, &Order::Dismiss { incident: incident.id, until }, 30.0).unwrap();
-    let mut memory = Memory { open: vec![incident], ..Memory::default() };
-    before.take_memos().iter().for_each(|memo| memory.take(memo));
+    let memory = remembered(&mut before, Memory { open: vec![incident], ..Memory::default() });
     let mut after = engine(memory);
     let found = play(&mut after, 0.0, 100.0, &car());
     assert!(

@@ -51,7 +51,7 @@ fn engine(rules: Vec<EngineRule>, open: Vec<Incident>) -> (Engine, Vec<Incident>
         association: vec![PERSON, CAR, CAR],
         start_confidence: 0.3,
     };
-    Engine::new(Arc::new(classes), rules, Memory { open, ..Memory::default() }, IdSource::from_seed(1))
+    Engine::new(&Arc::new(classes), rules, Memory { open, ..Memory::default() }, IdSource::from_seed(1))
 }
 
 /// Plays seconds `from..to`, two frames each; returns second, rule and phase of what happened.

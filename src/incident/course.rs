@@ -166,7 +166,7 @@ impl Course {
         let dismissal = Dismissal { incident: incident.clone(), until };
         self.hold_dismissed(&dismissal);
         self.memos.push(Memo::Dismissed(dismissal));
-        Ok(is_open.then(|| Transition { phase: Phase::Closed, at: *at, incident, recheck: None }))
+        Ok(is_open.then_some(Transition { phase: Phase::Closed, at: *at, incident, recheck: None }))
     }
 
     /// Reports nothing new until the time has come.
@@ -332,8 +332,12 @@ impl Course {
                     case.move_on(State::Open);
                     case.has_news(&self.terms, is_muted).then_some(Phase::Updated)
                 }
-                State::Pending | State::Muted | State::Dismissed { .. } => None,
-                State::Open(_) | State::Clearing(_) | State::Stale(_) => None,
+                State::Pending
+                | State::Muted
+                | State::Dismissed { .. }
+                | State::Open(_)
+                | State::Clearing(_)
+                | State::Stale(_) => None,
             };
             if let (Some(phase), Some(reported)) = (told, case.reported()) {
                 let incident = case.incident(&self.rule, reported, &self.classes);

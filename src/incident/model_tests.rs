@@ -143,7 +143,9 @@ impl Street {
         let sightings: Vec<Sighting> =
             (0..PLACES.len()).filter(|place| seen[*place]).map(|place| sighting(place, self.tracks[place])).collect();
         let transitions = self.course.advance(&stamp, observed, &sightings, &mut self.ids);
-        self.course.take_memos().iter().for_each(|memo| self.memory.take(memo));
+        for memo in self.course.take_memos() {
+            self.memory.take(&memo);
+        }
         let told = transitions.iter().map(|transition| {
             let incident = &transition.incident;
             self.memory.note(incident);

@@ -100,8 +100,8 @@ impl Store {
         })
     }
 
-    /// Every open incident with its camera and its last event, oldest first.
-    pub fn open_everywhere(&self) -> Result<Vec<(Name, OpenIncident, Option<Vec<u8>>)>, StoreError> {
+    /// Every open incident with its camera, oldest first for each.
+    pub fn open_everywhere(&self) -> Result<Vec<(Name, OpenIncident)>, StoreError> {
         let mut found = Vec::new();
         let cameras = self.rows(
             "SELECT DISTINCT camera FROM incident WHERE phase NOT IN ('closed', 'withdrawn') ORDER BY camera",
@@ -109,10 +109,7 @@ impl Store {
             |row| row.get::<_, String>(0),
         )?;
         for camera in cameras.into_iter().filter_map(|camera| Name::try_new(camera).ok()) {
-            for open in self.open_incidents(&camera)? {
-                let event = self.last_event(open.incident.id)?;
-                found.push((camera.clone(), open, event));
-            }
+            found.extend(self.open_incidents(&camera)?.into_iter().map(|open| (camera.clone(), open)));
         }
         Ok(found)
     }

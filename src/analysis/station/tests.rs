@@ -51,7 +51,7 @@ impl Street {
         let rule = EngineRule { id: Name::try_new("lane-blocked").unwrap(), watch, terms };
         let classes =
             Arc::new(ClassTable { names: vec!["van".to_owned()], association: vec![0], start_confidence: 0.3 });
-        let engine = Engine::new(classes, vec![rule], Memory::default(), IdSource::from_seed(1)).0;
+        let engine = Engine::new(&classes, vec![rule], Memory::default(), IdSource::from_seed(1)).0;
         let view = View { zones: vec![lane()], idles_at_key_frames: true, max_idle: secs(10) };
         Self {
             station: Station::new(engine, &view, Arc::default()),

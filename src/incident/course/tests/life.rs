@@ -25,8 +25,12 @@ fn stall(street: &Street, lane: usize, classes: &[u16], width: f32) -> Sighting 
 /// A street that is muted, dismissed, stopped: what of its course is remembered.
 fn memory(street: &mut Street, found: &[(f64, Transition)]) -> Memory {
     let mut memory = Memory::default();
-    street.course.take_memos().iter().for_each(|memo| memory.take(memo));
-    found.iter().for_each(|(_, transition)| memory.note(&transition.incident));
+    for memo in street.course.take_memos() {
+        memory.take(&memo);
+    }
+    for (_, transition) in found {
+        memory.note(&transition.incident);
+    }
     memory
 }
 
@@ -48,7 +52,7 @@ fn nothing_counts_or_opens_while_it_is_permitted_and_what_is_open_is_closed_then
 
 #[test]
 fn it_grows_graver_with_time_and_says_so_once_per_step() {
-    let escalate = vec![(Duration::from_secs(60), Severity::High), (Duration::from_secs(120), Severity::Critical)];
+    let escalate = vec![(Duration::from_mins(1), Severity::High), (Duration::from_mins(2), Severity::Critical)];
     let mut street = Street::with(Terms { escalate, ..terms() });
     let found = street.play(0.0, 300.0, |s, _| vec![s.sighting(0, 0.5, true)]);
     assert_eq!(phases(&found), [Phase::Opened, Phase::Updated, Phase::Updated]);
@@ -141,7 +145,7 @@ fn a_dismissal_is_kept_over_a_restart_and_ends_when_the_thing_changes() {
 
 #[test]
 fn the_short_stays_of_a_mobile_vendor_add_up_and_he_is_one_incident() {
-    let roaming = Terms { stays_within: Some(Duration::from_secs(120)), clear: Duration::from_secs(60), ..terms() };
+    let roaming = Terms { stays_within: Some(Duration::from_mins(2)), clear: Duration::from_mins(1), ..terms() };
     // Ten seconds here, thirty on the way, ten seconds there.
     let stays = |s: &Street, t: f64| {
         let stay = (t / 40.0) as usize;
