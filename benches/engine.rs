@@ -3,6 +3,7 @@
 //! A busy street: twelve standing things, six walkers and four rules, one with windows. Bar: 50 µs per frame and camera. Prints the median of rounds and
 //! writes `target/engine.json`.
 
+#[expect(dead_code, reason = "the other bench measures other processes too")]
 #[path = "path/measure.rs"]
 mod measure;
 
