@@ -28,6 +28,7 @@ test: setup lint unit ## everything that a change must pass
 bench: setup ## measure detection, path, decoding and change gate beside their floors; writes target/bench.json
 	$(call say,bench: detection, path, decoding and change gate, each beside its floor)
 	@cargo bench --bench detect --bench path
+	@cargo bench --bench engine
 
 faults: setup ## hold every way in which a camera fails to its limits; writes target/faults.json and the table in docs/robustness.md
 	$(call say,faults)

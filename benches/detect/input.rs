@@ -33,7 +33,14 @@ pub fn beside_c(frame: &Frame) -> Figure {
         assert!(farthest <= 1.0 / 255.0, "the two do the same: {farthest}");
     }
     let (value, floor) = (median(&ours), median(&theirs));
-    Figure { name: "input_416_vs_c".to_owned(), unit: "cpu_ms_per_frame", value, floor, ratio: value / floor, bar: Bar::AtMost(1.5) }
+    Figure {
+        name: "input_416_vs_c".to_owned(),
+        unit: "cpu_ms_per_frame",
+        value,
+        floor,
+        ratio: value / floor,
+        bar: Bar::AtMost(1.5),
+    }
 }
 
 fn compile() -> PathBuf {

@@ -6,7 +6,9 @@ use crate::config::{CameraConfig, PlaceConfig};
 use crate::frame::FrameStamp;
 use crate::geometry::BBox;
 use crate::ids::Name;
-use crate::incident::{Incident, IncidentObject, Phase, Transition};
+use crate::incident::{
+    CannotSee, ClosedReason, Incident, IncidentObject, Phase, Recheck, RecheckOutcome, Severity, Told, Transition,
+};
 use crate::picture::PictureState;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -62,7 +64,13 @@ pub(crate) fn transition(phase: Phase) -> Transition {
                 stationary_secs: 181.0,
             }],
             suppressed: 3,
+            closed_reason: (phase == Phase::Closed).then_some(ClosedReason::Gone),
+            severity: Severity::Normal,
+            continues: None,
+            told: Told { classes: vec!["umbrella".into()], extent: bbox.area() },
         },
+        recheck: (phase == Phase::Rechecked)
+            .then_some(Recheck { outcome: RecheckOutcome::CannotSee, reason: Some(CannotSee::Dark) }),
     }
 }
 
@@ -189,6 +197,13 @@ fn samples() -> Vec<(&'static str, Value)> {
             pictures_lost: 0,
         },
         queues: vec![QueueDrops { queue: "mailbox".into(), camera: Some(name("east")), dropped: 4 }],
+        verdicts: vec![RuleVerdicts {
+            camera: name("east"),
+            rule: name("fire"),
+            confirmed: 7,
+            dismissed: 1,
+            precision: 0.875,
+        }],
     };
     let stream = StreamStatus {
         codec: "H264".into(),
@@ -239,7 +254,8 @@ fn samples() -> Vec<(&'static str, Value)> {
         ("image", value(&|| to_json(&image))),
         ("active", value(&|| to_json(&active))),
         ("incident", value(&|| to_json(&event(Phase::Opened, 4217)))),
-        ("incident", value(&|| to_json(&event(Phase::Closed, 4218)))),
+        ("incident", value(&|| to_json(&event(Phase::Rechecked, 4218)))),
+        ("incident", value(&|| to_json(&event(Phase::Closed, 4219)))),
     ]
 }
 
