@@ -184,7 +184,7 @@ fn after_lost_packets_decoding_waits_for_a_key_frame() {
 
 /// A decoder of this description, as if it were the graphics', for H.264.
 fn decoders(h264: &str) -> Arc<Decoders> {
-    gstreamer::init().unwrap();
+    gstreamer::init().expect("GStreamer starts");
     let graphics = Platform { name: "graphics".into(), h264: h264.into(), h265: "avdec_h265".into() };
     let chosen = Decoders::choose(&[graphics]);
     assert!(chosen.choices()[0].platform.is_some(), "it decodes one picture: {chosen:?}");
