@@ -134,6 +134,39 @@ fn mistakes(message: &str, payload: &Value) -> Vec<String> {
     validator.iter_errors(payload).map(|error| format!("{}: {error}", error.instance_path())).collect()
 }
 
+fn camera_status(time: WallTime) -> CameraStatus {
+    let stream = StreamStatus {
+        codec: "H264".into(),
+        width: 1920,
+        height: 1080,
+        decoder: Some("software".into()),
+        decoding: StreamDecoding::KeyFrames,
+        fps_in: 25.0,
+        fps_analysed: 4.0,
+        clock_quality: ClockQuality::Arrival,
+        clock_offset_ms: None,
+        clock_alarm: None,
+    };
+    CameraStatus {
+        camera: name("east"),
+        state: CameraState::Online,
+        since: time,
+        reason: None,
+        stream: Some(stream),
+        last_frame: Some(time),
+        evidence: Some(EvidenceStreamStatus {
+            state: CameraState::Online,
+            since: time,
+            reason: None,
+            codec: Some("h265".into()),
+            width: Some(2560),
+            height: Some(1440),
+            last_key_frame: Some(time),
+        }),
+        reconnects: 0,
+    }
+}
+
 fn samples() -> Vec<(&'static str, Value)> {
     let time = WallTime::new("2026-11-21T07:29:41.120Z".parse().unwrap(), &TimeZone::get("Asia/Shanghai").unwrap());
     let status = AgentStatus { status: AgentState::Online, session: 7, time };
@@ -205,36 +238,6 @@ fn samples() -> Vec<(&'static str, Value)> {
             precision: 0.875,
         }],
     };
-    let stream = StreamStatus {
-        codec: "H264".into(),
-        width: 1920,
-        height: 1080,
-        decoder: Some("software".into()),
-        decoding: StreamDecoding::KeyFrames,
-        fps_in: 25.0,
-        fps_analysed: 4.0,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset_ms: None,
-        clock_alarm: None,
-    };
-    let camera_status = CameraStatus {
-        camera: name("east"),
-        state: CameraState::Online,
-        since: time,
-        reason: None,
-        stream: Some(stream),
-        last_frame: Some(time),
-        evidence: Some(EvidenceStreamStatus {
-            state: CameraState::Online,
-            since: time,
-            reason: None,
-            codec: Some("h265".into()),
-            width: Some(2560),
-            height: Some(1440),
-            last_key_frame: Some(time),
-        }),
-        reconnects: 0,
-    };
     let image = ImageHealth {
         camera: name("east"),
         state: PictureState::Covered,
@@ -250,7 +253,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         ("birth", value(&|| to_json(&birth))),
         ("heartbeat", value(&|| to_json(&Heartbeat { session: 7, time }))),
         ("health", value(&|| to_json(&health))),
-        ("camera-status", value(&|| to_json(&camera_status))),
+        ("camera-status", value(&|| to_json(&camera_status(time)))),
         ("image", value(&|| to_json(&image))),
         ("active", value(&|| to_json(&active))),
         ("incident", value(&|| to_json(&event(Phase::Opened, 4217)))),
