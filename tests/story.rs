@@ -52,7 +52,7 @@ fn streets(folder: &Path) -> Vec<(Mount, Truth)> {
 /// A site whose quiet street watches for everything in the zones of the other two.
 fn configuration(folder: &Path, broker: u16, cameras: &VirtualCamera, streets: &[(Mount, Truth)]) -> String {
     let zone_of = |kind: RuleKind| match kind {
-        RuleKind::StreetVending => "carriageway",
+        RuleKind::StreetVending | RuleKind::PiledGoods => "carriageway",
         RuleKind::VehicleParking | RuleKind::FireLaneBlocked => "fire-lane",
     };
     let things: Vec<_> =

@@ -1,7 +1,7 @@
 //! A model loaded and every rule resolved against its classes.
 
 use crate::camera::{ClassTable, Engine, EngineRule};
-use crate::config::{CameraConfig, ClassGroups, Config, IdlePace, bears_plate, is_person};
+use crate::config::{CameraConfig, ClassGroups, Config, IdlePace, STATIC_CLASS, bears_plate, is_person};
 use crate::detect::manifest::Manifest;
 use crate::detect::{DetectError, Detector, Runtime, RuntimeError};
 use crate::evidence::SensitiveKind;
@@ -94,10 +94,11 @@ impl Prepared {
             .iter()
             .map(|camera| engine_rules(camera, &groups, &manifest.classes, &people))
             .collect::<Result<_, _>>()?;
+        let names: Vec<String> = manifest.classes.iter().cloned().chain([STATIC_CLASS.to_owned()]).collect();
         let classes = Arc::new(ClassTable {
-            association: association(&manifest.classes, &[&people, &vehicles]),
+            association: association(&names, &[&people, &vehicles]),
             start_confidence: manifest.thresholds.confidence,
-            names: manifest.classes.clone(),
+            names,
         });
         let views = config.cameras.iter().map(view).collect();
         Ok(Self { manifest, detectors, classes, sensitive: Arc::new(sensitive), rules, views })

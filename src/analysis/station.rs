@@ -104,6 +104,7 @@ impl Station {
             self.attend(stamp, false);
             return (Look::Nothing, news);
         }
+        self.engine.see(frame);
         let before = self.gate.counts();
         let is_admitted = self.gate.admit(stamp, &self.sample, self.is_busy);
         let has_changed = self.gate.counts().changed > before.changed;

@@ -14,6 +14,9 @@ pub(super) const BUILT_IN: [(&str, &[&str]); 3] = [
     ("person", &["person"]),
 ];
 
+/// Whatever was put down and stays, of any class or none: not a class of a model.
+pub const STATIC_CLASS: &str = "static";
+
 /// Classes that show a person or a part of one. They are context (someone attends a stall), never the subject of a rule.
 const PERSON_CLASSES: [&str; 12] =
     ["person", "people", "pedestrian", "man", "woman", "boy", "girl", "child", "rider", "cyclist", "face", "head"];
@@ -38,6 +41,16 @@ const PLATED_CLASSES: [&str; 16] = [
     "trailer",
     "tractor",
 ];
+
+/// Classes, beside people and what bears a plate, that come and go by themselves or with a rider.
+const MOVING_CLASSES: [&str; 12] =
+    ["bicycle", "bike", "train", "tram", "boat", "bird", "cat", "dog", "horse", "sheep", "cow", "stroller"];
+
+/// Whether a class shows something that moves by itself or with whoever it carries: where one is, nothing was put down.
+#[must_use]
+pub fn moves_by_itself(class: &str) -> bool {
+    is_person(class) || bears_plate(class) || MOVING_CLASSES.contains(&class.to_lowercase().as_str())
+}
 
 /// Whether a class shows something that bears a number plate.
 #[must_use]
@@ -98,11 +111,15 @@ impl ClassGroups {
         self.0.get(name).map_or_else(|| vec![name], |classes| classes.iter().map(String::as_str).collect())
     }
 
-    /// Indices into `model_classes` of the classes that the names mean, ascending, each once.
+    /// Indices into `model_classes` of the classes that the names mean, ascending, each once; [`STATIC_CLASS`] comes after the model's
+    /// own.
     pub fn resolve<S: AsRef<str>>(&self, names: &[S], model_classes: &[String]) -> Result<Vec<u16>, ClassError> {
         let mut indices = BTreeSet::new();
         for name in names.iter().map(AsRef::as_ref) {
-            let index_of = |class: &str| model_classes.iter().position(|known| known == class);
+            let index_of = |class: &str| match class {
+                STATIC_CLASS => Some(model_classes.len()),
+                class => model_classes.iter().position(|known| known == class),
+            };
             let found: Vec<u16> =
                 self.expand(name).into_iter().filter_map(index_of).map(|index| index as u16).collect();
             if found.is_empty() {
@@ -136,6 +153,12 @@ mod tests {
     fn a_group_of_the_site_replaces_the_built_in_one() {
         let own = BTreeMap::from([(Name::try_new("stall").unwrap(), vec!["bicycle".to_owned()])]);
         assert_eq!(ClassGroups::new(&own).resolve(&["stall"], &model()), Ok(vec![1]));
+    }
+
+    #[test]
+    fn what_was_put_down_and_stays_has_an_index_after_the_models() {
+        let groups = ClassGroups::new(&BTreeMap::new());
+        assert_eq!(groups.resolve(&["static", "car"], &model()), Ok(vec![2, 7]));
     }
 
     #[test]

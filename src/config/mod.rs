@@ -21,7 +21,7 @@ mod secret;
 mod structure;
 mod subjects;
 
-pub use classes::{ClassError, ClassGroups, bears_plate, is_person};
+pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_person, moves_by_itself};
 pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;
 pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load};
@@ -400,7 +400,7 @@ pub struct RuleConfig {
     /// Zones in which it applies, at least one.
     #[schemars(length(min = 1))]
     pub zones: Vec<Name>,
-    /// Classes or groups of classes, instead of the kind's own.
+    /// Classes or groups of classes, instead of the kind's own. `static` is whatever was put down and stays, of any class or none.
     #[serde(default)]
     #[schemars(length(min = 1))]
     pub classes: Option<Vec<String>>,
@@ -439,6 +439,8 @@ pub enum RuleKind {
     VehicleParking,
     /// 占用消防通道: a vehicle that stands in a fire lane. Dwell 45 s.
     FireLaneBlocked,
+    /// 乱堆杂物: goods or rubbish that were put down and stay, of any class or none. Dwell 600 s.
+    PiledGoods,
 }
 
 impl RuleKind {
@@ -449,6 +451,7 @@ impl RuleKind {
             Self::StreetVending => 180.0,
             Self::VehicleParking => 300.0,
             Self::FireLaneBlocked => 45.0,
+            Self::PiledGoods => 600.0,
         }
     }
 
@@ -458,6 +461,7 @@ impl RuleKind {
         match self {
             Self::StreetVending => &["stall"],
             Self::VehicleParking | Self::FireLaneBlocked => &["vehicle"],
+            Self::PiledGoods => &[STATIC_CLASS],
         }
     }
 
@@ -466,7 +470,7 @@ impl RuleKind {
     pub fn needs_attendant(self) -> bool {
         match self {
             Self::StreetVending => true,
-            Self::VehicleParking | Self::FireLaneBlocked => false,
+            Self::VehicleParking | Self::FireLaneBlocked | Self::PiledGoods => false,
         }
     }
 
@@ -477,6 +481,7 @@ impl RuleKind {
             Self::StreetVending => "street_vending",
             Self::VehicleParking => "vehicle_parking",
             Self::FireLaneBlocked => "fire_lane_blocked",
+            Self::PiledGoods => "piled_goods",
         }
     }
 }

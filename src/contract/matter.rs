@@ -43,7 +43,8 @@ pub struct Matter {
 #[must_use]
 pub fn matter(kind: RuleKind) -> &'static Matter {
     static MATTERS: LazyLock<BTreeMap<&str, Matter>> = LazyLock::new(|| {
-        let kinds = [RuleKind::StreetVending, RuleKind::VehicleParking, RuleKind::FireLaneBlocked];
+        let kinds =
+            [RuleKind::StreetVending, RuleKind::VehicleParking, RuleKind::FireLaneBlocked, RuleKind::PiledGoods];
         let find = |kind: RuleKind| rows().find_map(|row| matter_of_row(kind, &row)).map(|m| (kind.as_str(), m));
         kinds.into_iter().filter_map(find).collect()
     });
@@ -95,6 +96,7 @@ mod tests {
         assert_eq!(vending.legacy, [Code { standard: "GB/T 30428.2-2013".into(), code: "0406".into() }]);
         assert_eq!(matter(RuleKind::VehicleParking).code, "09009");
         assert_eq!(matter(RuleKind::FireLaneBlocked).code, "09012");
+        assert_eq!(matter(RuleKind::PiledGoods).code, "06036");
     }
 
     #[test]

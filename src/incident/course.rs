@@ -12,7 +12,7 @@ use super::{Incident, IncidentObject, Phase, Transition};
 use crate::frame::FrameStamp;
 use crate::geometry::BBox;
 use crate::ids::{IdSource, Name};
-use crate::scene::{MIN_STATIONARY, Sighting};
+use crate::scene::Sighting;
 use crate::track::{TrackId, assign};
 use std::time::Duration;
 use uuid::Uuid;
@@ -207,7 +207,7 @@ impl Case {
     fn begin(at: &FrameStamp, observed: Duration, sighting: &Sighting, class_name: &dyn Fn(u16) -> String) -> Self {
         // A thing becomes a fact once it has stood for a while: that while belongs to its dwell. Time before an
         // interruption of its dwell does not, although its track may remember it.
-        let presence = sighting.stationary().min(MIN_STATIONARY + observed);
+        let presence = sighting.first_presence(observed);
         Self {
             state: State::Pending,
             zone: sighting.zone.clone(),

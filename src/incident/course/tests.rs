@@ -1,6 +1,7 @@
 use super::*;
 use crate::clock::{ClockQuality, MediaTime, Mono};
 use crate::detect::Detection;
+use crate::scene::MIN_STATIONARY;
 use crate::track::Tracker;
 use proptest::prelude::*;
 
