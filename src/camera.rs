@@ -4,14 +4,15 @@
 //! course of each of its rules.
 
 use crate::clock::Mono;
+use crate::config::{STATIC_CLASS, moves_by_itself};
 use crate::detect::Detection;
-use crate::frame::FrameStamp;
+use crate::frame::{Frame, FrameStamp};
 use crate::ids::{IdSource, Name};
 use crate::incident::{
     CannotSee, Course, Incident, Memo, Memory, Order, OrderError, Recheck, RecheckOutcome, Terms, Transition,
 };
-use crate::scene::{Sighting, Watch};
-use crate::track::Tracker;
+use crate::scene::{SeenObject, Sighting, StaticObject, Statics, Watch};
+use crate::track::{Track, Tracker};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -80,12 +81,26 @@ struct Looking {
     is_seen: bool,
 }
 
+/// The ground on which things are put down.
+#[derive(Debug)]
+struct Ground {
+    statics: Statics,
+    /// Index of [`STATIC_CLASS`].
+    class: u16,
+    /// Classes of what moves by itself.
+    movers: BTreeSet<u16>,
+}
+
 /// The engine of one camera.
 #[derive(Debug)]
 pub struct Engine {
     tracker: Tracker,
     /// Confidence from which a detection is worth a closer look.
     surprising: f32,
+    /// None if no rule speaks of static objects.
+    ground: Option<Ground>,
+    /// What was put down and stays, as of the last frame.
+    statics: Vec<SeenObject>,
     rules: Vec<(Watch, Course)>,
     rechecks: Vec<Looking>,
     ids: IdSource,
@@ -111,6 +126,7 @@ impl Engine {
             memory.open.into_iter().partition(|incident| rules.iter().any(|rule| applies(rule, incident)));
         memory.open = open;
         let tracker = Tracker::new(classes.association.clone(), classes.start_confidence);
+        let ground = Ground::of(classes, &rules, &memory.open);
         let begin = |rule: EngineRule| {
             let mut course = Course::new(rule.id, rule.terms, Arc::clone(classes));
             course.restore(&memory);
@@ -118,7 +134,26 @@ impl Engine {
         };
         let rules = rules.into_iter().map(begin).collect();
         let surprising = SURPRISING * classes.start_confidence;
-        (Self { tracker, surprising, rules, rechecks: Vec::new(), ids, last: None, blind: None }, orphans)
+        let engine = Self {
+            tracker,
+            surprising,
+            ground,
+            statics: Vec::new(),
+            rules,
+            rechecks: Vec::new(),
+            ids,
+            last: None,
+            blind: None,
+        };
+        (engine, orphans)
+    }
+
+    /// Looks at the picture of the frame that is [analysed](Self::analyse) next, for what was put down and stays. Free for a camera without
+    /// a rule about that.
+    pub fn see(&mut self, frame: &Frame) {
+        if let Some(ground) = &mut self.ground {
+            ground.statics.see(frame);
+        }
     }
 
     /// Takes in the detections of one frame, best first. Frames come in the order of their media time; one that does not
@@ -131,9 +166,10 @@ impl Engine {
         let observed = self.last.filter(|_| was_blind.is_none()).and_then(|last| stamp.observed_since(&last));
         self.last = Some(*stamp);
         let tracks = self.tracker.update(stamp, detections);
+        self.statics = self.ground.as_mut().map(|ground| ground.advance(observed, tracks)).unwrap_or_default();
         let mut transitions = Vec::new();
         for (watch, course) in &mut self.rules {
-            let sightings = watch.sightings(tracks);
+            let sightings = watch.sightings(tracks, &self.statics);
             transitions.extend(course.advance(stamp, observed, &sightings, &mut self.ids));
             look_again(&mut self.rechecks, course, observed, &sightings);
         }
@@ -149,7 +185,7 @@ impl Engine {
         let tracks = self.tracker.tracks();
         let awaits = |watch: &Watch, course: &Course| {
             self.may_report(course)
-                && (watch.awaits(tracks) || (course.lacks_company() && watch.holds_as_asked(tracks)))
+                && (watch.awaits(tracks) || (course.lacks_company() && watch.holds_as_asked(tracks, &self.statics)))
         };
         !self.rechecks.is_empty()
             || self.rules.iter().any(|(watch, course)| course.is_undecided() || awaits(watch, course))
@@ -259,6 +295,37 @@ fn look_again(rechecks: &mut [Looking], course: &Course, observed: Option<Durati
     for looking in rechecks.iter_mut().filter(|looking| looking.incident.rule == *course.rule()) {
         looking.observed += observed.unwrap_or_default();
         looking.is_seen |= course.is_seen(&looking.incident, sightings);
+    }
+}
+
+impl Ground {
+    /// Of the zones in which rules speak of static objects; with those that are open. None without such a rule.
+    fn of(classes: &ClassTable, rules: &[EngineRule], open: &[Incident]) -> Option<Self> {
+        let class = classes.names.iter().position(|name| name == STATIC_CLASS)? as u16;
+        let about_them = || rules.iter().filter(|rule| rule.watch.classes.contains(&class));
+        let zones: Vec<_> =
+            about_them().flat_map(|rule| &rule.watch.zones).map(|(_, polygon)| polygon.clone()).collect();
+        if zones.is_empty() {
+            return None;
+        }
+        let mut statics = Statics::new(zones);
+        for object in open.iter().flat_map(|incident| &incident.objects).filter(|object| object.class == STATIC_CLASS) {
+            statics.restore(object.bbox, Duration::try_from_secs_f64(object.stationary_secs).unwrap_or_default());
+        }
+        let moves = |(index, name): (u16, &String)| moves_by_itself(name).then_some(index);
+        Some(Self { statics, class, movers: (0..).zip(&classes.names).filter_map(moves).collect() })
+    }
+
+    fn advance(&mut self, observed: Option<Duration>, tracks: &[Track]) -> Vec<SeenObject> {
+        let movers = tracks.iter().filter(|track| self.movers.contains(&track.class())).map(Track::bbox);
+        let seen = |object: &StaticObject| SeenObject {
+            track: object.id,
+            class: self.class,
+            confidence: object.strength,
+            bbox: object.bbox,
+            stationary: object.standing,
+        };
+        self.statics.advance(observed, movers).iter().map(seen).collect()
     }
 }
 

@@ -108,6 +108,7 @@ impl Station {
             self.attend(stamp);
             return (Look::Nothing, news);
         }
+        self.engine.see(frame);
         let is_admitted = self.gate.admit(stamp, &self.sample, self.is_busy);
         let may_wake = self.attention == Attention::Idle && self.idles_at_key_frames;
         self.attend(stamp);

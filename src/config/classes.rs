@@ -55,6 +55,16 @@ const PLATED_CLASSES: [&str; 16] = [
     "tractor",
 ];
 
+/// Classes, beside people and what bears a plate, that come and go by themselves or with a rider.
+const MOVING_CLASSES: [&str; 12] =
+    ["bicycle", "bike", "train", "tram", "boat", "bird", "cat", "dog", "horse", "sheep", "cow", "stroller"];
+
+/// Whether a class shows something that moves by itself or with whoever it carries: where one is, nothing was put down.
+#[must_use]
+pub fn moves_by_itself(class: &str) -> bool {
+    is_person(class) || bears_plate(class) || MOVING_CLASSES.contains(&class.to_lowercase().as_str())
+}
+
 /// Whether a class shows something that bears a number plate.
 #[must_use]
 pub fn bears_plate(class: &str) -> bool {

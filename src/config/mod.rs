@@ -26,7 +26,7 @@ mod streams;
 mod structure;
 mod subjects;
 
-pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_person};
+pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_person, moves_by_itself};
 pub use explain::explain;
 pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;

@@ -7,7 +7,7 @@ use crate::clock::MediaTime;
 use crate::frame::{FrameStamp, MAX_STEP};
 use crate::geometry::BBox;
 use crate::ids::Name;
-use crate::scene::{MIN_STATIONARY, Sighting};
+use crate::scene::Sighting;
 use crate::track::TrackId;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -95,7 +95,7 @@ pub(super) struct Case {
 
 impl Case {
     pub fn begin(at: &FrameStamp, observed: Duration, sighting: &Sighting, classes: &ClassTable) -> Self {
-        let presence = stood(sighting, observed);
+        let presence = sighting.first_presence(observed);
         Self {
             state: State::Pending,
             zone: sighting.zone.clone(),
@@ -187,7 +187,7 @@ impl Case {
         let unseen = std::mem::take(&mut self.unseen);
         // Time out of sight counts as presence, since the thing is found where it stood. What moved on was elsewhere meanwhile.
         let moved_on = terms.stays_within.is_some() && unseen > terms.gap;
-        let elapsed = if moved_on { stood(sighting, observed) } else { unseen };
+        let elapsed = if moved_on { sighting.first_presence(observed) } else { unseen };
         self.presence += elapsed;
         if sighting.is_as_asked {
             self.as_asked += elapsed;
@@ -379,12 +379,6 @@ fn is_near(a: &BBox, b: &BBox) -> bool {
     let (from, to) = (a.center(), b.center());
     let (width, height) = (a.width().max(b.width()), a.height().max(b.height()));
     (from.x - to.x).abs() < width && (from.y - to.y).abs() < height
-}
-
-/// A thing becomes a fact once it has stood for a while: that while belongs to its dwell. Time before an interruption of its dwell does
-/// not, although its track may remember it.
-fn stood(sighting: &Sighting, observed: Duration) -> Duration {
-    sighting.stationary().min(MIN_STATIONARY + observed)
 }
 
 fn tracks_of(sighting: &Sighting) -> Vec<TrackId> {

@@ -1,7 +1,11 @@
-//! Tracks → facts: which things stand in which zone, for how long, attended or not.
+//! Tracks and static objects → facts: which things stand in which zone, for how long, attended or not.
 //!
-//! In: the tracks of one frame. Out: [`Sighting`]s of one [`Watch`]. Knows neither MQTT nor a clock; keeps nothing between
-//! frames.
+//! In: the tracks of one frame, and the [static objects](Statics) of its picture. Out: [`Sighting`]s of one [`Watch`], which keeps nothing
+//! between frames. Knows neither MQTT nor a clock.
+
+mod statics;
+
+pub use statics::{MAX_OBJECTS, NOTICED_AFTER, StaticObject, Statics};
 
 use crate::detect::{Detection, FAINT_CONFIDENCE};
 use crate::geometry::{BBox, Point, Polygon};
@@ -19,6 +23,8 @@ pub const MIN_STATIONARY: Duration = Duration::from_secs(2);
 const ATTENDANT_MAX_SPEED: f32 = 0.35;
 /// Reach of an attendant beyond the thing's edge, in his own heights.
 const ATTENDANT_REACH: f32 = 0.5;
+/// Share of the smaller box that lies in the other from which a tracked object explains a static one.
+const EXPLAINED: f32 = 0.5;
 
 /// Parts of one thing lie at most this share of the taller one's height apart.
 const PART_REACH: f32 = 0.5;
@@ -105,6 +111,14 @@ pub struct Sighting {
 }
 
 impl Sighting {
+    /// The time that it has been there for before it became a fact, `observed` after the frame before.
+    #[must_use]
+    pub fn first_presence(&self, observed: Duration) -> Duration {
+        let is_put_down = self.objects.iter().all(|object| object.track.is_of_place());
+        let noticed_after = if is_put_down { NOTICED_AFTER } else { MIN_STATIONARY };
+        self.stationary().min(noticed_after + observed)
+    }
+
     /// For how long its longest-standing object has not moved.
     #[must_use]
     pub fn stationary(&self) -> Duration {
@@ -113,21 +127,11 @@ impl Sighting {
 }
 
 impl Watch {
-    /// The things of this watch among the tracks of one frame.
+    /// The things of this watch among the tracks and static objects of one frame.
     #[must_use]
-    pub fn sightings(&self, tracks: &[Track]) -> Vec<Sighting> {
-        let standing = tracks.iter().filter(|track| {
-            track.is_seen() && track.stationary() >= MIN_STATIONARY && self.classes.contains(&track.class())
-        });
+    pub fn sightings(&self, tracks: &[Track], statics: &[SeenObject]) -> Vec<Sighting> {
         let mut things: Vec<Vec<SeenObject>> = Vec::new();
-        for track in standing {
-            let object = SeenObject {
-                track: track.id(),
-                class: track.class(),
-                confidence: track.confidence(),
-                bbox: track.bbox(),
-                stationary: track.stationary(),
-            };
+        for object in self.standing(tracks, statics) {
             let same_thing = |thing: &&mut Vec<SeenObject>| {
                 self.is_composite && thing.iter().any(|other| belong_together(&other.bbox, &object.bbox))
             };
@@ -152,6 +156,32 @@ impl Watch {
         self.attended != Attended::Any || self.near.is_some()
     }
 
+    /// The objects of its classes that stand; a static object that one of the others explains is not told twice.
+    fn standing(&self, tracks: &[Track], statics: &[SeenObject]) -> Vec<SeenObject> {
+        let standing = tracks.iter().filter(|track| {
+            track.is_seen() && track.stationary() >= MIN_STATIONARY && self.classes.contains(&track.class())
+        });
+        let object = |track: &Track| SeenObject {
+            track: track.id(),
+            class: track.class(),
+            confidence: track.confidence(),
+            bbox: track.bbox(),
+            stationary: track.stationary(),
+        };
+        let mut objects: Vec<SeenObject> = standing.map(object).collect();
+        let tracked = objects.len();
+        for object in statics.iter().filter(|object| self.classes.contains(&object.class)) {
+            let explains = |other: &SeenObject| {
+                let smaller = other.bbox.area().min(object.bbox.area());
+                other.bbox.intersection(&object.bbox) >= EXPLAINED * smaller
+            };
+            if !objects[..tracked].iter().any(explains) {
+                objects.push(*object);
+            }
+        }
+        objects
+    }
+
     /// Whether something that would be a sighting once it stood is in a zone.
     #[must_use]
     pub fn awaits(&self, tracks: &[Track]) -> bool {
@@ -166,8 +196,8 @@ impl Watch {
 
     /// Whether something stands in a zone as the rule asks: attended, near something.
     #[must_use]
-    pub fn holds_as_asked(&self, tracks: &[Track]) -> bool {
-        self.sightings(tracks).iter().any(|sighting| sighting.is_as_asked)
+    pub fn holds_as_asked(&self, tracks: &[Track], statics: &[SeenObject]) -> bool {
+        self.sightings(tracks, statics).iter().any(|sighting| sighting.is_as_asked)
     }
 
     /// Whether detections show something else than `tracks` have standing there: a thing in a zone or at its edge that is surer than
@@ -326,7 +356,7 @@ mod tests {
         let mut last = Vec::new();
         for step in 0..=2 * secs {
             let secs = f64::from(step) / 2.0;
-            last = watch.sightings(tracker.update(&FrameStamp::at_secs(secs, 0), &scene(secs as f32)));
+            last = watch.sightings(tracker.update(&FrameStamp::at_secs(secs, 0), &scene(secs as f32)), &[]);
         }
         last
     }
@@ -359,6 +389,30 @@ mod tests {
         assert!(awaits(0.4, 1));
         assert!(!awaits(0.4, 3), "it stands");
         assert!(!awaits(0.0, 1), "it is outside the zone");
+    }
+
+    #[test]
+    fn a_static_object_is_a_fact_unless_a_tracked_one_of_the_rule_explains_it() {
+        const STATIC: u16 = 3;
+        let watch = Watch { classes: [UMBRELLA, TABLE, STATIC].into(), ..watch() };
+        let crates = SeenObject {
+            track: TrackId::of_place(1),
+            class: STATIC,
+            confidence: 0.9,
+            bbox: BBox::try_new(0.42, 0.35, 0.6, 0.6).unwrap(),
+            stationary: Duration::from_mins(10),
+        };
+        let alone = watch.sightings(&[], &[crates]);
+        assert_eq!((alone.len(), alone[0].objects[0].class), (1, STATIC));
+        assert_eq!(alone[0].first_presence(Duration::from_secs(1)), NOTICED_AFTER + Duration::from_secs(1));
+        let mut tracker = Tracker::new(vec![0, 1, 2], 0.3);
+        for step in 0..=6u32 {
+            tracker.update(&FrameStamp::at_secs(f64::from(step) / 2.0, 0), &[seen(UMBRELLA, 0.4, 0.3, 0.6, 0.45)]);
+        }
+        let explained = watch.sightings(tracker.tracks(), &[crates]);
+        assert_eq!((explained.len(), explained[0].objects.len(), explained[0].objects[0].class), (1, 1, UMBRELLA));
+        let of_stalls_alone = Watch { classes: [UMBRELLA].into(), ..watch.clone() };
+        assert_eq!(of_stalls_alone.sightings(&[], &[crates]), []);
     }
 
     #[test]
