@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench faults soak build fmt lint unit generated doctor
+.PHONY: help setup demo test bench faults tracking soak build fmt lint unit generated doctor
 
 # Seconds after which the demo ends by itself, with exit 0 if it saw what it should; 0: at Ctrl-C.
 DEMO_SECS ?= 0
@@ -28,11 +28,17 @@ test: setup lint unit ## everything that a change must pass
 bench: setup ## measure detection, path, decoding and change gate beside their floors; writes target/bench.json
 	$(call say,bench: detection, path, decoding and change gate, each beside its floor)
 	@cargo bench --bench detect --bench path
+	@cargo bench --bench engine
+	@cargo bench --bench scene
 
 faults: setup ## hold every way in which a camera fails to its limits; writes target/faults.json and the table in docs/robustness.md
 	$(call say,faults)
 	@FAULTS=all cargo test --locked --test faults
 	@scripts/robustness
+
+tracking: ## score the tracker on public truth beside another; writes target/tracking.json and the table in docs/accuracy.md
+	$(call say,tracking)
+	@scripts/tracking
 
 soak: setup build ## 8 cameras with random faults for SOAK_MINUTES; memory, threads and descriptors over time; writes target/soak.json
 	$(call say,soak: $(SOAK_MINUTES) minutes)

@@ -1,12 +1,12 @@
 //! The agent: the one place that names the concrete types and ties them together.
 //!
-//! Threads: `main` (signals, status every [`STATUS_EVERY`]), `ingest-<camera>` each, `prepare` (loads the model, then waits for the analysis to
-//! end),
+//! Threads: `main` (signals, status every [`STATUS_EVERY`]), `ingest-<camera>` each, `prepare` (loads the model, then answers what no frame
+//! answers),
 //! `runner-<n>` per core, `recorder`, `mqtt`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
 //! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
 
 use crate::active::{self, ActiveBoard};
-use crate::analysis::{Analysis, Attention, Finding, PictureNews, PrepareError, Prepared, Surroundings};
+use crate::analysis::{Analysis, Attention, PictureNews, PrepareError, Prepared, Record, Surroundings};
 use crate::clock::{Clocks, Mono};
 use crate::config::{AnalysisConfig, CameraConfig, Config, IdlePace, Loaded};
 use crate::contract::{self, Health, ModelHealth, OutboxHealth, QueueDrops, Topics, WallTime};
@@ -15,13 +15,14 @@ use crate::evidence::{EvidenceDir, FileError};
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies, Queue};
 use crate::ids::{IdSource, Name};
-use crate::incident::Incident;
+use crate::incident::Memory;
 use crate::ingest::{
     CameraControl, CameraSource, CameraState, ConnectLimiter, Decoders, Decoding, EvidenceStream, Failure, Ingest,
     IngestSettings, Pace, Sink, StillError, StillRunning, Stills,
 };
 use crate::mailbox::Mailboxes;
 use crate::mqtt::{Farewell, Link, MqttSettings};
+use crate::orphans;
 use crate::recorder::{self, Notice, Recorder, RecorderParts};
 use crate::status::{self, CameraView, StreamView};
 use crate::store::{SharedStore, Store, StoreError};
@@ -38,6 +39,8 @@ use std::time::Duration;
 const STATUS_EVERY: Duration = Duration::from_secs(10);
 /// Time between two attempts to load a model that is missing or refused.
 const PREPARE_EVERY: Duration = Duration::from_secs(10);
+/// Interval at which requests to look again are looked through for those to which no frame came.
+const OVERDUE_EVERY: Duration = Duration::from_secs(2);
 /// Connections set up at once to one host: recorders with many channels refuse a crowd.
 const CONNECTS_PER_HOST: usize = 2;
 /// How long all cameras together may take to stop.
@@ -166,6 +169,8 @@ struct Core {
     started: Mono,
     clocks: Arc<dyn Clocks>,
     store: SharedStore,
+    /// What the store remembered of each camera when the agent started; nothing changes it before the analysis begins.
+    memories: Vec<Memory>,
     mailboxes: Arc<Mailboxes<Frame>>,
     views: Mutex<Vec<CameraView>>,
     /// A hold on each camera that is watched; set before the analysis begins.
@@ -225,8 +230,8 @@ impl Desk {
 }
 
 impl Surroundings for Desk {
-    fn open_incidents(&self, camera: usize) -> Vec<Incident> {
-        self.core.open_incidents(camera)
+    fn memory(&self, camera: usize) -> Memory {
+        self.core.memories[camera].clone()
     }
 
     fn ids(&self, _: usize) -> IdSource {
@@ -295,10 +300,13 @@ impl Agent {
         std::fs::create_dir_all(&data_dir).map_err(|source| AppError::DataDir { path: data_dir.clone(), source })?;
         let time_zone = TimeZone::get(&config.agent.time_zone)
             .map_err(|source| AppError::TimeZone { name: config.agent.time_zone.clone(), source })?;
-        let store = Store::open(&data_dir.join("curbwatch.db"), clocks.wall())?;
+        let mut store = Store::open(&data_dir.join("curbwatch.db"), clocks.wall())?;
         if let Some(path) = store.set_aside() {
             tracing::error!(path = %path.display(), "the database was corrupt; it is set aside and a new one begun");
         }
+        let orphaned = orphans::close(&mut store, &config, &loaded.set_aside, &time_zone, clocks.wall())?;
+        let remember = |camera: &CameraConfig| store.memory(&camera.id, clocks.wall());
+        let memories = config.cameras.iter().map(remember).collect::<Result<_, _>>()?;
         let store = SharedStore::new(store);
         let evidence = EvidenceDir::open(&data_dir)?;
         let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
@@ -333,10 +341,14 @@ impl Agent {
             config: Arc::clone(&config),
             clocks: Arc::clone(clocks),
             store,
+            memories,
             time_zone,
         });
         core.say_birth(&link, Vec::new());
         core.say_open_from_store(&link);
+        for (camera, rule) in &orphaned {
+            core.say_open(&link, camera, rule, Vec::new());
+        }
         for camera in &loaded.set_aside {
             // One whose id is the mistake has no topic; the log names it.
             let Some(id) = camera.id.as_deref().and_then(|id| Name::try_new(id).ok()) else { continue };
@@ -438,6 +450,10 @@ impl Agent {
                 None
             }
         };
+        let verdicts = core.store.lock().verdicts().unwrap_or_else(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the verdicts");
+            Vec::new()
+        });
         let link = self.link.stats();
         let mailbox = |(index, camera): (usize, &CameraConfig)| QueueDrops {
             queue: Queue::Mailbox.as_str().to_owned(),
@@ -467,6 +483,7 @@ impl Agent {
                 pictures_lost: link.pictures_lost,
             },
             queues: core.config.cameras.iter().enumerate().map(mailbox).chain([evidence]).collect(),
+            verdicts: status::rule_verdicts(verdicts),
         };
         self.link.volatile_state(core.topics.health(), contract::to_json(&health));
     }
@@ -533,6 +550,9 @@ impl Core {
         });
         let detectors = prepared.take_detectors();
         let threads = self.analyse(prepared, detectors, findings, recorder, found, link);
+        while let (Some(analysis), false) = (self.analysis.get(), self.wait_for_stop(OVERDUE_EVERY)) {
+            analysis.answer_overdue();
+        }
         for thread in threads {
             if thread.join().is_err() {
                 tracing::error!("a thread of the analysis panicked");
@@ -545,14 +565,15 @@ impl Core {
         self: &Arc<Self>,
         prepared: Prepared,
         detectors: Vec<crate::detect::Detector>,
-        findings: SyncSender<Finding>,
+        findings: SyncSender<Record>,
         mut recorder: Recorder,
-        found: Receiver<Finding>,
+        found: Receiver<Record>,
         link: &Arc<Link>,
     ) -> Vec<JoinHandle<()>> {
         let desk = Arc::new(Desk { core: Arc::clone(self), link: Arc::downgrade(link) });
         let (mailboxes, latencies) = (Arc::clone(&self.mailboxes), Arc::clone(&self.latencies));
-        let analysis = Arc::new(Analysis::new(prepared, mailboxes, desk, latencies, Arc::clone(&self.clocks)));
+        let clocks = Arc::clone(&self.clocks);
+        let analysis = Arc::new(Analysis::new(prepared, mailboxes, desk, findings.clone(), latencies, clocks));
         for (index, camera) in self.config.cameras.iter().enumerate() {
             for (rule, incidents) in analysis.active(index) {
                 self.say_open(link, &camera.id, &rule, incidents);
@@ -587,8 +608,7 @@ impl Core {
                 Err(error) => self.say_not_prepared(&error, attempt),
             }
             attempt += 1;
-            let guard = self.stopping.0.lock().unwrap_or_else(PoisonError::into_inner);
-            drop(self.stopping.1.wait_timeout_while(guard, PREPARE_EVERY, |()| !self.is_stopping()));
+            self.wait_for_stop(PREPARE_EVERY);
         }
         None
     }
@@ -604,6 +624,13 @@ impl Core {
         *self.model_alarm.lock().unwrap_or_else(PoisonError::into_inner) = alarm;
     }
 
+    /// Waits for so long, or until the agent stops; says whether it does.
+    fn wait_for_stop(&self, limit: Duration) -> bool {
+        let guard = self.stopping.0.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.stopping.1.wait_timeout_while(guard, limit, |()| !self.is_stopping()));
+        self.is_stopping()
+    }
+
     fn say_not_prepared(&self, error: &PrepareError, attempt: u64) {
         let reason = chain(error);
         // Once aloud, then every ten minutes.
@@ -613,23 +640,12 @@ impl Core {
         *self.not_prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
     }
 
-    fn open_incidents(&self, camera: usize) -> Vec<Incident> {
-        let id = &self.config.cameras[camera].id;
-        match self.store.lock().open_incidents(id) {
-            Ok(open) => open.into_iter().map(|open| open.incident).collect(),
-            Err(error) => {
-                tracing::error!(camera = %id, error = &error as &dyn std::error::Error, "open incidents are not known");
-                Vec::new()
-            }
-        }
-    }
-
     /// Tells what was open when the agent last stopped: its camera or the model may be absent for long.
     fn say_open_from_store(&self, link: &Link) {
         for (index, camera) in self.config.cameras.iter().enumerate() {
             let mut by_rule: BTreeMap<Name, Vec<uuid::Uuid>> = BTreeMap::new();
-            for incident in self.open_incidents(index) {
-                by_rule.entry(incident.rule).or_default().push(incident.id);
+            for incident in &self.memories[index].open {
+                by_rule.entry(incident.rule.clone()).or_default().push(incident.id);
             }
             for (rule, mut incidents) in by_rule {
                 incidents.sort_unstable();

@@ -1,31 +1,62 @@
-//! The engine of one camera: detections in, transitions of its incidents out.
+//! The engine of one camera: detections and the hub's orders in, transitions of its incidents out.
 //!
 //! Synchronous and pure: no I/O, no clock, no lock, no async; a frame's stamp brings the time. Owns the camera's tracker and the
 //! course of each of its rules.
 
+use crate::clock::Mono;
+use crate::config::{STATIC_CLASS, moves_by_itself};
 use crate::detect::Detection;
-use crate::frame::FrameStamp;
+use crate::frame::{Frame, FrameStamp};
 use crate::ids::{IdSource, Name};
-use crate::incident::{Course, Incident, Limits, Transition};
-use crate::scene::Watch;
-use crate::track::Tracker;
-use std::collections::BTreeMap;
+use crate::incident::{
+    CannotSee, Course, Incident, Memo, Memory, Order, OrderError, Recheck, RecheckOutcome, Terms, Transition,
+};
+use crate::scene::{SeenObject, Sighting, StaticObject, Statics, Watch};
+use crate::track::{Track, Tracker};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Share of the confidence that starts a track from which a detection is worth a closer look: a thing's confidence varies by as much
 /// from frame to frame.
 const SURPRISING: f32 = 0.5;
+/// Most requests to look again that wait at one camera.
+const MAX_RECHECKS: usize = 16;
+/// How long after its time a request to look again waits for a frame before it is answered without one.
+const RECHECK_GRACE: Duration = Duration::from_secs(5);
 
 /// The model's classes as the engine needs them.
 #[derive(Debug, Clone)]
 pub struct ClassTable {
-    /// Name of each class, by index.
+    /// Name of each class, by index; after the model's own comes [`STATIC_CLASS`](crate::config::STATIC_CLASS).
     pub names: Vec<String>,
     /// Association group of each class: classes of one group may be the same object.
     pub association: Vec<u16>,
     /// Confidence from which a detection may start a track, 0..=1.
     pub start_confidence: f32,
+}
+
+impl ClassTable {
+    /// Name of a class; its number, if it has none.
+    #[must_use]
+    pub fn name(&self, class: u16) -> String {
+        self.names.get(usize::from(class)).cloned().unwrap_or_else(|| class.to_string())
+    }
+
+    /// Association group of a class: the lowest class of the group.
+    #[must_use]
+    pub fn group(&self, class: u16) -> u16 {
+        self.association.get(usize::from(class)).copied().unwrap_or(class)
+    }
+
+    /// Association groups of classes by their names; names that are not known are left out.
+    #[must_use]
+    pub fn groups_named<'n>(&self, names: impl Iterator<Item = &'n str>) -> BTreeSet<u16> {
+        let class_of = |name: &str| (0u16..).zip(&self.names).find(|(_, known)| *known == name).map(|(class, _)| class);
+        names.filter_map(class_of).map(|class| self.group(class)).collect()
+    }
 }
 
 /// One rule, ready to run.
@@ -35,40 +66,94 @@ pub struct EngineRule {
     pub id: Name,
     /// What it looks for.
     pub watch: Watch,
-    /// Its times.
-    pub limits: Limits,
+    /// How long, when, how grave.
+    pub terms: Terms,
+}
+
+/// A request to look again, until it is answered.
+#[derive(Debug)]
+struct Looking {
+    incident: Incident,
+    until: Mono,
+    look_for: Duration,
+    /// For how long the place has been looked at.
+    observed: Duration,
+    is_seen: bool,
+}
+
+/// The ground on which things are put down.
+#[derive(Debug)]
+struct Ground {
+    statics: Statics,
+    /// Index of [`STATIC_CLASS`].
+    class: u16,
+    /// Classes of what moves by itself.
+    movers: BTreeSet<u16>,
 }
 
 /// The engine of one camera.
 #[derive(Debug)]
 pub struct Engine {
-    classes: Arc<ClassTable>,
     tracker: Tracker,
+    /// Confidence from which a detection is worth a closer look.
+    surprising: f32,
+    /// None if no rule speaks of static objects.
+    ground: Option<Ground>,
+    /// What was put down and stays, as of the last frame.
+    statics: Vec<SeenObject>,
     rules: Vec<(Watch, Course)>,
+    rechecks: Vec<Looking>,
     ids: IdSource,
     last: Option<FrameStamp>,
-    is_paused: bool,
+    /// Why nothing has been seen since the last frame that was analysed.
+    blind: Option<CannotSee>,
 }
 
 impl Engine {
-    /// Begins with the incidents that were open when the agent last stopped; one whose rule no longer exists is returned.
+    /// Begins with what is remembered from before a restart; an open incident is returned whose rule no longer exists, or no longer
+    /// applies in its zone.
     #[must_use]
     pub fn new(
-        classes: Arc<ClassTable>,
+        classes: &Arc<ClassTable>,
         rules: Vec<EngineRule>,
-        open: Vec<Incident>,
+        mut memory: Memory,
         ids: IdSource,
     ) -> (Self, Vec<Incident>) {
+        let applies = |rule: &EngineRule, incident: &Incident| {
+            rule.id == incident.rule && rule.watch.zones.iter().any(|(zone, _)| *zone == incident.zone)
+        };
+        let (open, orphans) =
+            memory.open.into_iter().partition(|incident| rules.iter().any(|rule| applies(rule, incident)));
+        memory.open = open;
         let tracker = Tracker::new(classes.association.clone(), classes.start_confidence);
-        let mut rules: Vec<_> = rules.into_iter().map(|rule| (rule.watch, Course::new(rule.id, rule.limits))).collect();
-        let mut orphans = Vec::new();
-        for incident in open {
-            match rules.iter_mut().find(|(_, course)| *course.rule() == incident.rule) {
-                Some((_, course)) => course.restore(incident),
-                None => orphans.push(incident),
-            }
+        let ground = Ground::of(classes, &rules, &memory.open);
+        let begin = |rule: EngineRule| {
+            let mut course = Course::new(rule.id, rule.terms, Arc::clone(classes));
+            course.restore(&memory);
+            (rule.watch, course)
+        };
+        let rules = rules.into_iter().map(begin).collect();
+        let surprising = SURPRISING * classes.start_confidence;
+        let engine = Self {
+            tracker,
+            surprising,
+            ground,
+            statics: Vec::new(),
+            rules,
+            rechecks: Vec::new(),
+            ids,
+            last: None,
+            blind: None,
+        };
+        (engine, orphans)
+    }
+
+    /// Looks at the picture of the frame that is [analysed](Self::analyse) next, for what was put down and stays. Free for a camera without
+    /// a rule about that.
+    pub fn see(&mut self, frame: &Frame) {
+        if let Some(ground) = &mut self.ground {
+            ground.statics.see(frame);
         }
-        (Self { classes, tracker, rules, ids, last: None, is_paused: false }, orphans)
     }
 
     /// Takes in the detections of one frame, best first. Frames come in the order of their media time; one that does not
@@ -77,28 +162,33 @@ impl Engine {
         if self.last.is_some_and(|last| stamp.media <= last.media) {
             return Vec::new();
         }
-        let was_paused = std::mem::take(&mut self.is_paused);
-        let observed = self.last.filter(|_| !was_paused).and_then(|last| stamp.observed_since(&last));
+        let was_blind = self.blind.take();
+        let observed = self.last.filter(|_| was_blind.is_none()).and_then(|last| stamp.observed_since(&last));
         self.last = Some(*stamp);
         let tracks = self.tracker.update(stamp, detections);
-        let names = &self.classes.names;
-        let class_name = |class: u16| names.get(usize::from(class)).cloned().unwrap_or_else(|| class.to_string());
+        self.statics = self.ground.as_mut().map(|ground| ground.advance(observed, tracks)).unwrap_or_default();
         let mut transitions = Vec::new();
         for (watch, course) in &mut self.rules {
-            let sightings = watch.sightings(tracks);
-            transitions.extend(course.advance(stamp, observed, &sightings, &class_name, &mut self.ids));
+            let sightings = watch.sightings(tracks, &self.statics);
+            transitions.extend(course.advance(stamp, observed, &sightings, &mut self.ids));
+            look_again(&mut self.rechecks, course, observed, &sightings);
         }
+        transitions.extend(self.answer_rechecks(stamp, was_blind, Duration::ZERO));
         transitions
     }
 
     /// Whether the camera is to be watched closely: an incident may be about to open or close, something that a rule is about has
-    /// come into a zone, or someone attends what stands there. An incident that is open and stands there does not ask for it.
+    /// come into a zone, someone attends what stands there, or the hub asked to look again. An incident that is open and stands there
+    /// does not ask for it.
     #[must_use]
     pub fn wants_attention(&self) -> bool {
         let tracks = self.tracker.tracks();
-        self.rules.iter().any(|(watch, course)| {
-            course.is_undecided() || watch.awaits(tracks) || (course.lacks_attendant() && watch.is_attended(tracks))
-        })
+        let awaits = |watch: &Watch, course: &Course| {
+            self.may_report(course)
+                && (watch.awaits(tracks) || (course.lacks_company() && watch.holds_as_asked(tracks, &self.statics)))
+        };
+        !self.rechecks.is_empty()
+            || self.rules.iter().any(|(watch, course)| course.is_undecided() || awaits(watch, course))
     }
 
     /// Whether detections show something that a rule must see come or go, rather than passers-by and what is known to stand there.
@@ -106,17 +196,50 @@ impl Engine {
     #[must_use]
     pub fn is_surprised_by(&self, detections: &[Detection]) -> bool {
         let tracks = self.tracker.tracks();
-        let min_confidence = SURPRISING * self.classes.start_confidence;
         self.rules.iter().any(|(watch, course)| {
-            watch.has_changed(tracks, detections, min_confidence)
-                || (course.lacks_attendant() && watch.shows_person(detections))
+            self.may_report(course)
+                && (watch.has_changed(tracks, detections, self.surprising)
+                    || (course.lacks_company() && watch.shows_company(detections)))
         })
     }
 
-    /// Nothing can be seen from here to the next frame that is analysed: the time between counts as neither presence nor absence.
-    pub fn pause(&mut self) {
-        self.is_paused = true;
+    /// Whether what comes now would be reported: not while it is permitted.
+    fn may_report(&self, course: &Course) -> bool {
+        !self.last.is_some_and(|last| course.is_permitted(last.wall))
+    }
+
+    /// Nothing can be seen from here to the next frame that is analysed, for this reason: the time between counts as neither presence
+    /// nor absence.
+    pub fn pause(&mut self, why: CannotSee) {
+        self.blind = Some(why);
         self.tracker.pause();
+    }
+
+    /// Carries out an order of the hub. What it changes at once is returned; the answer to a request to look again comes later.
+    pub fn order(&mut self, order: &Order, now: Mono, wall: Timestamp) -> Result<Option<Transition>, OrderError> {
+        match order {
+            Order::Dismiss { incident, until } => {
+                let course = self.course_of(*incident).ok_or(OrderError::UnknownIncident)?;
+                course.dismiss(*incident, *until, &FrameStamp::without_frame(now, wall))
+            }
+            Order::Mute { rule, until } => {
+                let mut courses = self.rules.iter_mut().map(|(_, course)| course);
+                courses.find(|course| course.rule() == rule).ok_or(OrderError::UnknownRule)?.mute(*until);
+                Ok(None)
+            }
+            Order::Recheck { incident, look_for } => self.recheck(*incident, *look_for, now).map(|()| None),
+        }
+    }
+
+    /// Answers the requests to look again whose time is long over: no frame came.
+    pub fn answer_overdue(&mut self, now: Mono, wall: Timestamp) -> Vec<Transition> {
+        let why = self.blind;
+        self.answer_rechecks(&FrameStamp::without_frame(now, wall), why, RECHECK_GRACE)
+    }
+
+    /// What is to be remembered over a restart since the last call, besides the transitions.
+    pub fn take_memos(&mut self) -> Vec<Memo> {
+        self.rules.iter_mut().flat_map(|(_, course)| course.take_memos()).collect()
     }
 
     /// What is open now, by rule; rules with nothing open included.
@@ -124,9 +247,91 @@ impl Engine {
     pub fn active(&self) -> BTreeMap<Name, Vec<Uuid>> {
         self.rules.iter().map(|(_, course)| (course.rule().clone(), course.active())).collect()
     }
+
+    fn course_of(&mut self, incident: Uuid) -> Option<&mut Course> {
+        self.rules.iter_mut().map(|(_, course)| course).find(|course| course.find(incident).is_some())
+    }
+
+    /// Begins to look again; a second request for the same incident looks from now on.
+    fn recheck(&mut self, id: Uuid, look_for: Duration, now: Mono) -> Result<(), OrderError> {
+        let incident = self.course_of(id).and_then(|course| course.find(id)).ok_or(OrderError::UnknownIncident)?;
+        self.rechecks.retain(|looking| looking.incident.id != id);
+        if self.rechecks.len() >= MAX_RECHECKS {
+            return Err(OrderError::TooMany(MAX_RECHECKS));
+        }
+        let until = Mono(now.0 + look_for);
+        self.rechecks.push(Looking { incident, until, look_for, observed: Duration::ZERO, is_seen: false });
+        Ok(())
+    }
+
+    /// Answers the requests whose time, and `grace` more, is over.
+    fn answer_rechecks(&mut self, at: &FrameStamp, blind: Option<CannotSee>, grace: Duration) -> Vec<Transition> {
+        let (due, waiting) =
+            std::mem::take(&mut self.rechecks).into_iter().partition(|looking| at.mono.0 >= looking.until.0 + grace);
+        self.rechecks = waiting;
+        let answer = |looking: Looking| {
+            let recheck = looking.outcome(blind);
+            self.course_of(looking.incident.id)?.answer(looking.incident.id, recheck, at)
+        };
+        let due: Vec<Looking> = due;
+        due.into_iter().filter_map(answer).collect()
+    }
+}
+
+impl Looking {
+    fn outcome(&self, blind: Option<CannotSee>) -> Recheck {
+        if self.is_seen {
+            Recheck { outcome: RecheckOutcome::Persisting, reason: None }
+        } else if self.observed >= self.look_for / 2 {
+            Recheck { outcome: RecheckOutcome::Cleared, reason: None }
+        } else {
+            Recheck { outcome: RecheckOutcome::CannotSee, reason: Some(blind.unwrap_or(CannotSee::NoPicture)) }
+        }
+    }
+}
+
+/// Looks for the things of a rule's incidents that the hub asked about.
+fn look_again(rechecks: &mut [Looking], course: &Course, observed: Option<Duration>, sightings: &[Sighting]) {
+    for looking in rechecks.iter_mut().filter(|looking| looking.incident.rule == *course.rule()) {
+        looking.observed += observed.unwrap_or_default();
+        looking.is_seen |= course.is_seen(&looking.incident, sightings);
+    }
+}
+
+impl Ground {
+    /// Of the zones in which rules speak of static objects; with those that are open. None without such a rule.
+    fn of(classes: &ClassTable, rules: &[EngineRule], open: &[Incident]) -> Option<Self> {
+        let class = classes.names.iter().position(|name| name == STATIC_CLASS)? as u16;
+        let about_them = || rules.iter().filter(|rule| rule.watch.classes.contains(&class));
+        let zones: Vec<_> =
+            about_them().flat_map(|rule| &rule.watch.zones).map(|(_, polygon)| polygon.clone()).collect();
+        if zones.is_empty() {
+            return None;
+        }
+        let mut statics = Statics::new(zones);
+        for object in open.iter().flat_map(|incident| &incident.objects).filter(|object| object.class == STATIC_CLASS) {
+            statics.restore(object.bbox, Duration::try_from_secs_f64(object.stationary_secs).unwrap_or_default());
+        }
+        let moves = |(index, name): (u16, &String)| moves_by_itself(name).then_some(index);
+        Some(Self { statics, class, movers: (0..).zip(&classes.names).filter_map(moves).collect() })
+    }
+
+    fn advance(&mut self, observed: Option<Duration>, tracks: &[Track]) -> Vec<SeenObject> {
+        let movers = tracks.iter().filter(|track| self.movers.contains(&track.class())).map(Track::bbox);
+        let seen = |object: &StaticObject| SeenObject {
+            track: object.id,
+            class: self.class,
+            confidence: object.strength,
+            bbox: object.bbox,
+            stationary: object.standing,
+        };
+        self.statics.advance(observed, movers).iter().map(seen).collect()
+    }
 }
 
 #[cfg(test)]
 mod attention_tests;
+#[cfg(test)]
+mod order_tests;
 #[cfg(test)]
 mod tests;

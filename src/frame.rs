@@ -30,6 +30,21 @@ impl FrameStamp {
         (self.segment == earlier.segment).then(|| self.media.since(earlier.media))
     }
 
+    /// A moment at which no frame was taken: something was decided without one.
+    #[must_use]
+    pub fn without_frame(mono: Mono, wall: jiff::Timestamp) -> Self {
+        let clock_quality = ClockQuality::Arrival;
+        Self { media: MediaTime::default(), mono, wall, clock_quality, clock_offset: None, segment: 0 }
+    }
+
+    /// So many seconds after the beginning of a test, on every timeline.
+    #[cfg(test)]
+    pub(crate) fn at_secs(secs: f64, segment: u32) -> Self {
+        let time = Duration::from_secs_f64(secs);
+        let wall = jiff::Timestamp::from_second(1_800_000_000).expect("a literal time") + time;
+        Self { media: MediaTime(time), segment, ..Self::without_frame(Mono(time), wall) }
+    }
+
     /// Time observed between `earlier` and this frame: none across an interruption of the stream, and none if the frames lie
     /// farther apart than [`MAX_STEP`]: the analysis stood still, and nobody looked.
     #[must_use]

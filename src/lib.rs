@@ -21,10 +21,12 @@ pub mod ingest;
 pub mod install;
 pub mod mailbox;
 pub mod mqtt;
+pub mod orphans;
 pub mod picture;
 pub mod recorder;
 pub mod replay;
 pub mod scene;
+pub mod schedule;
 #[cfg(feature = "staging")]
 pub mod stage;
 pub mod status;

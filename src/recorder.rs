@@ -4,20 +4,23 @@
 //! transaction. While the disk is full or read-only the recorder tries again and the runners wait: nothing that was found
 //! is lost. A picture that cannot be made is left out, and the event says so.
 
-use crate::analysis::{Finding, Still};
+use crate::analysis::{Finding, Record, Still};
 use crate::clock::{Clocks, Mono};
 use crate::config::{CameraConfig, Config, EvidenceDelivery, RuleConfig};
 use crate::contract::{
-    self, Delivery, DeliveryVia, EventParts, Evidence, FrameSize, ModelIdentity, Redaction, Topics, WallTime,
+    self, Delivery, DeliveryVia, EventParts, Evidence, FrameSize, IncidentEvent, ModelIdentity, Redaction, Topics,
+    WallTime,
 };
 use crate::evidence::{EvidenceDir, JpegLimits, RedactedJpeg};
 use crate::health::{Drops, Latencies, Queue, Stage};
 use crate::ids::{IdSource, Name};
+use crate::incident::Memo;
 use crate::store::{Change, EvidenceFile, Message, SharedStore, StoreError};
 use jiff::tz::TimeZone;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Findings that wait for the recorder at most; beyond it the runners wait.
 pub const MAX_WAITING: usize = 32;
@@ -35,7 +38,7 @@ pub trait Notice: Send + Sync {
     /// New rows are in the outbox.
     fn recorded(&self);
     /// What is open now for a rule; empty when nothing is.
-    fn active(&self, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>);
+    fn active(&self, camera: &Name, rule: &Name, incidents: Vec<Uuid>);
 }
 
 /// Writes findings; owned by its thread.
@@ -108,12 +111,13 @@ impl Recorder {
         }
     }
 
-    /// Records until every sender of `findings` is gone. `give_up` says whether to stop trying to write to a disk that
+    /// Records until every sender of `records` is gone. `give_up` says whether to stop trying to write to a disk that
     /// refuses: the process is ending.
-    pub fn run(&mut self, findings: &Receiver<Finding>, give_up: &dyn Fn() -> bool) {
+    pub fn run(&mut self, records: &Receiver<Record>, give_up: &dyn Fn() -> bool) {
         loop {
-            match findings.recv_timeout(Duration::from_mins(1)) {
-                Ok(finding) => self.record(&finding, give_up),
+            match records.recv_timeout(Duration::from_mins(1)) {
+                Ok(Record::Change(finding)) => self.record(&finding, give_up),
+                Ok(Record::Memo(camera, memo)) => self.remember(camera, &memo, give_up),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -136,17 +140,38 @@ impl Recorder {
             self.drops.add(Queue::Evidence, 1);
             Picture::Failed
         });
+        if !self.insist(give_up, |recorder| recorder.store_change(finding, camera, rule, &picture)) {
+            tracing::error!(incident = %incident.id, "a finding is lost");
+            return;
+        }
+        self.notice.recorded();
+        self.notice.active(&camera.id, &rule.id, finding.active.clone());
+        self.latencies.record(Stage::Record, self.clocks.mono().since(began));
+    }
+
+    fn remember(&mut self, camera: usize, memo: &Memo, give_up: &dyn Fn() -> bool) {
+        let config = Arc::clone(&self.config);
+        let camera = &config.cameras[camera].id;
+        let is_kept = self.insist(give_up, |recorder| {
+            let now = recorder.clocks.wall();
+            recorder.store.lock().remember(camera, memo, now)
+        });
+        if !is_kept {
+            tracing::error!(%camera, "what a restart should know is lost");
+        }
+    }
+
+    /// Tries to write to the store until it takes it. False if it was given up.
+    fn insist(&mut self, give_up: &dyn Fn() -> bool, write: impl Fn(&mut Self) -> Result<(), StoreError>) -> bool {
         let mut refusals = 0u64;
-        while let Err(error) = self.store_change(finding, camera, rule, &picture) {
+        while let Err(error) = write(self) {
+            let error = &error as &dyn std::error::Error;
             if give_up() {
-                tracing::error!(incident = %incident.id, error = &error as &dyn std::error::Error, "a finding is lost");
-                return;
+                tracing::error!(error, "the store refuses, and the agent is stopping");
+                return false;
             }
             if refusals == 0 {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the store refuses; trying again until it takes it"
-                );
+                tracing::error!(error, "the store refuses; trying again until it takes it");
             }
             refusals += 1;
             // Pictures past their age may be what fills the disk.
@@ -156,17 +181,17 @@ impl Recorder {
         if refusals > 0 {
             tracing::warn!(refusals, "the store takes changes again");
         }
-        self.notice.recorded();
-        self.notice.active(&camera.id, &rule.id, finding.active.clone());
-        self.latencies.record(Stage::Record, self.clocks.mono().since(began));
+        true
     }
 
-    /// Makes the picture of an opened incident and keeps it on disk.
+    /// Makes the picture of a change that shows the incident there, and keeps it on disk.
     fn picture(&mut self, finding: &Finding, camera: &CameraConfig) -> Picture {
         let transition = &finding.transition;
         if !transition.phase.has_picture() {
             return Picture::NotWanted;
         }
+        // What was decided without a frame has nothing to show.
+        let Some(analysed) = &finding.frame else { return Picture::NotWanted };
         let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
         let outlines = [transition.incident.bbox];
         let lost = |what: &(dyn std::error::Error + 'static), drops: &Drops| {
@@ -176,7 +201,7 @@ impl Recorder {
         };
         let (frame, sensitive) = match &finding.still {
             Still::Taken { frame, sensitive } => (frame, sensitive),
-            Still::NotWanted | Still::Missing => (&finding.frame, &finding.sensitive),
+            Still::NotWanted | Still::Missing => (analysed, &finding.sensitive),
         };
         let jpeg = match RedactedJpeg::try_from_frame(frame, sensitive, &outlines, limits) {
             Ok(jpeg) => jpeg,
@@ -235,14 +260,17 @@ impl Recorder {
             Picture::Failed => (&[][..], vec![FLAG_NO_PICTURE.to_owned()]),
         };
         let evidence: Vec<Evidence> = files.iter().map(|file| file.evidence.clone()).collect();
-        let layout = finding.frame.layout();
+        let frame = match &finding.frame {
+            Some(frame) => FrameSize { width: frame.layout().width, height: frame.layout().height },
+            None => self.last_frame_size(transition.incident.id)?,
+        };
         let parts = EventParts {
             agent: &self.config.agent.id,
             time_zone: &self.time_zone,
             camera,
             rule,
             place: &self.config.place,
-            frame: FrameSize { width: layout.width, height: layout.height },
+            frame,
             evidence: &evidence,
             model: &self.model,
             config_sha256: &self.config_sha256,
@@ -257,14 +285,8 @@ impl Recorder {
                 payload: contract::to_json(&event),
             }
         };
-        let change = Change {
-            camera: &camera.id,
-            kind: rule.kind,
-            phase: transition.phase,
-            incident: &transition.incident,
-            evidence: files,
-            now,
-        };
+        let change =
+            Change { camera: &camera.id, kind: rule.kind, incident: &transition.incident, evidence: files, now };
         self.store.lock().record(&change, event).map(|sequence| {
             let incident = &transition.incident;
             tracing::info!(
@@ -272,6 +294,13 @@ impl Recorder {
                 dwell_secs = incident.dwell_secs, "incident"
             );
         })
+    }
+
+    /// Size of the frame in which an incident was last reported: what is decided without a frame is about that one.
+    fn last_frame_size(&self, incident: Uuid) -> Result<FrameSize, StoreError> {
+        let event = self.store.lock().last_event(incident)?;
+        let event: Option<IncidentEvent> = event.and_then(|payload| serde_json::from_slice(&payload).ok());
+        Ok(event.map_or(FrameSize { width: 0, height: 0 }, |event| event.data.frame))
     }
 
     /// Deletes pictures and closed incidents past their age, at most once an hour.

@@ -6,13 +6,14 @@ use crate::config::{CameraConfig, Config};
 use crate::contract::{
     Birth, BirthCamera, BirthDecoder, BirthModel, BirthPassedOver, BirthRule, BirthZone, CameraState as WireState,
     CameraStatus, ClockAlarm as WireAlarm, EvidenceStreamStatus, HostHealth, ImageHealth, ModelIdentity, ProviderNodes,
-    SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, matter, schemas,
+    RuleVerdicts, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, matter, schemas,
 };
 use crate::detect::manifest::Manifest;
 use crate::detect::{Arrangement, ProviderInUse};
 use crate::health::{HostSample, Latencies, Stage};
 use crate::ids::Name;
 use crate::ingest::{CameraState, ClockAlarm, DecoderChoice, DecodingInUse, IngestStats, PassedOver};
+use crate::store::Verdicts;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -242,7 +243,7 @@ fn birth_camera(camera: &CameraConfig) -> BirthCamera {
         id: rule.id.clone(),
         matter: matter(rule.kind).clone(),
         zones: rule.zones.clone(),
-        dwell_secs: rule.dwell_secs.unwrap_or_else(|| rule.kind.default_dwell_secs()),
+        dwell_secs: rule.dwell().as_secs_f64(),
     };
     BirthCamera {
         id: camera.id.clone(),
@@ -268,6 +269,16 @@ pub fn host_health(sample: &HostSample) -> HostHealth {
         disk_total_bytes: sample.disk_total_bytes,
         temperature_celsius: sample.temperature_celsius.map(f64::from).map(tenths),
     }
+}
+
+/// What people at the hub found of the incidents of each rule.
+#[must_use]
+pub fn rule_verdicts(verdicts: Vec<Verdicts>) -> Vec<RuleVerdicts> {
+    let of_rule = |Verdicts { camera, rule, confirmed, dismissed }: Verdicts| {
+        let precision = confirmed as f64 / ((confirmed + dismissed).max(1)) as f64;
+        RuleVerdicts { camera, rule, confirmed, dismissed, precision: (precision * 1e3).round() / 1e3 }
+    };
+    verdicts.into_iter().map(of_rule).collect()
 }
 
 /// Latencies of the stages that did something since the last call.

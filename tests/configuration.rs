@@ -95,6 +95,86 @@ fn machines_get_the_same_findings_as_json() {
 }
 
 #[test]
+fn the_rules_of_an_example_are_explained_in_plain_words() {
+    let explain = |file: &Path| Command::cargo_bin("curbwatch").unwrap().args(["rules", "explain"]).arg(file).assert();
+    let output = explain(&repository().join("edge-config/permitted-hours.yaml")).success().get_output().clone();
+    insta::assert_snapshot!("explained", String::from_utf8(output.stdout).unwrap());
+    explain(&Site::with(WRONG).path()).code(78);
+}
+
+#[test]
+fn doubtful_and_wrong_conditions_of_rules_are_told() {
+    let told = |rule: &str, zones: &str| {
+        let text = GOOD
+            .replace("kind: street_vending, zones: [lane]}", &format!("kind: {rule}}}"))
+            .replace("0.9]]}]", &format!("0.9]]}}{zones}]"));
+        let findings = config::check(&Site::with(&text).path(), &model_classes).unwrap();
+        findings.to_string()
+    };
+    let whole = ", {id: market, polygon: [[0, 0], [1, 0], [1, 1], [0, 1]]}";
+    for (rule, zones, expected) in [
+        (
+            "smoke_fire, zones: [lane]",
+            "",
+            "is \"smoke_fire\", and the model has no class of the group \"fire\" (fire, flame, smoke); give the rule `classes`",
+        ),
+        (
+            "street_vending, zones: [lane], only: [{hours: \"06:00-06:01\"}]",
+            "",
+            "lasts 60 s at most, and the dwell is 180 s: nothing is reported [warning]",
+        ),
+        ("street_vending, zones: [lane], permitted: [{hours: \"06:00-06:00\"}]", "", "which ends when it begins"),
+        (
+            "street_vending, zones: [lane], permitted: [{dates: [2026-02-30]}]",
+            "",
+            "which is not a date of the calendar",
+        ),
+        ("street_vending, zones: [lane], permitted: [{}]", "", "is empty; allowed: days, dates, hours"),
+        (
+            "street_vending, zones: [lane], permitted: [{hours: \"00:00-24:00\"}]",
+            "",
+            "is always: the rule never applies [warning]",
+        ),
+        ("street_vending, zones: [lane], permitted: [{hours: \"6-7\"}]", "", "allowed: hours as 06:00-08:30"),
+        (
+            "street_vending, zones: [lane], escalate: [{after_secs: 60, to: low}]",
+            "",
+            "is low, no graver than normal before it [warning]",
+        ),
+        ("street_vending, zones: [lane], except_zones: [lane]", "", "a zone in which the rule applies too"),
+        (
+            "street_vending, zones: [lane], except_zones: [market]",
+            whole,
+            "leaves nothing of the zone \"lane\": nothing is reported there [warning]",
+        ),
+        ("street_vending, zones: [lane]", whole, "is a zone that no rule of this camera names [warning]"),
+        (
+            "street_vending, zones: [lane], near: {classes: [trolley]}",
+            "",
+            "\"trolley\", neither a group nor a class of the model",
+        ),
+        ("piled_goods, zones: [lane], classes: [static, person]", "", "a person is context"),
+    ] {
+        let told = told(rule, zones);
+        assert!(told.contains(expected), "{rule}: {told}");
+    }
+    for right in [
+        "piled_goods, zones: [lane]",
+        "smoke_fire, zones: [lane], classes: [static]",
+        "vehicle_parking, zones: [lane], near: {classes: [person]}",
+    ] {
+        assert_eq!(told(right, ""), "", "{right}");
+    }
+}
+
+#[test]
+fn a_model_that_calls_a_class_static_is_refused() {
+    let with_static = |_: &str| Ok(vec!["person".to_owned(), "umbrella".to_owned(), "static".to_owned()]);
+    let findings = config::check(&Site::with(GOOD).path(), &with_static).unwrap();
+    assert!(findings.errors[0].problem.contains("has a class static"), "{findings}");
+}
+
+#[test]
 fn a_good_file_passes_and_an_absent_one_does_not() {
     Site::with(GOOD).check(&[]).assert().success().stdout("edge.yaml: no mistakes, no warnings\n");
     let absent = Command::cargo_bin("curbwatch").unwrap().args(["check", "no-such-file.yaml"]).assert().code(78);

@@ -1,5 +1,7 @@
 //! Documents that would go stale unnoticed.
 
+use curbwatch::config::RuleKind;
+use curbwatch::contract;
 use std::collections::BTreeSet;
 
 /// Keys of the tables of `Cargo.toml` whose name ends in `dependencies`.
@@ -25,4 +27,26 @@ fn every_direct_dependency_is_accounted_for_and_no_other() {
     let documented: BTreeSet<&str> =
         first_cells.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches('`')).collect();
     assert_eq!(direct, documented);
+}
+
+/// The first cells of a table's row.
+fn cells(row: &str) -> Vec<&str> {
+    row.split('|').map(str::trim).collect()
+}
+
+#[test]
+fn the_table_of_kinds_has_the_defaults_of_each() {
+    let document = include_str!("../docs/rules.md");
+    for kind in RuleKind::ALL {
+        let defaults = kind.defaults();
+        let heading = format!("| `{}` |", kind.as_str());
+        let row = document.lines().find(|line| line.starts_with(&heading)).unwrap_or_else(|| panic!("{heading}"));
+        let cells = cells(row);
+        let classes: Vec<_> = cells[3].split(", ").map(|name| name.trim_matches(['`', '*'])).collect();
+        assert_eq!(classes, defaults.classes, "{row}");
+        assert_eq!(serde_json::json!(defaults.attended), cells[4], "{row}");
+        assert_eq!([cells[5], cells[6]], [defaults.dwell_secs.to_string(), defaults.clear_secs.to_string()], "{row}");
+        assert!(defaults.severity.as_str() == "normal" || row.contains(defaults.severity.as_str()), "{row}");
+        assert!(row.contains(&contract::matter(kind).name), "{row}");
+    }
 }

@@ -95,8 +95,14 @@ fn busy_gate(camera: &VirtualCamera, file: &Path, config: &Config) -> Vec<Figure
     let (gated, ungated) = (sum(|round| round.gated), sum(|round| round.ungated));
     let test = gating::FPS_ACTIVE * gating::gate_per_frame(file, config);
     let (unit, bar) = ("cpu_ms_per_camera_second", Bar::AtMost(1.03));
-    let whole =
-        Figure { name: "busy_gated_vs_ungated".to_owned(), unit, value: gated, floor: ungated, ratio: gated / ungated, bar };
+    let whole = Figure {
+        name: "busy_gated_vs_ungated".to_owned(),
+        unit,
+        value: gated,
+        floor: ungated,
+        ratio: gated / ungated,
+        bar,
+    };
     // Both sample each frame and judge the picture: so much of it the ungated agent pays too.
     let floor = ungated - test;
     vec![whole, Figure { name: "busy_gate_cost".to_owned(), unit, value: ungated, floor, ratio: ungated / floor, bar }]

@@ -9,7 +9,7 @@ use curbwatch::detect::{Detector, Runtime};
 use curbwatch::frame::Frame;
 use curbwatch::health::Latencies;
 use curbwatch::ids::IdSource;
-use curbwatch::incident::Incident;
+use curbwatch::incident::Memory;
 use curbwatch::ingest::{CameraSource, CameraState, ConnectLimiter, Decoders, Ingest, IngestSettings, Sink};
 use curbwatch::install;
 use curbwatch::mailbox::Mailboxes;
@@ -64,8 +64,8 @@ pub fn bare_inference(config: &Config, frame: &Frame) -> f64 {
 struct Alone;
 
 impl Surroundings for Alone {
-    fn open_incidents(&self, _: usize) -> Vec<Incident> {
-        Vec::new()
+    fn memory(&self, _: usize) -> Memory {
+        Memory::default()
     }
     fn ids(&self, _: usize) -> IdSource {
         IdSource::from_os()
@@ -104,8 +104,8 @@ pub fn agent_path(config: &Config, clocks: &Arc<dyn Clocks>) -> Measured {
     let mailboxes = Arc::new(Mailboxes::new(1));
     let (findings, found) = sync_channel(64);
     let latencies = Arc::new(Latencies::default());
-    let analysis =
-        Arc::new(Analysis::new(prepared, Arc::clone(&mailboxes), Arc::new(Alone), latencies, Arc::clone(clocks)));
+    let (boxes, records) = (Arc::clone(&mailboxes), findings.clone());
+    let analysis = Arc::new(Analysis::new(prepared, boxes, Arc::new(Alone), records, latencies, Arc::clone(clocks)));
     let runner = {
         let analysis = Arc::clone(&analysis);
         std::thread::Builder::new()

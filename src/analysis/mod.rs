@@ -29,7 +29,7 @@ use crate::frame::Frame;
 use crate::geometry::BBox;
 use crate::health::{Latencies, Stage};
 use crate::ids::{IdSource, Name};
-use crate::incident::{Incident, Phase, Transition};
+use crate::incident::{Memo, Memory, Order, OrderError, Transition};
 use crate::ingest::StillError;
 use crate::mailbox::Mailboxes;
 use station::{Look, Station};
@@ -48,12 +48,21 @@ pub struct Finding {
     pub transition: Transition,
     /// Open incidents of the rule after the change.
     pub active: Vec<Uuid>,
-    /// The frame at which it was noticed.
-    pub frame: Arc<Frame>,
+    /// The frame at which it was noticed; none if it was decided without one.
+    pub frame: Option<Arc<Frame>>,
     /// People and vehicles of this frame and of the last second.
     pub sensitive: Vec<SensitiveObject>,
     /// The picture of the evidence stream.
     pub still: Still,
+}
+
+/// What the recorder writes down.
+#[derive(Debug)]
+pub enum Record {
+    /// A change, of which the hub is told.
+    Change(Finding),
+    /// What a restart must know of a camera, by its index, and the hub need not.
+    Memo(usize, Memo),
 }
 
 /// How closely a camera is watched.
@@ -67,8 +76,8 @@ pub enum Attention {
 
 /// What the analysis needs of the agent around it; cameras by index. Called from the runners; only [`Self::still`] may wait.
 pub trait Surroundings: Send + Sync + 'static {
-    /// Open incidents of a camera, from the store: its engine begins with them.
-    fn open_incidents(&self, camera: usize) -> Vec<Incident>;
+    /// What the store remembers of a camera: its engine begins with it. Asked once.
+    fn memory(&self, camera: usize) -> Memory;
     /// Where the ids of a camera's incidents come from.
     fn ids(&self, camera: usize) -> IdSource;
     /// Pictures that the camera's decoder has marked as damaged so far.
@@ -91,12 +100,24 @@ struct Counts {
     inferred: AtomicU64,
 }
 
+/// What was seen when something changed.
+struct Sight {
+    frame: Arc<Frame>,
+    /// People and vehicles of this frame and of the last second.
+    sensitive: Vec<SensitiveObject>,
+    still: Still,
+}
+
 /// Everything that the runners share.
 pub struct Analysis {
     prepared: Prepared,
     stations: Vec<Mutex<Station>>,
-    /// Open incidents per camera as of the last finding: the store learns of a finding later than the runner.
-    open: Vec<Mutex<BTreeMap<Uuid, Incident>>>,
+    /// What is to be remembered of each camera as of its last frame: the store learns of a finding later than the runner.
+    memories: Vec<Mutex<Memory>>,
+    /// Held from a change of a camera until the recorder has it, so that the changes of one incident keep their order.
+    turns: Vec<Mutex<()>>,
+    /// The way to the recorder for what is not found in a frame; none once a runner has ended.
+    records: Mutex<Option<SyncSender<Record>>>,
     mailboxes: Arc<Mailboxes<Frame>>,
     around: Arc<dyn Surroundings>,
     counts: Vec<Counts>,
@@ -105,25 +126,33 @@ pub struct Analysis {
 }
 
 impl Analysis {
-    /// Makes an engine per camera.
+    /// Makes an engine per camera. `records` is for what is not found in a frame: answers to orders.
     #[must_use]
     pub fn new(
         prepared: Prepared,
         mailboxes: Arc<Mailboxes<Frame>>,
         around: Arc<dyn Surroundings>,
+        records: SyncSender<Record>,
         latencies: Arc<Latencies>,
         clocks: Arc<dyn Clocks>,
     ) -> Self {
-        let open: Vec<Vec<Incident>> = (0..prepared.cameras()).map(|camera| around.open_incidents(camera)).collect();
-        let begin = |(camera, open): (usize, &Vec<Incident>)| {
-            Mutex::new(station(&prepared, open.clone(), camera, around.ids(camera)))
+        let cameras = 0..prepared.cameras();
+        let memories: Vec<Memory> = cameras.clone().map(|camera| around.memory(camera)).collect();
+        let begin = |(camera, memory): (usize, &Memory)| {
+            Mutex::new(station(&prepared, memory.clone(), camera, around.ids(camera)))
         };
-        let stations = open.iter().enumerate().map(begin).collect();
-        let by_id =
-            |open: Vec<Incident>| Mutex::new(open.into_iter().map(|incident| (incident.id, incident)).collect());
-        let open = open.into_iter().map(by_id).collect();
-        let counts = (0..prepared.cameras()).map(|_| Counts::default()).collect();
-        Self { prepared, stations, open, mailboxes, around, counts, latencies, clocks }
+        Self {
+            stations: memories.iter().enumerate().map(begin).collect(),
+            memories: memories.into_iter().map(Mutex::new).collect(),
+            turns: cameras.clone().map(|_| Mutex::default()).collect(),
+            counts: cameras.map(|_| Counts::default()).collect(),
+            records: Mutex::new(Some(records)),
+            prepared,
+            mailboxes,
+            around,
+            latencies,
+            clocks,
+        }
     }
 
     /// Frames of a camera judged so far, inferred or found unchanged.
@@ -144,28 +173,79 @@ impl Analysis {
         self.station(camera).active()
     }
 
+    /// The camera at which an incident is open, or was closed within the last day.
+    #[must_use]
+    pub fn camera_of(&self, incident: Uuid) -> Option<usize> {
+        (0..self.memories.len()).find(|camera| {
+            let memory = self.memory(*camera);
+            memory.open.iter().chain(&memory.closed).any(|known| known.id == incident)
+        })
+    }
+
+    /// Carries out an order of the hub at a camera. Waits while the recorder cannot keep up. The answer to a request to look again comes
+    /// as a change, [`Phase::Rechecked`](crate::incident::Phase::Rechecked), later.
+    pub fn order(&self, camera: usize, order: &Order) -> Result<(), OrderError> {
+        let _turn = self.turn(camera);
+        let mut station = self.station(camera);
+        let before = station.attention();
+        let changed = station.order(order, self.clocks.mono(), self.clocks.wall())?;
+        let records = self.records_of(camera, changed.into_iter().collect(), None, &mut station);
+        if station.attention() != before {
+            self.around.attention(camera, station.attention());
+        }
+        drop(station);
+        self.pass_on(records)
+    }
+
+    /// Answers the requests to look again for which no frame came. Waits while the recorder cannot keep up.
+    pub fn answer_overdue(&self) {
+        for camera in 0..self.stations.len() {
+            let _turn = self.turn(camera);
+            let mut station = self.station(camera);
+            let answers = station.answer_overdue(self.clocks.mono(), self.clocks.wall());
+            let records = self.records_of(camera, answers, None, &mut station);
+            drop(station);
+            if let Err(error) = self.pass_on(records) {
+                tracing::warn!(camera, "answers are lost: {error}");
+            }
+        }
+    }
+
     /// Analyses frames until the mailboxes are closed or the recorder is gone. The recorder ends when every runner has
     /// dropped its sender.
     #[expect(clippy::needless_pass_by_value, reason = "the sender is dropped when the runner ends")]
-    pub fn run(&self, mut detector: Detector, findings: SyncSender<Finding>) {
+    pub fn run(&self, mut detector: Detector, records: SyncSender<Record>) {
         while let Some(mut lease) = self.mailboxes.take() {
             let (camera, frame) = (lease.camera(), Arc::new(lease.take_frame()));
+            let _turn = self.turn(camera);
             let work = || self.process(camera, &frame, &mut detector);
             let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
                 tracing::error!(camera, "the analysis of a camera panicked; its engine begins anew");
                 self.begin_anew(camera);
                 Vec::new()
             });
-            for finding in found {
-                if findings.send(finding).is_err() {
-                    return;
-                }
+            if found.into_iter().any(|record| records.send(record).is_err()) {
+                break;
             }
         }
+        *self.records.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    fn open(&self, camera: usize) -> MutexGuard<'_, BTreeMap<Uuid, Incident>> {
-        self.open[camera].lock().unwrap_or_else(PoisonError::into_inner)
+    fn pass_on(&self, found: Vec<Record>) -> Result<(), OrderError> {
+        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let records = records.ok_or(OrderError::Stopping)?;
+        for record in found {
+            records.send(record).map_err(|_| OrderError::Stopping)?;
+        }
+        Ok(())
+    }
+
+    fn memory(&self, camera: usize) -> MutexGuard<'_, Memory> {
+        self.memories[camera].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, camera: usize) -> MutexGuard<'_, ()> {
+        self.turns[camera].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn station(&self, camera: usize) -> MutexGuard<'_, Station> {
@@ -173,10 +253,9 @@ impl Analysis {
         self.stations[camera].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets everything about a camera but what is open there, as a restart does.
+    /// Forgets everything about a camera but what outlives a restart.
     pub fn begin_anew(&self, camera: usize) {
-        let open = self.open(camera).values().cloned().collect();
-        let anew = station(&self.prepared, open, camera, self.around.ids(camera));
+        let anew = station(&self.prepared, self.memory(camera).clone(), camera, self.around.ids(camera));
         self.around.attention(camera, anew.attention());
         *self.station(camera) = anew;
     }
@@ -184,7 +263,7 @@ impl Analysis {
     /// Where the open incidents of a camera stand.
     #[must_use]
     pub fn places(&self, camera: usize) -> Vec<BBox> {
-        self.open(camera).values().map(|incident| incident.bbox).collect()
+        self.memory(camera).open.iter().map(|incident| incident.bbox).collect()
     }
 
     /// People and vehicles at a camera, of the frame judged last and of the second before it.
@@ -218,7 +297,7 @@ impl Analysis {
     }
 
     /// Looks at one frame of a camera, in the order of their times; what it changed is returned.
-    pub fn process(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Finding> {
+    pub fn process(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Record> {
         let mut station = self.station(camera);
         let before = station.attention();
         let began = self.clocks.mono();
@@ -257,44 +336,62 @@ impl Analysis {
         true
     }
 
-    fn judge(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector, station: &mut Station) -> Vec<Finding> {
+    fn judge(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector, station: &mut Station) -> Vec<Record> {
         let began = self.clocks.mono();
         let transitions = station.judge(frame.stamp());
         self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
         self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
-        if transitions.is_empty() {
+        let sight = (!transitions.is_empty()).then(|| {
+            let sensitive = self.sensitive_at(station, camera, frame, detector);
+            let is_pictured = transitions.iter().any(|transition| transition.phase.has_picture());
+            let still = if is_pictured { self.still(camera, detector, station) } else { Still::NotWanted };
+            Sight { frame: Arc::clone(frame), sensitive, still }
+        });
+        self.records_of(camera, transitions, sight.as_ref(), station)
+    }
+
+    /// What the recorder must write down: the changes, and what else is to be remembered since the last call.
+    fn records_of(
+        &self,
+        camera: usize,
+        transitions: Vec<Transition>,
+        sight: Option<&Sight>,
+        station: &mut Station,
+    ) -> Vec<Record> {
+        let memos = station.take_memos();
+        if transitions.is_empty() && memos.is_empty() {
             return Vec::new();
         }
-        let (active, sensitive) = (station.active(), self.sensitive_at(station, camera, frame, detector));
+        let mut memory = self.memory(camera);
         for transition in &transitions {
-            match transition.phase {
-                Phase::Opened | Phase::Updated | Phase::Rechecked => {
-                    self.open(camera).insert(transition.incident.id, transition.incident.clone());
-                }
-                Phase::Closed | Phase::Withdrawn => {
-                    self.open(camera).remove(&transition.incident.id);
-                }
-            }
+            memory.note(&transition.incident);
         }
-        let is_pictured = transitions.iter().any(|transition| transition.phase.has_picture());
-        let still = if is_pictured { self.still(camera, detector, station) } else { Still::NotWanted };
+        for memo in &memos {
+            memory.take(memo);
+        }
+        let active = station.active();
         let finding = |transition: Transition| Finding {
             camera,
             active: active.get(&transition.incident.rule).cloned().unwrap_or_default(),
             transition,
-            frame: Arc::clone(frame),
-            sensitive: sensitive.clone(),
-            still: still.clone(),
+            frame: sight.map(|sight| Arc::clone(&sight.frame)),
+            sensitive: sight.map(|sight| sight.sensitive.clone()).unwrap_or_default(),
+            still: sight.map_or(Still::NotWanted, |sight| sight.still.clone()),
         };
-        transitions.into_iter().map(finding).collect()
+        // A dismissal is remembered before the incident is closed by it: whatever stops the agent in between, it is not reported again.
+        let memos = memos.into_iter().map(|memo| Record::Memo(camera, memo));
+        memos.chain(transitions.into_iter().map(|transition| Record::Change(finding(transition)))).collect()
     }
 }
 
-/// A camera's station with the incidents that are open.
-fn station(prepared: &Prepared, open: Vec<Incident>, camera: usize, ids: IdSource) -> Station {
-    let (engine, orphans) = prepared.engine(camera, open, ids);
+/// A camera's station with what is remembered of it.
+fn station(prepared: &Prepared, memory: Memory, camera: usize, ids: IdSource) -> Station {
+    let (engine, orphans) = prepared.engine(camera, memory, ids);
     for orphan in orphans {
-        tracing::warn!(incident = %orphan.id, rule = %orphan.rule, "an open incident's rule is gone; it stays open");
+        tracing::error!(incident = %orphan.id, rule = %orphan.rule, "an open incident's rule is gone; it stays open");
     }
     Station::new(engine, prepared.view(camera), Arc::clone(&prepared.sensitive))
 }
+
+#[cfg(test)]
+mod tests;

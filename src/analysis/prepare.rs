@@ -3,7 +3,10 @@
 use super::region::parts;
 use crate::camera::{ClassTable, Engine, EngineRule};
 use crate::clock::Clocks;
-use crate::config::{CameraConfig, ClassGroups, Config, IdlePace, ModelConfig, bears_plate, is_person};
+use crate::config::{
+    CameraConfig, ClassError, ClassGroups, Config, EscalationConfig, IdlePace, ModelConfig, NearConfig, RuleConfig,
+    STATIC_CLASS, bears_plate, is_person,
+};
 use crate::detect::manifest::Manifest;
 use crate::detect::{
     Arrangement, DetectError, Detector, Model, ProviderInUse, Runtime, RuntimeError, SessionOptions, arrange,
@@ -11,10 +14,11 @@ use crate::detect::{
 use crate::evidence::SensitiveKind;
 use crate::geometry::{BBox, Polygon};
 use crate::ids::{IdSource, Name};
-use crate::incident::{Incident, Limits};
+use crate::incident::{Incident, Memory, Terms};
 use crate::install;
-use crate::scene::Watch;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::scene::{Near, Watch};
+use crate::schedule::{Calendar, Schedule};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,8 +54,11 @@ pub enum PrepareError {
         /// The rule.
         rule: Name,
         /// Which class.
-        source: crate::config::ClassError,
+        source: ClassError,
     },
+    /// The time zone is not known.
+    #[error("failed to find the time zone")]
+    TimeZone(#[from] jiff::Error),
 }
 
 /// A loaded model with a detector per runner, and the classes as the rules need them.
@@ -79,6 +86,14 @@ pub(super) struct View {
     pub(super) max_idle: Duration,
 }
 
+/// A model that is ready to run.
+pub(super) struct LoadedModel {
+    pub(super) manifest: Manifest,
+    pub(super) provider: ProviderInUse,
+    pub(super) arrangement: Arrangement,
+    pub(super) detectors: Vec<Detector>,
+}
+
 impl Prepared {
     /// Finds and loads the configured model, finds out how it is best run if the configuration leaves that open, and resolves every
     /// rule.
@@ -93,6 +108,13 @@ impl Prepared {
         let detectors = (0..arrangement.runners).map(|_| model.detector()).collect::<Result<Vec<_>, _>>()?;
         // Loading fills in what the manifest leaves to the model.
         let manifest = model.manifest().clone();
+        let provider = model.provider().clone();
+        Self::resolve(config, LoadedModel { manifest, provider, arrangement, detectors })
+    }
+
+    /// Resolves every rule against the classes of a model.
+    pub(super) fn resolve(config: &Config, model: LoadedModel) -> Result<Self, PrepareError> {
+        let LoadedModel { manifest, provider, arrangement, detectors } = model;
         let groups = ClassGroups::new(&config.classes);
         let sensitive = sensitive_classes(&manifest.classes);
         let of_kind = |kind| sensitive.iter().filter(move |(_, of)| **of == kind).map(|(class, _)| *class);
@@ -101,20 +123,19 @@ impl Prepared {
             return Err(PrepareError::NoPeople { model: manifest.name });
         }
         let vehicles = groups.resolve(&["vehicle"], &manifest.classes).unwrap_or_default();
-        let rules = config
-            .cameras
-            .iter()
-            .map(|camera| engine_rules(camera, &groups, &manifest.classes, &people))
-            .collect::<Result<_, _>>()?;
+        let two_wheelers = groups.resolve(&["two_wheeler"], &manifest.classes).unwrap_or_default();
+        let calendar = Arc::new(config.agent.calendar()?);
+        let resolver = Resolver { groups: &groups, classes: &manifest.classes, people: &people, calendar };
+        let rules = config.cameras.iter().map(|camera| resolver.rules(camera)).collect::<Result<_, _>>()?;
+        let names: Vec<String> = manifest.classes.iter().cloned().chain([STATIC_CLASS.to_owned()]).collect();
         let classes = Arc::new(ClassTable {
-            association: association(&manifest.classes, &[&people, &vehicles]),
+            association: association(&names, &[&people, &vehicles, &two_wheelers]),
             start_confidence: manifest.thresholds.confidence,
-            names: manifest.classes.clone(),
+            names,
         });
         let views: Vec<View> = config.cameras.iter().map(view).collect();
         let parts = views.iter().zip(&config.cameras).map(|(view, camera)| parts(camera.analysis.region, &view.zones));
         let parts = parts.collect();
-        let provider = model.provider().clone();
         Ok(Self {
             manifest,
             provider,
@@ -166,10 +187,10 @@ impl Prepared {
         &self.parts[camera]
     }
 
-    /// The engine of a camera, with the incidents that the store holds open; those whose rule is gone are returned.
+    /// The engine of a camera, with what is remembered; open incidents whose rule is gone are returned.
     #[must_use]
-    pub fn engine(&self, camera: usize, open: Vec<Incident>, ids: IdSource) -> (Engine, Vec<Incident>) {
-        Engine::new(Arc::clone(&self.classes), self.rules[camera].clone(), open, ids)
+    pub fn engine(&self, camera: usize, memory: Memory, ids: IdSource) -> (Engine, Vec<Incident>) {
+        Engine::new(&self.classes, self.rules[camera].clone(), memory, ids)
     }
 }
 
@@ -216,40 +237,68 @@ fn view(camera: &CameraConfig) -> View {
     }
 }
 
-fn engine_rules(
-    camera: &CameraConfig,
-    groups: &ClassGroups,
-    classes: &[String],
-    people: &[u16],
-) -> Result<Vec<EngineRule>, PrepareError> {
-    let rule_of = |rule: &crate::config::RuleConfig| {
-        let own = rule.classes.as_ref().map(|names| names.iter().map(String::as_str).collect::<Vec<_>>());
-        let names = own.unwrap_or_else(|| rule.kind.default_classes().to_vec());
-        let resolved = groups.resolve(&names, classes).map_err(|source| PrepareError::Classes {
-            camera: camera.id.clone(),
-            rule: rule.id.clone(),
-            source,
-        })?;
-        let zones = camera.zones.iter().filter(|zone| rule.zones.contains(&zone.id));
-        let needs_attendant = rule.kind.needs_attendant();
-        Ok(EngineRule {
-            id: rule.id.clone(),
-            watch: Watch {
-                zones: zones.map(|zone| (zone.id.clone(), zone.polygon.0.clone())).collect(),
-                classes: resolved.into_iter().collect::<BTreeSet<_>>(),
-                person_classes: people.iter().copied().collect(),
-                min_area: rule.min_area,
-                is_composite: needs_attendant,
-            },
-            limits: Limits {
-                dwell: Duration::from_secs_f64(rule.dwell_secs.unwrap_or_else(|| rule.kind.default_dwell_secs())),
-                gap: Duration::from_secs_f64(rule.gap_secs),
-                clear: Duration::from_secs_f64(rule.clear_secs),
-                needs_attendant,
-            },
-        })
-    };
-    camera.rules.iter().map(rule_of).collect()
+/// What the rules of every camera are resolved against.
+struct Resolver<'a> {
+    groups: &'a ClassGroups,
+    classes: &'a [String],
+    people: &'a [u16],
+    calendar: Arc<Calendar>,
+}
+
+impl Resolver<'_> {
+    fn rules(&self, camera: &CameraConfig) -> Result<Vec<EngineRule>, PrepareError> {
+        let resolved = |rule: &RuleConfig| {
+            self.rule(camera, rule).map_err(|source| PrepareError::Classes {
+                camera: camera.id.clone(),
+                rule: rule.id.clone(),
+                source,
+            })
+        };
+        camera.rules.iter().map(resolved).collect()
+    }
+
+    fn rule(&self, camera: &CameraConfig, rule: &RuleConfig) -> Result<EngineRule, ClassError> {
+        let classes = self.groups.of_rule(rule, self.classes)?;
+        let is_composite = rule.kind.defaults().is_composite;
+        let near = |near: &NearConfig| -> Result<Near, ClassError> {
+            let classes = self.groups.resolve(&near.classes, self.classes)?.into_iter().collect();
+            Ok(Near { classes, within: near.within })
+        };
+        let polygons = |names: &[Name]| -> Vec<(Name, Polygon)> {
+            let named = camera.zones.iter().filter(|zone| names.contains(&zone.id));
+            named.map(|zone| (zone.id.clone(), zone.polygon.0.clone())).collect()
+        };
+        let step = |step: &EscalationConfig| (Duration::from_secs_f64(step.after_secs), step.to);
+        let terms = Terms {
+            dwell: rule.dwell(),
+            gap: rule.gap(),
+            clear: rule.clear(),
+            merge: rule.merge(),
+            stays_within: rule.stays_within(),
+            is_group: rule.min_count > 1,
+            mixes_classes: is_composite || classes.contains(&static_class(self.classes)),
+            schedule: Schedule::new(Arc::clone(&self.calendar), rule.permitted.clone(), rule.only.clone()),
+            severity: rule.base_severity(),
+            escalate: rule.escalate.iter().map(step).collect(),
+        };
+        let watch = Watch {
+            zones: polygons(&rule.zones),
+            except: polygons(&rule.except_zones).into_iter().map(|(_, polygon)| polygon).collect(),
+            classes: classes.into_iter().collect(),
+            person_classes: self.people.iter().copied().collect(),
+            min_area: rule.min_area,
+            is_composite,
+            attended: rule.attendance(),
+            near: rule.near.as_ref().map(near).transpose()?,
+            min_count: usize::from(rule.min_count),
+        };
+        Ok(EngineRule { id: rule.id.clone(), watch, terms })
+    }
+}
+
+/// Index of [`STATIC_CLASS`]: it comes after the model's own classes.
+fn static_class(classes: &[String]) -> u16 {
+    classes.len() as u16
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@
 use super::Attention;
 use super::prepare::View;
 use crate::camera::Engine;
-use crate::clock::MediaTime;
+use crate::clock::{MediaTime, Mono};
 use crate::detect::{Detections, FAINT_CONFIDENCE};
 use crate::evidence::{SensitiveKind, SensitiveObject};
 use crate::frame::{Frame, FrameStamp};
 use crate::ids::Name;
-use crate::incident::Transition;
+use crate::incident::{CannotSee, Memo, Order, OrderError, Transition};
 use crate::picture::{Gate, Health, Limits, LumaSample, PictureState};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,10 +104,11 @@ impl Station {
         self.sample.take(frame);
         let news = self.picture_news(stamp, damaged);
         if self.health.state().suspends_rules() || self.health.is_view_in_doubt() {
-            self.engine.pause();
+            self.engine.pause(CannotSee::from(self.health.state()));
             self.attend(stamp);
             return (Look::Nothing, news);
         }
+        self.engine.see(frame);
         let is_admitted = self.gate.admit(stamp, &self.sample, self.is_busy);
         let may_wake = self.attention == Attention::Idle && self.idles_at_key_frames;
         self.attend(stamp);
@@ -152,6 +154,31 @@ impl Station {
             self.attention = Attention::Active;
         }
         transitions
+    }
+
+    /// Carries out an order of the hub; what it changes at once is returned. The camera is watched closely at once if that is needed.
+    pub(super) fn order(
+        &mut self,
+        order: &Order,
+        now: Mono,
+        wall: Timestamp,
+    ) -> Result<Option<Transition>, OrderError> {
+        let changed = self.engine.order(order, now, wall)?;
+        if self.engine.wants_attention() {
+            self.is_busy = true;
+            self.attention = Attention::Active;
+        }
+        Ok(changed)
+    }
+
+    /// Answers the requests to look again for which no frame came.
+    pub(super) fn answer_overdue(&mut self, now: Mono, wall: Timestamp) -> Vec<Transition> {
+        self.engine.answer_overdue(now, wall)
+    }
+
+    /// What is to be remembered over a restart since the last call.
+    pub(super) fn take_memos(&mut self) -> Vec<Memo> {
+        self.engine.take_memos()
     }
 
     /// How closely the camera is to be watched.

@@ -1,23 +1,11 @@
 use super::*;
-use crate::clock::{ClockQuality, MediaTime, Mono};
 use crate::geometry::{BBox, Polygon};
 use crate::incident::Phase;
+use crate::scene::Attended;
 use std::time::Duration;
 
 const CAR: u16 = 0;
 const PERSON: u16 = 1;
-
-fn stamp(secs: f64) -> FrameStamp {
-    let time = Duration::from_secs_f64(secs);
-    FrameStamp {
-        media: MediaTime(time),
-        mono: Mono(time),
-        wall: jiff::Timestamp::from_second(1_800_000_000).unwrap() + time,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    }
-}
 
 /// An engine with one rule: no car in the right half for more than 20 s.
 fn engine() -> Engine {
@@ -28,24 +16,24 @@ fn engine_with(needs_attendant: bool) -> Engine {
     let right = Polygon::try_new(&[[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]).unwrap();
     let watch = Watch {
         zones: vec![(Name::try_new("lane").unwrap(), right)],
+        except: vec![],
         classes: [CAR].into(),
         person_classes: [PERSON].into(),
         min_area: 0.0,
         is_composite: false,
+        attended: if needs_attendant { Attended::Required } else { Attended::Any },
+        near: None,
+        min_count: 1,
     };
-    let limits = Limits {
-        dwell: Duration::from_secs(20),
-        gap: Duration::from_secs(8),
-        clear: Duration::from_secs(10),
-        needs_attendant,
-    };
-    let rule = EngineRule { id: Name::try_new("rule").unwrap(), watch, limits };
+    let secs = Duration::from_secs;
+    let terms = Terms { dwell: secs(20), gap: secs(8), clear: secs(10), ..Terms::default() };
+    let rule = EngineRule { id: Name::try_new("rule").unwrap(), watch, terms };
     let classes = Arc::new(ClassTable {
         names: ["car", "person"].map(str::to_owned).to_vec(),
         association: vec![CAR, PERSON],
         start_confidence: 0.3,
     });
-    Engine::new(classes, vec![rule], Vec::new(), IdSource::from_seed(1)).0
+    Engine::new(&classes, vec![rule], Memory::default(), IdSource::from_seed(1)).0
 }
 
 fn car(x: f32) -> Detection {
@@ -60,7 +48,9 @@ fn person(x: f32) -> Detection {
 fn play(engine: &mut Engine, from: f64, to: f64, seen: impl Fn(f64) -> Vec<Detection>) -> Vec<(f64, Phase)> {
     let frames = (0..).map(|frame| from + f64::from(frame) / 4.0).take_while(|secs| *secs < to);
     frames
-        .flat_map(|secs| engine.analyse(&stamp(secs), &seen(secs)).into_iter().map(move |t| (secs, t.phase)))
+        .flat_map(|secs| {
+            engine.analyse(&FrameStamp::at_secs(secs, 0), &seen(secs)).into_iter().map(move |t| (secs, t.phase))
+        })
         .collect()
 }
 
@@ -87,10 +77,10 @@ fn attention_is_asked_for_until_an_incident_stands_and_while_it_may_end() {
 fn a_pause_counts_as_neither_presence_nor_absence() {
     let mut engine = engine();
     assert_eq!(play(&mut engine, 0.0, 15.0, |_| vec![car(0.8)]), []);
-    engine.pause();
+    engine.pause(CannotSee::Dark);
     let opened = play(&mut engine, 115.0, 130.0, |_| vec![car(0.8)]);
     assert!(matches!(opened[..], [(at, Phase::Opened)] if (119.5..=120.5).contains(&at)), "{opened:?}");
-    engine.pause();
+    engine.pause(CannotSee::Dark);
     let closed = play(&mut engine, 1_000.0, 1_020.0, |_| vec![]);
     assert!(matches!(closed[..], [(at, Phase::Closed)] if at >= 1_009.5), "{closed:?}");
 }

@@ -1,7 +1,7 @@
 use super::*;
-use crate::clock::{ClockQuality, MediaTime, Mono};
 use crate::geometry::{BBox, Polygon};
 use crate::incident::Phase;
+use crate::scene::Attended;
 use std::time::Duration;
 
 const PERSON: u16 = 0;
@@ -13,15 +13,7 @@ fn name(text: &str) -> Name {
 }
 
 fn at(secs: f64) -> FrameStamp {
-    let time = Duration::from_secs_f64(secs);
-    FrameStamp {
-        media: MediaTime(time),
-        mono: Mono(time),
-        wall: jiff::Timestamp::from_second(1_800_000_000).unwrap() + time,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    }
+    FrameStamp::at_secs(secs, 0)
 }
 
 fn seen(class: u16, cx: f32) -> Detection {
@@ -35,16 +27,20 @@ fn rule(id: &str, dwell_secs: u64) -> EngineRule {
         id: name(id),
         watch: Watch {
             zones: vec![(name("right"), right)],
+            except: vec![],
             classes: [CAR, TRUCK].into(),
             person_classes: [PERSON].into(),
             min_area: 0.0,
             is_composite: false,
+            attended: Attended::Any,
+            near: None,
+            min_count: 1,
         },
-        limits: Limits {
+        terms: Terms {
             dwell: Duration::from_secs(dwell_secs),
             gap: Duration::from_secs(5),
             clear: Duration::from_secs(8),
-            needs_attendant: false,
+            ..Terms::default()
         },
     }
 }
@@ -55,7 +51,7 @@ fn engine(rules: Vec<EngineRule>, open: Vec<Incident>) -> (Engine, Vec<Incident>
         association: vec![PERSON, CAR, CAR],
         start_confidence: 0.3,
     };
-    Engine::new(Arc::new(classes), rules, open, IdSource::from_seed(1))
+    Engine::new(&Arc::new(classes), rules, Memory { open, ..Memory::default() }, IdSource::from_seed(1))
 }
 
 /// Plays seconds `from..to`, two frames each; returns second, rule and phase of what happened.

@@ -9,6 +9,7 @@ mod evaluate;
 mod hub;
 mod models;
 mod replay;
+mod rules;
 mod run;
 mod schema;
 
@@ -43,6 +44,8 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Look at agents as the hub does.
     Hub(hub::Args),
+    /// Say what the rules of a configuration mean.
+    Rules(rules::Args),
     /// Print the JSON Schemas of the configuration and of every message.
     Schema(schema::Args),
     /// Compose footage of a street with known truth.
@@ -64,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Hub(args) => hub::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "staging")]
         Command::Stage(args) => stage::run(&args),

@@ -17,8 +17,10 @@ enum SceneKind {
     Stall,
     /// A van stands in a fire lane.
     FireLane,
-    /// Both.
+    /// A stall and a van.
     Street,
+    /// Crates and rubbish bags are left on the carriageway.
+    Goods,
 }
 
 /// Arguments of `curbwatch stage`.
@@ -33,10 +35,10 @@ pub struct Args {
     /// Length in seconds.
     #[arg(long, default_value_t = 120.0, value_parser = seconds)]
     duration: f64,
-    /// Second at which the stall opens.
+    /// Second at which the stall opens, or the goods are left.
     #[arg(long, default_value_t = 20.0, value_parser = seconds)]
     open_at: f64,
-    /// Second at which the stall leaves.
+    /// Second at which the stall leaves, or the goods are taken away.
     #[arg(long, default_value_t = 80.0, value_parser = seconds)]
     close_at: f64,
     /// Where the stall stands, 0..1 in the frame.
@@ -108,6 +110,9 @@ fn scene(args: &Args) -> Scene {
     }
     if matches!(args.scene, SceneKind::FireLane | SceneKind::Street) {
         scene = scene.with_van(secs(args.arrive_at), secs(args.leave_at));
+    }
+    if args.scene == SceneKind::Goods {
+        scene = scene.with_goods(secs(args.open_at), secs(args.close_at));
     }
     for (appearance, at) in [(&mut scene.stall, args.stall_at), (&mut scene.van, args.van_at)] {
         if let Some(appearance) = appearance {

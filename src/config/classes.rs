@@ -1,5 +1,6 @@
 //! Groups of a model's classes under names that rules use: `stall`, `vehicle`, `person` and the site's own.
 
+use super::RuleConfig;
 use crate::ids::Name;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,11 +9,26 @@ use std::collections::{BTreeMap, BTreeSet};
 ///
 /// A street stall shows itself to a COCO detector as its parasol or its table. Chairs, benches, bags and suitcases stand on
 /// pavements for too many other reasons.
-pub(super) const BUILT_IN: [(&str, &[&str]); 3] = [
+pub(super) const BUILT_IN: [(&str, &[&str]); 14] = [
     ("stall", &["stall", "cart", "umbrella", "dining table", "diningtable"]),
     ("vehicle", &["vehicle", "car", "van", "bus", "truck"]),
+    // A COCO detector sees an e-bike as a motorcycle.
+    ("two_wheeler", &["bicycle", "bike", "e-bike", "ebike", "motorcycle", "motorbike", "scooter", "moped"]),
+    ("waste", &["waste", "garbage", "trash", "rubbish", "litter", "garbage bag", "trash bag", "garbage_bag"]),
+    ("debris", &["debris", "rubble", "construction waste", "construction_waste", "muck"]),
+    ("full_bin", &["overflowing bin", "overflowing_bin", "full bin", "full_bin", "bin_overflow"]),
+    ("fire", &["fire", "flame", "smoke"]),
+    ("grill", &["grill", "barbecue", "bbq"]),
+    ("laundry", &["laundry", "clothesline", "hanging clothes", "hanging_clothes"]),
+    ("road_works", &["traffic cone", "traffic_cone", "cone", "barrier", "barricade", "fence", "excavator"]),
+    ("snow", &["snow", "ice"]),
+    ("standing_water", &["standing water", "standing_water", "puddle", "waterlogging"]),
+    ("loose_cable", &["loose cable", "loose_cable", "fallen cable", "fallen_cable"]),
     ("person", &["person"]),
 ];
+
+/// Whatever was put down and stays, of any class or none: not a class of a model.
+pub const STATIC_CLASS: &str = "static";
 
 /// Classes that show a person or a part of one. They are context (someone attends a stall), never the subject of a rule.
 const PERSON_CLASSES: [&str; 12] =
@@ -38,6 +54,16 @@ const PLATED_CLASSES: [&str; 16] = [
     "trailer",
     "tractor",
 ];
+
+/// Classes, beside people and what bears a plate, that come and go by themselves or with a rider.
+const MOVING_CLASSES: [&str; 12] =
+    ["bicycle", "bike", "train", "tram", "boat", "bird", "cat", "dog", "horse", "sheep", "cow", "stroller"];
+
+/// Whether a class shows something that moves by itself or with whoever it carries: where one is, nothing was put down.
+#[must_use]
+pub fn moves_by_itself(class: &str) -> bool {
+    is_person(class) || bears_plate(class) || MOVING_CLASSES.contains(&class.to_lowercase().as_str())
+}
 
 /// Whether a class shows something that bears a number plate.
 #[must_use]
@@ -98,11 +124,29 @@ impl ClassGroups {
         self.0.get(name).map_or_else(|| vec![name], |classes| classes.iter().map(String::as_str).collect())
     }
 
-    /// Indices into `model_classes` of the classes that the names mean, ascending, each once.
+    /// Indices of the classes that a rule is about. Of the groups of its kind those count that the model has, at least one.
+    pub fn of_rule(&self, rule: &RuleConfig, model_classes: &[String]) -> Result<Vec<u16>, ClassError> {
+        let (names, is_kinds_own) = rule.class_names();
+        if !is_kinds_own {
+            return self.resolve(&names, model_classes);
+        }
+        let (found, lacking): (Vec<_>, Vec<_>) =
+            names.iter().map(|name| self.resolve(&[name], model_classes)).partition(Result::is_ok);
+        match lacking.into_iter().next() {
+            Some(Err(error)) if found.is_empty() => Err(error),
+            _ => Ok(found.into_iter().flatten().flatten().collect::<BTreeSet<_>>().into_iter().collect()),
+        }
+    }
+
+    /// Indices into `model_classes` of the classes that the names mean, ascending, each once; [`STATIC_CLASS`] comes after the model's
+    /// own.
     pub fn resolve<S: AsRef<str>>(&self, names: &[S], model_classes: &[String]) -> Result<Vec<u16>, ClassError> {
         let mut indices = BTreeSet::new();
         for name in names.iter().map(AsRef::as_ref) {
-            let index_of = |class: &str| model_classes.iter().position(|known| known == class);
+            let index_of = |class: &str| match class {
+                STATIC_CLASS => Some(model_classes.len()),
+                class => model_classes.iter().position(|known| known == class),
+            };
             let found: Vec<u16> =
                 self.expand(name).into_iter().filter_map(index_of).map(|index| index as u16).collect();
             if found.is_empty() {
@@ -136,6 +180,22 @@ mod tests {
     fn a_group_of_the_site_replaces_the_built_in_one() {
         let own = BTreeMap::from([(Name::try_new("stall").unwrap(), vec!["bicycle".to_owned()])]);
         assert_eq!(ClassGroups::new(&own).resolve(&["stall"], &model()), Ok(vec![1]));
+    }
+
+    #[test]
+    fn what_was_put_down_and_stays_has_an_index_after_the_models() {
+        let groups = ClassGroups::new(&BTreeMap::new());
+        assert_eq!(groups.resolve(&["static", "car"], &model()), Ok(vec![2, 7]));
+    }
+
+    #[test]
+    fn of_the_groups_of_a_kind_those_count_that_the_model_has() {
+        let groups = ClassGroups::new(&BTreeMap::new());
+        let rule =
+            |kind: &str| serde_json::from_str(&format!(r#"{{"id":"r","kind":"{kind}","zones":["z"]}}"#)).unwrap();
+        assert_eq!(groups.of_rule(&rule("store_overflow"), &model()[..1]), Ok(vec![1]), "static alone");
+        assert_eq!(groups.of_rule(&rule("store_overflow"), &model()), Ok(vec![5, 6, 7]));
+        assert!(matches!(groups.of_rule(&rule("smoke_fire"), &model()), Err(ClassError::EmptyGroup { .. })));
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! The second pass: what the keys mean together. Names that must be unique or must exist, polygons, places, secrets.
 //!
 //! It reads the document, not the types, so that it goes on where the first pass found mistakes: what has the wrong shape is
-//! passed over here, since it has been reported there. Rules and classes are in [`super::subjects`].
+//! passed over here, since it has been reported there. What rules are about is in
+//! [`super::subjects`], when and where they apply in [`super::conditions`].
 
 use super::document::{Document, join, quoted};
 use super::report::{Draft, Report, suggestion};
-use super::{Crs, SecretSource, subjects};
+use super::{Crs, SecretSource, conditions, subjects};
 use crate::geometry::{Polygon, PolygonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 /// Reports every contradiction and doubt. `classes` are the model's class names, or why they are not known.
 pub(super) fn check(document: &Document, classes: Result<&[String], &String>, report: &mut Report) {
     check_time_zone(document, report);
+    conditions::check_holidays(document, report);
     check_login(document, "/hub", report);
     check_point(document, "/place/point", report);
     let subjects = subjects::Subjects::new(document, classes, report);
@@ -174,7 +176,11 @@ fn check_zones_and_rules(document: &Document, camera: &str, subjects: &subjects:
     }
     let mut used = Vec::new();
     for rule in &rules {
-        used.extend(check_zone_references(document, &join(rule, "zones"), &zone_ids, report));
+        for list in ["zones", "except_zones"] {
+            used.extend(check_zone_references(document, &join(rule, list), &zone_ids, report));
+        }
+        conditions::check_places(document, rule, &zones, report);
+        conditions::check_rule(document, rule, report);
         subjects.check_rule(document, rule, report);
     }
     for zone in &zones {

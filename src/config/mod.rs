@@ -9,24 +9,31 @@
 //! the schema) → `meaning` and `subjects` (what the keys mean together) → [`Config`].
 
 mod classes;
+mod conditions;
 mod document;
+mod explain;
 mod finding;
 mod idle_pace;
+mod kinds;
 mod load;
 mod meaning;
 mod reference;
 mod report;
+mod rule;
 mod schema;
 mod secret;
 mod streams;
 mod structure;
 mod subjects;
 
-pub use classes::{ClassError, ClassGroups, bears_plate, is_person};
+pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_person, moves_by_itself};
+pub use explain::explain;
 pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;
+pub use kinds::{KindDefaults, RuleKind};
 pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load};
 pub use reference::reference;
+pub use rule::{EscalationConfig, NearConfig, RuleConfig};
 pub use schema::schema;
 pub use secret::SecretError;
 pub use streams::{EvidenceStreamConfig, RtspConfig, RtspTransport, StreamsConfig};
@@ -34,6 +41,7 @@ pub use streams::{EvidenceStreamConfig, RtspConfig, RtspTransport, StreamsConfig
 use crate::detect::Provider;
 use crate::geometry::Polygon;
 use crate::ids::Name;
+use crate::schedule::{Calendar, DateSpan};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -76,9 +84,19 @@ pub struct AgentConfig {
     /// Folder of the database and the evidence. Created if absent.
     #[serde(default = "default_data_dir")]
     pub data_dir: PathBuf,
-    /// Time zone of the IANA database in which times are written.
+    /// Time zone of the IANA database in which times are written and the windows of rules are meant.
     #[serde(default = "default_time_zone")]
     pub time_zone: String,
+    /// Dates that windows of rules call `holiday`.
+    #[serde(default)]
+    pub holidays: Vec<DateSpan>,
+}
+
+impl AgentConfig {
+    /// The time zone and the holidays.
+    pub fn calendar(&self) -> Result<Calendar, jiff::Error> {
+        Ok(Calendar { time_zone: jiff::tz::TimeZone::get(&self.time_zone)?, holidays: self.holidays.clone() })
+    }
 }
 
 fn default_data_dir() -> PathBuf {
@@ -391,97 +409,5 @@ impl JsonSchema for ZonePolygon {
                 "items": {"type": "number", "minimum": 0, "maximum": 1}
             }
         })
-    }
-}
-
-/// What to report.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RuleConfig {
-    /// Unique within the camera.
-    pub id: Name,
-    /// What the city calls it; sets the defaults of the fields below.
-    pub kind: RuleKind,
-    /// Zones in which it applies, at least one.
-    #[schemars(length(min = 1))]
-    pub zones: Vec<Name>,
-    /// Classes or groups of classes, instead of the kind's own.
-    #[serde(default)]
-    #[schemars(length(min = 1))]
-    pub classes: Option<Vec<String>>,
-    /// Observed seconds after which it is reported, instead of the kind's own.
-    #[serde(default)]
-    #[schemars(range(min = 1, max = 86400))]
-    pub dwell_secs: Option<f64>,
-    /// Observed seconds for which the thing may be out of sight (someone in front of it) without its dwell starting anew.
-    #[serde(default = "default_gap_secs")]
-    #[schemars(range(min = 0, max = 3600))]
-    pub gap_secs: f64,
-    /// Observed seconds without the thing after which its incident is closed.
-    #[serde(default = "default_clear_secs")]
-    #[schemars(range(min = 1, max = 86400))]
-    pub clear_secs: f64,
-    /// Smallest area as a share of the frame.
-    #[serde(default)]
-    #[schemars(range(min = 0, max = 1))]
-    pub min_area: f32,
-}
-
-fn default_gap_secs() -> f64 {
-    8.0
-}
-fn default_clear_secs() -> f64 {
-    10.0
-}
-
-/// Named kinds of rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum RuleKind {
-    /// 占道经营: an attended stall (goods, parasol or cart with a person near by). Dwell 180 s.
-    StreetVending,
-    /// 机动车乱停放: a vehicle that stands. Dwell 300 s.
-    VehicleParking,
-    /// 占用消防通道: a vehicle that stands in a fire lane. Dwell 45 s.
-    FireLaneBlocked,
-}
-
-impl RuleKind {
-    /// Seconds of dwell if the rule gives none.
-    #[must_use]
-    pub fn default_dwell_secs(self) -> f64 {
-        match self {
-            Self::StreetVending => 180.0,
-            Self::VehicleParking => 300.0,
-            Self::FireLaneBlocked => 45.0,
-        }
-    }
-
-    /// Groups of classes if the rule names none.
-    #[must_use]
-    pub fn default_classes(self) -> &'static [&'static str] {
-        match self {
-            Self::StreetVending => &["stall"],
-            Self::VehicleParking | Self::FireLaneBlocked => &["vehicle"],
-        }
-    }
-
-    /// Whether someone must attend the thing.
-    #[must_use]
-    pub fn needs_attendant(self) -> bool {
-        match self {
-            Self::StreetVending => true,
-            Self::VehicleParking | Self::FireLaneBlocked => false,
-        }
-    }
-
-    /// The kind's name in topics and in the table of matters.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StreetVending => "street_vending",
-            Self::VehicleParking => "vehicle_parking",
-            Self::FireLaneBlocked => "fire_lane_blocked",
-        }
     }
 }

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn evidence(detect: &str, own: serde_json::Value) -> RtspConfig {
+    fn evidence(detect: &str, own: &serde_json::Value) -> RtspConfig {
         let detect = json!({"url": detect, "transport": "udp", "username": "viewer", "password": {"env": "A"}});
         let streams = json!({"detect": detect, "evidence": own});
         serde_json::from_value::<StreamsConfig>(streams).unwrap().evidence().unwrap()
@@ -108,7 +108,7 @@ mod tests {
             ("rtsp://cam:554/2", "rtsp://CAM:8554/1"),
             ("rtsp://[fe80::1]:554/2", "rtsp://[fe80::1]/1"),
         ] {
-            let taken = evidence(detect, json!({"url": own}));
+            let taken = evidence(detect, &json!({"url": own}));
             assert_eq!((taken.transport, taken.username.as_deref()), (RtspTransport::Udp, Some("viewer")), "{own}");
             assert_eq!((taken.url.as_str(), taken.password), (own, Some(SecretSource::Env("A".to_owned()))));
         }
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn another_host_gets_no_password() {
         for own in ["rtsp://cam-2/1", "rtsp://cam.example/1"] {
-            let taken = evidence("rtsp://cam/2", json!({"url": own}));
+            let taken = evidence("rtsp://cam/2", &json!({"url": own}));
             assert_eq!((taken.transport, taken.username, taken.password), (RtspTransport::Tcp, None, None), "{own}");
         }
     }
@@ -125,7 +125,7 @@ mod tests {
     #[test]
     fn what_it_gives_itself_counts() {
         let own = json!({"url": "rtsp://cam/1", "transport": "tcp", "username": "other"});
-        let taken = evidence("rtsp://cam/2", own);
+        let taken = evidence("rtsp://cam/2", &own);
         // A password belongs to its user: that of another is not taken over.
         let expected = (RtspTransport::Tcp, Some("other"), None);
         assert_eq!((taken.transport, taken.username.as_deref(), taken.password), expected);

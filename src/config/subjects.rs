@@ -1,10 +1,11 @@
-//! What rules are about: classes and groups against the model, persons, and the times of a rule.
+//! What rules are about: classes and groups against the model, and persons.
 
 use super::RuleKind;
-use super::classes::{ClassError, ClassGroups, is_person};
+use super::classes::{ClassError, ClassGroups, STATIC_CLASS, is_person};
 use super::document::{Document, join, quoted};
 use super::meaning::{elements, typed};
 use super::report::{Draft, Report, suggestion};
+use crate::scene::Attended;
 use serde_json::Value;
 
 /// Class names that a message lists at most; COCO has 80.
@@ -37,10 +38,14 @@ impl<'a> Subjects<'a> {
 
     fn check_groups(&self, document: &Document, report: &mut Report) {
         let Some(model) = self.model else { return };
+        if model.iter().any(|class| class == STATIC_CLASS) {
+            let problem = format!("has a class {STATIC_CLASS}, a name that stands for whatever was put down and stays");
+            report.error(Draft::at_value("/model/manifest", problem).allowed("models that call no class so"));
+        }
         for name in document.get("/classes").and_then(Value::as_object).into_iter().flat_map(|groups| groups.keys()) {
             for pointer in elements(document, &join("/classes", name)) {
                 let Some(class) = document.get(&pointer).and_then(Value::as_str) else { continue };
-                if !model.iter().any(|known| known == class) {
+                if class != STATIC_CLASS && !model.iter().any(|known| known == class) {
                     let draft =
                         Draft::at_value(pointer, format!("is {}, which is not a class of the model", quoted(class)));
                     let help = suggestion(class, model.iter().map(String::as_str));
@@ -50,24 +55,24 @@ impl<'a> Subjects<'a> {
         }
     }
 
-    /// Checks what one rule watches for, and how long.
+    /// Checks what one rule watches for, and what must be with it.
     pub fn check_rule(&self, document: &Document, rule: &str, report: &mut Report) {
         let kind: Option<RuleKind> = typed(document, &join(rule, "kind"));
         let classes = join(rule, "classes");
         if document.get(&classes).is_some() {
             for class in elements(document, &classes) {
-                self.check_class(document, &class, report);
+                self.check_thing(document, &class, report);
             }
         } else if let Some(kind) = kind {
             self.check_kind(kind, rule, report);
         }
-        if let Some(kind) = kind {
-            self.check_attendant(kind, rule, report);
-            check_times(document, kind, rule, report);
+        for class in elements(document, &join(&join(rule, "near"), "classes")) {
+            self.check_known(document, &class, |_| true, report);
         }
+        self.check_attendant(document, rule, kind, report);
     }
 
-    fn check_class(&self, document: &Document, pointer: &str, report: &mut Report) {
+    fn check_thing(&self, document: &Document, pointer: &str, report: &mut Report) {
         let Some(name) = document.get(pointer).and_then(Value::as_str) else { return };
         if self.groups.expand(name).into_iter().any(is_person) {
             let problem = format!(
@@ -77,15 +82,19 @@ impl<'a> Subjects<'a> {
             report.error(Draft::at_value(pointer, problem).allowed("classes and groups of things"));
             return;
         }
-        let Some(model) = self.model else { return };
+        self.check_known(document, pointer, |name| !is_person(name), report);
+    }
+
+    /// A name must be a group or a class of the model; those are proposed that `fit`.
+    fn check_known(&self, document: &Document, pointer: &str, fits: impl Fn(&str) -> bool, report: &mut Report) {
+        let (Some(name), Some(model)) = (document.get(pointer).and_then(Value::as_str), self.model) else { return };
         match self.groups.resolve(&[name], model) {
             Ok(_) => {}
             Err(ClassError::Unknown(_)) => {
                 let draft =
                     Draft::at_value(pointer, format!("is {}, neither a group nor a class of the model", quoted(name)));
-                let things =
-                    || self.groups.names().chain(model.iter().map(String::as_str)).filter(|name| !is_person(name));
-                report.error(draft.allowed(listed(things())).help(suggestion(name, things())));
+                let known = || self.known(model).filter(|name| fits(name));
+                report.error(draft.allowed(listed(known())).help(suggestion(name, known())));
             }
             Err(ClassError::EmptyGroup { classes, .. }) => {
                 let draft = Draft::at_value(
@@ -97,45 +106,52 @@ impl<'a> Subjects<'a> {
         }
     }
 
-    /// The kind's own groups must mean something to the model.
+    /// The groups of which the model has a class, [`STATIC_CLASS`], and the model's classes.
+    fn known<'s>(&'s self, model: &'s [String]) -> impl Iterator<Item = &'s str> {
+        let groups = self.groups.names().filter(|group| self.groups.resolve(&[group], model).is_ok());
+        groups.chain([STATIC_CLASS]).chain(model.iter().map(String::as_str))
+    }
+
+    /// The model must have one of the kind's own groups, and none of them may be a person.
     fn check_kind(&self, kind: RuleKind, rule: &str, report: &mut Report) {
+        let groups = kind.defaults().classes;
+        let pointer = join(rule, "kind");
+        if let Some(group) = groups.iter().find(|group| self.groups.expand(group).into_iter().any(is_person)) {
+            let problem = format!("watches the group {group}, in which `classes` puts a person");
+            report.error(Draft::at_value(pointer, problem).allowed("groups of things"));
+            return;
+        }
         let Some(model) = self.model else { return };
-        for &group in kind.default_classes() {
-            if self.groups.expand(group).into_iter().any(is_person) {
-                let problem = format!("watches the group {group}, in which `classes` puts a person");
-                report.error(Draft::at_value(join(rule, "kind"), problem).allowed("groups of things"));
-            } else if let Err(error) = self.groups.resolve(&[group], model) {
-                let help = format!(
-                    "give the rule `classes`, or define the group {group}, from: {}",
-                    listed(model.iter().map(String::as_str))
-                );
-                let draft = Draft::at_value(join(rule, "kind"), format!("is {}, and {error}", quoted(kind.as_str())));
-                report.error(draft.help(Some(help)));
-            }
+        let errors: Vec<ClassError> =
+            groups.iter().filter_map(|group| self.groups.resolve(&[group], model).err()).collect();
+        if let (Some(error), true) = (errors.first(), errors.len() == groups.len()) {
+            let help = format!(
+                "give the rule `classes` (`{STATIC_CLASS}` for whatever was put down and stays), or define the group {}, from: {}",
+                groups.join(" or "),
+                listed(model.iter().map(String::as_str))
+            );
+            let draft = Draft::at_value(pointer, format!("is {}, and {error}", quoted(kind.as_str())));
+            report.error(draft.help(Some(help)));
         }
     }
 
-    fn check_attendant(&self, kind: RuleKind, rule: &str, report: &mut Report) {
+    /// Who must be with the thing must be someone whom the model sees.
+    fn check_attendant(&self, document: &Document, rule: &str, kind: Option<RuleKind>, report: &mut Report) {
         let Some(model) = self.model else { return };
-        if kind.needs_attendant() && self.groups.resolve(&["person"], model).is_err() {
-            let problem = format!(
-                "is {}, which needs someone near by, and the model has no class of the group person",
-                quoted(kind.as_str())
-            );
-            report.error(
-                Draft::at_value(join(rule, "kind"), problem).help(Some("use a model that sees persons".to_owned())),
-            );
+        let own: Option<Attended> = typed(document, &join(rule, "attended"));
+        let (key, attended) = match (own, kind) {
+            (Some(own), _) => ("attended", own),
+            (None, Some(kind)) => ("kind", kind.defaults().attended),
+            (None, None) => return,
+        };
+        if attended == Attended::Any || model.iter().any(|class| is_person(class)) {
+            return;
         }
-    }
-}
-
-fn check_times(document: &Document, kind: RuleKind, rule: &str, report: &mut Report) {
-    let number = |key: &str| document.get(&join(rule, key)).and_then(Value::as_f64);
-    let dwell = number("dwell_secs").unwrap_or(kind.default_dwell_secs());
-    if let Some(gap) = number("gap_secs").filter(|&gap| gap > dwell) {
+        let value = document.get(&join(rule, key)).and_then(Value::as_str).unwrap_or_default();
         let problem =
-            format!("is {gap}, longer than the dwell of {dwell} s: what is out of sight counts as still there");
-        report.warning(Draft::at_value(join(rule, "gap_secs"), problem));
+            format!("is {}, which needs to know who is near by, and the model sees no persons", quoted(value));
+        let help = Some("use a model that sees persons, or say `attended: any`".to_owned());
+        report.error(Draft::at_value(join(rule, key), problem).help(help));
     }
 }
 

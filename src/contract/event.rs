@@ -2,14 +2,14 @@
 
 use super::event_types::{
     CameraRef, Channel, Dedup, Disclosure, Evidence, FrameRef, IncidentData, IncidentEvent, MapPoint, ModelRef,
-    ObjectSeen, Place, Quality, RuleRef, Severity, Timing, Trace, Verification, ZoneRef,
+    ObjectSeen, Place, Quality, RuleRef, Timing, Trace, Verification, ZoneRef,
 };
 use super::matter::matter;
 use super::scalars::{Sequence, WallTime};
 use super::{JSON, schema_id};
 use crate::config::{CameraConfig, PlaceConfig, RuleConfig};
 use crate::ids::Name;
-use crate::incident::{IncidentObject, Transition};
+use crate::incident::{Incident, IncidentObject, Phase, Transition};
 use jiff::tz::TimeZone;
 use uuid::Uuid;
 
@@ -64,11 +64,13 @@ pub fn incident_event(id: Uuid, sequence: u64, transition: &Transition, parts: &
             incident_id: incident.id,
             revision: incident.revision,
             phase: transition.phase,
+            closed_reason: incident.closed_reason,
+            recheck: transition.recheck,
             replayed: false,
             matter: matter(parts.rule.kind).clone(),
             channel: Channel::VideoAi,
             verification: Verification::Unverified,
-            severity: Severity::Normal,
+            severity: incident.severity,
             disclosure: Disclosure::Limited,
             camera: camera_ref(parts.camera),
             place: place(parts.place, &parts.camera.place),
@@ -79,7 +81,7 @@ pub fn incident_event(id: Uuid, sequence: u64, transition: &Transition, parts: &
             frame: parts.frame,
             evidence: parts.evidence.to_vec(),
             model: parts.model.clone(),
-            dedup: Dedup { suppressed: incident.suppressed, continues: None, related: Vec::new() },
+            dedup: Dedup { suppressed: incident.suppressed, continues: incident.continues, related: Vec::new() },
             quality: Quality { flags: Vec::new(), completed: Vec::new() },
             trace: Trace {
                 agent_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -88,6 +90,32 @@ pub fn incident_event(id: Uuid, sequence: u64, transition: &Transition, parts: &
             },
         },
     }
+}
+
+/// The event that closes an incident of which nothing is left but its last event: its rule or camera is no longer configured.
+///
+/// `id` and `sequence` as for [`incident_event`]; `closed` is the incident after the change.
+#[must_use]
+pub fn closing_event(
+    id: Uuid,
+    sequence: u64,
+    last: &IncidentEvent,
+    closed: &Incident,
+    time_zone: &TimeZone,
+) -> IncidentEvent {
+    let written = |instant| WallTime::new(instant, time_zone);
+    let mut event = last.clone();
+    (event.id, event.sequence, event.event_type) = (id, Sequence(sequence), Phase::Closed.into());
+    event.time = closed.closed_at.map_or(event.time, written);
+    let data = &mut event.data;
+    (data.phase, data.revision, data.replayed) = (Phase::Closed, closed.revision, false);
+    (data.closed_reason, data.recheck) = (closed.closed_reason, None);
+    data.evidence.clear();
+    data.timing.last_seen = written(closed.last_seen);
+    data.timing.closed_at = closed.closed_at.map(written);
+    data.timing.dwell_secs = tenths(closed.dwell_secs);
+    data.dedup.suppressed = closed.suppressed;
+    event
 }
 
 /// The same event with `data.replayed` set: it waited on disk for the connection. Nothing else is read, so that events
@@ -122,7 +150,7 @@ fn zone_ref(id: &Name, camera: &CameraConfig) -> ZoneRef {
 }
 
 fn rule_ref(rule: &RuleConfig) -> RuleRef {
-    RuleRef { id: rule.id.clone(), dwell_secs: rule.dwell_secs.unwrap_or_else(|| rule.kind.default_dwell_secs()) }
+    RuleRef { id: rule.id.clone(), dwell_secs: rule.dwell().as_secs_f64() }
 }
 
 fn timing(transition: &Transition, time_zone: &TimeZone) -> Timing {

@@ -9,7 +9,7 @@ use crate::clock::ClockQuality;
 use crate::config::Crs;
 use crate::geometry::BBox;
 use crate::ids::Name;
-use crate::incident::Phase;
+use crate::incident::{ClosedReason, Phase, Recheck, Severity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -62,7 +62,7 @@ pub enum EventType {
     /// The answer to a request to look again.
     #[serde(rename = "curbwatch.incident.rechecked")]
     Rechecked,
-    /// The thing has gone.
+    /// It is over.
     #[serde(rename = "curbwatch.incident.closed")]
     Closed,
     /// It was reported in error.
@@ -93,6 +93,12 @@ pub struct IncidentData {
     pub revision: u32,
     /// What happened.
     pub phase: Phase,
+    /// Why it is over, once it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_reason: Option<ClosedReason>,
+    /// What was found when looking again; in `rechecked` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recheck: Option<Recheck>,
     /// Whether this event waited on the box's disk for the connection.
     pub replayed: bool,
     /// What the city calls it.
@@ -146,14 +152,6 @@ pub enum Channel {
 pub enum Verification {
     /// Nobody has looked yet.
     Unverified,
-}
-
-/// How grave an incident is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// For the daily round.
-    Normal,
 }
 
 /// How far an incident may be made public (GB/T 47678.5-2026).
@@ -252,7 +250,7 @@ pub struct Timing {
     pub confirmed_at: WallTime,
     /// Last sight.
     pub last_seen: WallTime,
-    /// When it was found gone; null while it is there.
+    /// When it was closed; null while it is open.
     pub closed_at: Option<WallTime>,
     /// Observed presence in seconds on the media timeline.
     pub dwell_secs: f64,

@@ -26,14 +26,26 @@ pub struct Code {
 pub struct Matter {
     /// Our own name of the kind; also a level of the event's topic.
     pub kind: RuleKind,
-    /// The standard that defines the code.
-    pub standard: String,
+    /// The standard that defines the code; left out, with the code, where no standard has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub standard: Option<String>,
     /// The code in that standard.
-    pub code: String,
-    /// The name in that standard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The name in that standard, or the common one.
     pub name: String,
     /// Codes of the same matter in earlier standards, for hubs that still use them.
     pub legacy: Vec<Code>,
+}
+
+/// A row of the table of matters.
+#[derive(Debug, Deserialize)]
+struct Row {
+    kind: RuleKind,
+    name_zh: String,
+    gb_t_47678_5_2026: Option<String>,
+    gb_t_30428_2_2013: Option<String>,
+    cj_t_214: Option<String>,
 }
 
 /// The matter of a kind of rule.
@@ -42,46 +54,29 @@ pub struct Matter {
 /// Never: a test looks up every kind.
 #[must_use]
 pub fn matter(kind: RuleKind) -> &'static Matter {
-    static MATTERS: LazyLock<BTreeMap<&str, Matter>> = LazyLock::new(|| {
-        let kinds = [RuleKind::StreetVending, RuleKind::VehicleParking, RuleKind::FireLaneBlocked];
-        let find = |kind: RuleKind| rows().find_map(|row| matter_of_row(kind, &row)).map(|m| (kind.as_str(), m));
-        kinds.into_iter().filter_map(find).collect()
+    static MATTERS: LazyLock<BTreeMap<RuleKind, Matter>> = LazyLock::new(|| {
+        rows().map(|row| row.expect("a test reads every row")).map(|row| (row.kind, row.into())).collect()
     });
-    MATTERS.get(kind.as_str()).expect("every kind of rule has a row in the table of matters")
+    MATTERS.get(&kind).expect("every kind of rule has a row in the table of matters")
 }
 
-/// The rows of the table below its heading, split into cells.
-fn rows() -> impl Iterator<Item = Vec<String>> {
-    TABLE.lines().skip(1).map(cells)
+fn rows() -> impl Iterator<Item = csv::Result<Row>> {
+    csv::Reader::from_reader(TABLE.as_bytes()).into_deserialize()
 }
 
-/// The matter of a row whose kind is `kind` and which has a code in GB/T 47678.5-2026.
-fn matter_of_row(kind: RuleKind, row: &[String]) -> Option<Matter> {
-    let [name_of_kind, name, _english, current, former, ministry, _sources] = row else { return None };
-    if name_of_kind != kind.as_str() || current.is_empty() {
-        return None;
+impl From<Row> for Matter {
+    /// The code of the newest standard that has one comes first.
+    fn from(row: Row) -> Self {
+        let codes = [
+            ("GB/T 47678.5-2026", row.gb_t_47678_5_2026),
+            ("GB/T 30428.2-2013", row.gb_t_30428_2_2013),
+            ("CJ/T 214", row.cj_t_214),
+        ];
+        let mut codes =
+            codes.into_iter().filter_map(|(standard, code)| Some(Code { standard: standard.to_owned(), code: code? }));
+        let (standard, code) = codes.next().map(|newest| (newest.standard, newest.code)).unzip();
+        Self { kind: row.kind, standard, code, name: row.name_zh, legacy: codes.collect() }
     }
-    let legacy = [("GB/T 30428.2-2013", former), ("CJ/T 214", ministry)]
-        .into_iter()
-        .filter(|(_, code)| !code.is_empty())
-        .map(|(standard, code)| Code { standard: standard.to_owned(), code: code.clone() })
-        .collect();
-    let standard = "GB/T 47678.5-2026".to_owned();
-    Some(Matter { kind, standard, code: current.clone(), name: name.clone(), legacy })
-}
-
-/// The cells of a CSV line (RFC 4180, without line breaks or quotes inside quoted cells).
-fn cells(line: &str) -> Vec<String> {
-    let mut cells = vec![String::new()];
-    let mut quoted = false;
-    for character in line.trim_end().chars() {
-        match character {
-            '"' => quoted = !quoted,
-            ',' if !quoted => cells.push(String::new()),
-            other => cells.last_mut().expect("starts with one cell").push(other),
-        }
-    }
-    cells
 }
 
 #[cfg(test)]
@@ -89,19 +84,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_of_rule_has_its_matter() {
-        let vending = matter(RuleKind::StreetVending);
-        assert_eq!((vending.code.as_str(), vending.name.as_str()), ("09006", "占道经营"));
-        assert_eq!(vending.legacy, [Code { standard: "GB/T 30428.2-2013".into(), code: "0406".into() }]);
-        assert_eq!(matter(RuleKind::VehicleParking).code, "09009");
-        assert_eq!(matter(RuleKind::FireLaneBlocked).code, "09012");
+    fn every_kind_of_rule_has_its_matter_and_every_row_its_kind() {
+        let rows: Vec<Row> = rows().map(Result::unwrap).collect();
+        assert_eq!(rows.iter().map(|row| row.kind).collect::<Vec<_>>(), RuleKind::ALL);
+        for kind in RuleKind::ALL {
+            assert_eq!(matter(kind).kind.as_str(), kind.as_str());
+            assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
+        }
     }
 
     #[test]
-    fn every_row_of_the_table_has_seven_cells() {
-        for row in rows() {
-            assert_eq!(row.len(), 7, "{row:?}");
-        }
-        assert!(rows().any(|row| row[1] == "焚烧垃圾、树叶"));
+    fn the_newest_code_comes_first_and_the_others_are_legacy() {
+        let code = |standard: &str, code: &str| Code { standard: standard.into(), code: code.into() };
+        let vending = matter(RuleKind::StreetVending);
+        assert_eq!((vending.code.as_deref(), vending.name.as_str()), (Some("09006"), "占道经营"));
+        assert_eq!(vending.legacy, [code("GB/T 30428.2-2013", "0406")]);
+        let water = matter(RuleKind::Waterlogging);
+        assert_eq!((water.standard.as_deref(), water.code.as_deref()), (Some("GB/T 30428.2-2013"), Some("0506")));
+        assert_eq!(water.legacy, [code("CJ/T 214", "0406")]);
+        let fire = matter(RuleKind::SmokeFire);
+        assert_eq!((&fire.standard, &fire.code, &fire.legacy[..]), (&None, &None, &[][..]));
+        assert_eq!(matter(RuleKind::OpenBurning).name, "焚烧垃圾、树叶");
     }
 }

@@ -12,7 +12,7 @@ mod scalars;
 mod state;
 mod topics;
 
-pub use event::{EventParts, FrameSize, ModelIdentity, incident_event, mark_replayed};
+pub use event::{EventParts, FrameSize, ModelIdentity, closing_event, incident_event, mark_replayed};
 pub use event_types::*;
 pub use matter::{Code, Matter, matter};
 pub use scalars::{Sequence, WallTime};

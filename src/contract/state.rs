@@ -201,6 +201,26 @@ pub struct Health {
     pub outbox: OutboxHealth,
     /// What each queue dropped.
     pub queues: Vec<QueueDrops>,
+    /// What people at the hub found of the incidents of each rule; rules of which nobody said anything are left out.
+    #[serde(default)]
+    pub verdicts: Vec<RuleVerdicts>,
+}
+
+/// What people at the hub found of the incidents of a rule, within the last year.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RuleVerdicts {
+    /// The camera.
+    pub camera: Name,
+    /// The rule.
+    pub rule: Name,
+    /// Incidents that were as reported.
+    pub confirmed: u64,
+    /// Incidents that were not.
+    pub dismissed: u64,
+    /// Share of those that were as reported: the rule's precision in the field.
+    #[schemars(range(min = 0, max = 1))]
+    pub precision: f64,
 }
 
 /// Whether frames are analysed.

@@ -6,7 +6,9 @@ use crate::config::{CameraConfig, PlaceConfig};
 use crate::frame::FrameStamp;
 use crate::geometry::BBox;
 use crate::ids::Name;
-use crate::incident::{Incident, IncidentObject, Phase, Transition};
+use crate::incident::{
+    CannotSee, ClosedReason, Incident, IncidentObject, Phase, Recheck, RecheckOutcome, Severity, Told, Transition,
+};
 use crate::picture::PictureState;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -62,7 +64,13 @@ pub(crate) fn transition(phase: Phase) -> Transition {
                 stationary_secs: 181.0,
             }],
             suppressed: 3,
+            closed_reason: (phase == Phase::Closed).then_some(ClosedReason::Gone),
+            severity: Severity::Normal,
+            continues: None,
+            told: Told { classes: vec!["umbrella".into()], extent: bbox.area() },
         },
+        recheck: (phase == Phase::Rechecked)
+            .then_some(Recheck { outcome: RecheckOutcome::CannotSee, reason: Some(CannotSee::Dark) }),
     }
 }
 
@@ -124,6 +132,39 @@ pub(crate) fn event(phase: Phase, sequence: u64) -> IncidentEvent {
 fn mistakes(message: &str, payload: &Value) -> Vec<String> {
     let validator = jsonschema::draft202012::new(&schemas()[message]).unwrap();
     validator.iter_errors(payload).map(|error| format!("{}: {error}", error.instance_path())).collect()
+}
+
+fn camera_status(time: WallTime) -> CameraStatus {
+    let stream = StreamStatus {
+        codec: "H264".into(),
+        width: 1920,
+        height: 1080,
+        decoder: Some("software".into()),
+        decoding: StreamDecoding::KeyFrames,
+        fps_in: 25.0,
+        fps_analysed: 4.0,
+        clock_quality: ClockQuality::Arrival,
+        clock_offset_ms: None,
+        clock_alarm: None,
+    };
+    CameraStatus {
+        camera: name("east"),
+        state: CameraState::Online,
+        since: time,
+        reason: None,
+        stream: Some(stream),
+        last_frame: Some(time),
+        evidence: Some(EvidenceStreamStatus {
+            state: CameraState::Online,
+            since: time,
+            reason: None,
+            codec: Some("h265".into()),
+            width: Some(2560),
+            height: Some(1440),
+            last_key_frame: Some(time),
+        }),
+        reconnects: 0,
+    }
 }
 
 fn samples() -> Vec<(&'static str, Value)> {
@@ -189,36 +230,13 @@ fn samples() -> Vec<(&'static str, Value)> {
             pictures_lost: 0,
         },
         queues: vec![QueueDrops { queue: "mailbox".into(), camera: Some(name("east")), dropped: 4 }],
-    };
-    let stream = StreamStatus {
-        codec: "H264".into(),
-        width: 1920,
-        height: 1080,
-        decoder: Some("software".into()),
-        decoding: StreamDecoding::KeyFrames,
-        fps_in: 25.0,
-        fps_analysed: 4.0,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset_ms: None,
-        clock_alarm: None,
-    };
-    let camera_status = CameraStatus {
-        camera: name("east"),
-        state: CameraState::Online,
-        since: time,
-        reason: None,
-        stream: Some(stream),
-        last_frame: Some(time),
-        evidence: Some(EvidenceStreamStatus {
-            state: CameraState::Online,
-            since: time,
-            reason: None,
-            codec: Some("h265".into()),
-            width: Some(2560),
-            height: Some(1440),
-            last_key_frame: Some(time),
-        }),
-        reconnects: 0,
+        verdicts: vec![RuleVerdicts {
+            camera: name("east"),
+            rule: name("fire"),
+            confirmed: 7,
+            dismissed: 1,
+            precision: 0.875,
+        }],
     };
     let image = ImageHealth {
         camera: name("east"),
@@ -235,11 +253,12 @@ fn samples() -> Vec<(&'static str, Value)> {
         ("birth", value(&|| to_json(&birth))),
         ("heartbeat", value(&|| to_json(&Heartbeat { session: 7, time }))),
         ("health", value(&|| to_json(&health))),
-        ("camera-status", value(&|| to_json(&camera_status))),
+        ("camera-status", value(&|| to_json(&camera_status(time)))),
         ("image", value(&|| to_json(&image))),
         ("active", value(&|| to_json(&active))),
         ("incident", value(&|| to_json(&event(Phase::Opened, 4217)))),
-        ("incident", value(&|| to_json(&event(Phase::Closed, 4218)))),
+        ("incident", value(&|| to_json(&event(Phase::Rechecked, 4218)))),
+        ("incident", value(&|| to_json(&event(Phase::Closed, 4219)))),
     ]
 }
 

@@ -171,7 +171,7 @@ impl View {
             self.paint(colour, word),
             data.matter.name,
             data.matter.kind.as_str(),
-            data.matter.code,
+            data.matter.code.as_deref().unwrap_or("without a code"),
             data.timing.dwell_secs,
         ));
         lines.extend(pictures.iter().map(|picture| format!("          {}", picture_text(picture))));

@@ -4,114 +4,84 @@
 //! Time is observed media time: an interruption of the stream counts as neither presence nor absence.
 //!
 //! ```text
-//! Pending ──dwell reached──→ Open ──unseen > gap, clear──→ Clearing ──unseen ≥ clear──→ (closed, forgotten)
-//!    └─unseen > gap──→ (forgotten)   ←──seen again──┘
+//! Pending ──dwell reached──→ Open ──unseen > gap, clear──→ Clearing ──unseen ≥ clear──→ (closed: gone)
+//!    │  └─rule muted→ Muted ─┘ │ ←──────seen again────────┘   │
+//!    │                         └──interruption──→ Stale ←─────┘   Stale ──seen──→ Open, ──unseen > gap──→ Clearing
+//!    └─unseen > patience──→ (forgotten)      any reported ──dismissed──→ Dismissed ──until, or changed──→ (closed: dismissed)
 //! ```
+//! While the rule's schedule permits the thing, nothing is followed: what is open is closed, what is pending forgotten.
 
-use super::{Incident, IncidentObject, Phase, Transition};
+use super::case::{self, Case, MIN_AFFINITY, Reported, State};
+use super::{ClosedReason, Dismissal, Incident, Memo, Memory, OrderError, Phase, Recheck, Terms, Transition};
+use crate::camera::ClassTable;
 use crate::frame::FrameStamp;
-use crate::geometry::BBox;
 use crate::ids::{IdSource, Name};
-use crate::scene::{MIN_STATIONARY, Sighting};
-use crate::track::{TrackId, assign};
+use crate::scene::Sighting;
+use crate::track::assign;
+use jiff::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Share of the dwell for which an attended thing must have been attended.
-const ATTENDED_SHARE: f64 = 0.5;
-/// Least affinity of a sighting with a case.
-const MIN_AFFINITY: f32 = 0.05;
-/// Overlap from which a sighting is at the place of a case.
-const SAME_PLACE: f32 = 0.20;
-/// Share of the smaller box that lies in the other, from which two sightings are parts of one thing.
-const PART_OVERLAP: f32 = 0.7;
 /// Most things followed at once per rule; a zone does not hold more.
 const MAX_CASES: usize = 128;
-
-/// The times of a rule.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Limits {
-    /// Observed presence after which an incident opens.
-    pub dwell: Duration,
-    /// Observed absence that does not interrupt the dwell.
-    pub gap: Duration,
-    /// Observed absence after which an incident closes.
-    pub clear: Duration,
-    /// Whether someone must attend the thing for most of the dwell.
-    pub needs_attendant: bool,
-}
-
-/// What the hub knows of a case.
-#[derive(Debug, Clone, PartialEq)]
-struct Reported {
-    id: Uuid,
-    revision: u32,
-    confirmed_at: jiff::Timestamp,
-    suppressed: u32,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-enum State {
-    Pending,
-    Open(Reported),
-    Clearing(Reported),
-}
-
-#[derive(Debug, Clone)]
-struct Case {
-    state: State,
-    zone: Name,
-    place: BBox,
-    tracks: Vec<TrackId>,
-    /// Tracks of the part that was last taken for a thing of its own.
-    parts: Vec<TrackId>,
-    objects: Vec<IncidentObject>,
-    first_seen: jiff::Timestamp,
-    last_seen: jiff::Timestamp,
-    /// Observed presence, tolerated gaps included.
-    presence: Duration,
-    /// Attended part of the presence, of about the last dwell's worth.
-    attended: Duration,
-    /// Observed absence since the last sight.
-    unseen: Duration,
-}
+/// Most closed incidents remembered per rule; the last ones.
+const MAX_CLOSED: usize = 64;
 
 /// The course of the incidents of one rule at one camera.
 #[derive(Debug)]
 pub struct Course {
     rule: Name,
-    limits: Limits,
+    terms: Terms,
+    classes: Arc<ClassTable>,
     cases: Vec<Case>,
+    /// The last one last.
+    closed: Vec<Incident>,
+    muted_until: Option<Timestamp>,
+    /// Open incidents whose dismissal is remembered; closed at the first frame.
+    unfinished: Vec<Incident>,
+    memos: Vec<Memo>,
 }
 
 impl Course {
     /// Begins without a case.
     #[must_use]
-    pub fn new(rule: Name, limits: Limits) -> Self {
-        Self { rule, limits, cases: Vec::new() }
+    pub fn new(rule: Name, terms: Terms, classes: Arc<ClassTable>) -> Self {
+        let (cases, closed, unfinished, memos) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { rule, terms, classes, cases, closed, muted_until: None, unfinished, memos }
     }
 
-    /// Takes up an incident that was open before a restart: the thing that stands at its place is this incident.
-    pub fn restore(&mut self, incident: Incident) {
-        let presence = Duration::try_from_secs_f64(incident.dwell_secs).unwrap_or_default();
-        self.cases.push(Case {
-            state: State::Open(Reported {
-                id: incident.id,
-                revision: incident.revision,
-                confirmed_at: incident.confirmed_at,
-                suppressed: incident.suppressed,
-            }),
-            zone: incident.zone,
-            place: incident.bbox,
-            tracks: Vec::new(),
-            parts: Vec::new(),
-            objects: incident.objects,
-            first_seen: incident.first_seen,
-            last_seen: incident.last_seen,
-            presence,
-            attended: presence,
-            unseen: Duration::ZERO,
-        });
+    /// Takes up what is remembered of this rule: the thing that stands at the place of an open incident is this incident.
+    pub fn restore(&mut self, memory: &Memory) {
+        let is_own = |incident: &&Incident| incident.rule == self.rule;
+        for incident in memory.open.iter().filter(is_own) {
+            let (id, revision, severity) = (incident.id, incident.revision, incident.severity);
+            let (confirmed_at, suppressed, continues) =
+                (incident.confirmed_at, incident.suppressed, incident.continues);
+            self.cases.push(Case::restore(incident.clone(), &self.classes, |looks| {
+                let has_changed = false;
+                State::Stale(Reported {
+                    id,
+                    revision,
+                    confirmed_at,
+                    suppressed,
+                    severity,
+                    continues,
+                    looks,
+                    has_changed,
+                })
+            }));
+        }
+        self.closed = memory.closed.iter().filter(is_own).cloned().collect();
+        for dismissal in &memory.dismissals {
+            if dismissal.incident.rule == self.rule {
+                // The agent stopped between the dismissal and the closing, if it is open still.
+                self.unfinished
+                    .extend(self.find(dismissal.incident.id).filter(|incident| incident.closed_at.is_none()));
+                self.hold_dismissed(dismissal);
+            }
+        }
+        self.muted_until = memory.mutes.iter().find(|(rule, _)| *rule == self.rule).map(|(_, until)| *until);
     }
 
     /// The rule.
@@ -133,212 +103,291 @@ impl Course {
     #[must_use]
     pub fn is_undecided(&self) -> bool {
         self.cases.iter().any(|case| match case.state {
-            State::Pending => !case.unseen.is_zero() || case.presence < self.limits.dwell,
+            State::Pending if case.unseen.is_zero() => case.presence < self.terms.dwell,
+            State::Pending => case.unseen <= self.terms.gap,
             State::Open(_) => !case.unseen.is_zero(),
-            State::Clearing(_) => true,
+            State::Clearing(_) | State::Stale(_) => true,
+            State::Muted | State::Dismissed { .. } => false,
         })
     }
 
-    /// Whether something has stood for the dwell and lacks an attendant: whoever stays by it makes it an incident.
+    /// Whether something has stood for the dwell, but not as the rule asks: whoever stays by it makes it an incident.
     #[must_use]
-    pub fn lacks_attendant(&self) -> bool {
-        let is_pending = |case: &Case| matches!(case.state, State::Pending) && case.presence >= self.limits.dwell;
-        self.limits.needs_attendant && self.cases.iter().any(is_pending)
+    pub fn lacks_company(&self) -> bool {
+        self.cases.iter().any(|case| matches!(case.state, State::Pending) && case.presence >= self.terms.dwell)
+    }
+
+    /// Whether what the rule is about is permitted at this time.
+    #[must_use]
+    pub fn is_permitted(&self, at: Timestamp) -> bool {
+        self.terms.schedule.is_permitted(at)
     }
 
     /// Takes in what was seen at one frame, `observed` after the last one (`None`: nothing is known of the time between).
-    /// `class_name` names a class for the hub.
     pub fn advance(
         &mut self,
         at: &FrameStamp,
         observed: Option<Duration>,
         sightings: &[Sighting],
-        class_name: &dyn Fn(u16) -> String,
         ids: &mut IdSource,
     ) -> Vec<Transition> {
-        let observed = observed.unwrap_or_default();
-        for case in &mut self.cases {
-            case.unseen += observed;
+        let unfinished = std::mem::take(&mut self.unfinished);
+        let mut transitions = self.close_all(unfinished, ClosedReason::Dismissed, at);
+        self.end_dismissals(at.wall);
+        if self.is_permitted(at.wall) {
+            transitions.extend(self.rest(at));
+            return transitions;
         }
-        let pairs = assign::best_pairs(self.cases.len(), sightings.len(), MIN_AFFINITY, |case, sighting| {
-            self.cases[case].affinity(&sightings[sighting], self.limits.gap)
+        match observed {
+            Some(observed) => self.cases.iter_mut().for_each(|case| case.unseen += observed),
+            None => self.lose_sight(),
+        }
+        self.match_up(at, observed.unwrap_or_default(), sightings);
+        self.reunite();
+        transitions.extend(self.step_all(at, ids));
+        self.note_standing(at);
+        transitions
+    }
+
+    /// What is to be remembered since the last call.
+    pub fn take_memos(&mut self) -> Vec<Memo> {
+        std::mem::take(&mut self.memos)
+    }
+
+    /// An incident that is open, or was closed within the last day.
+    #[must_use]
+    pub fn find(&self, id: Uuid) -> Option<Incident> {
+        let open = self.cases.iter().find_map(|case| {
+            let reported = case.reported().filter(|reported| reported.id == id)?;
+            Some(case.incident(&self.rule, reported, &self.classes))
         });
-        let mut taken = vec![false; sightings.len()];
-        for (case, sighting) in pairs {
-            taken[sighting] = true;
-            self.cases[case].see(at, &sightings[sighting], self.limits.dwell, class_name);
+        open.or_else(|| self.closed.iter().rfind(|incident| incident.id == id).cloned())
+    }
+
+    /// Closes an incident as dismissed, and does not report its thing until the time has come or it changes.
+    pub fn dismiss(&mut self, id: Uuid, until: Timestamp, at: &FrameStamp) -> Result<Option<Transition>, OrderError> {
+        let incident = self.find(id).ok_or(OrderError::UnknownIncident)?;
+        let is_open = incident.closed_at.is_none();
+        let incident = if is_open { self.close(incident, ClosedReason::Dismissed, at.wall) } else { incident };
+        let dismissal = Dismissal { incident: incident.clone(), until };
+        self.hold_dismissed(&dismissal);
+        self.memos.push(Memo::Dismissed(dismissal));
+        Ok(is_open.then_some(Transition { phase: Phase::Closed, at: *at, incident, recheck: None }))
+    }
+
+    /// Reports nothing new until the time has come.
+    pub fn mute(&mut self, until: Timestamp) {
+        self.muted_until = Some(until);
+        self.memos.push(Memo::Muted(self.rule.clone(), until));
+    }
+
+    /// Whether the thing of an incident, open or closed, is among these sightings.
+    #[must_use]
+    pub fn is_seen(&self, incident: &Incident, sightings: &[Sighting]) -> bool {
+        if self.cases.iter().any(|case| case.unseen.is_zero() && case.reported().is_some_and(|r| r.id == incident.id)) {
+            return true;
         }
-        for (sighting, _) in sightings.iter().zip(taken).filter(|(_, taken)| !taken) {
-            if let Some(case) = self.cases.iter_mut().find(|case| case.holds(sighting)) {
-                case.absorb(sighting);
-            } else if self.cases.len() < MAX_CASES {
-                self.cases.push(Case::begin(at, observed, sighting, class_name));
+        let groups = self.classes.groups_named(incident.objects.iter().map(|object| object.class.as_str()));
+        sightings.iter().any(|sighting| {
+            let seen = case::groups_of(sighting, &self.classes);
+            case::stands_at(&incident.bbox, &groups, sighting, &seen, &self.terms)
+        })
+    }
+
+    /// Tells what was found when looking again at an incident, open or closed.
+    pub fn answer(&mut self, id: Uuid, recheck: Recheck, at: &FrameStamp) -> Option<Transition> {
+        for case in &mut self.cases {
+            if let State::Open(reported) | State::Clearing(reported) | State::Stale(reported) = &mut case.state
+                && reported.id == id
+            {
+                reported.revision += 1;
             }
         }
-        self.transitions(at, ids)
+        if let Some(closed) = self.closed.iter_mut().rfind(|incident| incident.id == id) {
+            closed.revision += 1;
+        }
+        let incident = self.find(id)?;
+        Some(Transition { phase: Phase::Rechecked, at: *at, incident, recheck: Some(recheck) })
+    }
+
+    /// The next revision of an incident, closed; remembered for a while.
+    fn close(&mut self, incident: Incident, reason: ClosedReason, now: Timestamp) -> Incident {
+        let (revision, closed_at, closed_reason) = (incident.revision + 1, Some(now), Some(reason));
+        let incident = Incident { revision, closed_at, closed_reason, ..incident };
+        self.closed.retain(|known| known.is_remembered(now));
+        if self.closed.len() >= MAX_CLOSED {
+            self.closed.remove(0);
+        }
+        self.closed.push(incident.clone());
+        incident
+    }
+
+    fn hold_dismissed(&mut self, dismissal: &Dismissal) {
+        let (incident, until) = (dismissal.incident.id, dismissal.until);
+        let state = |looks| State::Dismissed { incident, until, looks, has_changed: false };
+        self.cases.retain(|case| case.id() != Some(incident));
+        self.cases.push(Case::restore(dismissal.incident.clone(), &self.classes, state));
+    }
+
+    /// Ends the dismissals whose time has come, and those of things that look otherwise now; what stands there begins anew.
+    fn end_dismissals(&mut self, now: Timestamp) {
+        let memos = &mut self.memos;
+        self.cases.retain(|case| {
+            let State::Dismissed { incident, until, has_changed, .. } = &case.state else { return true };
+            let is_over = *has_changed || now >= *until;
+            if is_over {
+                memos.push(Memo::DismissalOver(*incident));
+            }
+            !is_over
+        });
+    }
+
+    /// A window begins, or goes on, in which the thing is permitted.
+    fn rest(&mut self, at: &FrameStamp) -> Vec<Transition> {
+        let open: Vec<Incident> = self.active().into_iter().filter_map(|id| self.find(id)).collect();
+        self.cases.retain(|case| matches!(case.state, State::Dismissed { .. }));
+        self.close_all(open, ClosedReason::Permitted, at)
+    }
+
+    fn close_all(&mut self, open: Vec<Incident>, reason: ClosedReason, at: &FrameStamp) -> Vec<Transition> {
+        let close = |incident| Transition {
+            phase: Phase::Closed,
+            at: *at,
+            incident: self.close(incident, reason, at.wall),
+            recheck: None,
+        };
+        open.into_iter().map(close).collect()
+    }
+
+    fn lose_sight(&mut self) {
+        for case in &mut self.cases {
+            case.state = match std::mem::replace(&mut case.state, State::Pending) {
+                State::Open(reported) | State::Clearing(reported) => State::Stale(reported),
+                state @ (State::Pending | State::Muted | State::Stale(_) | State::Dismissed { .. }) => state,
+            };
+        }
+    }
+
+    /// Gives each sighting to the case that it fits best; what fits none begins one.
+    fn match_up(&mut self, at: &FrameStamp, observed: Duration, sightings: &[Sighting]) {
+        let (terms, classes) = (&self.terms, &*self.classes);
+        let groups: Vec<_> = sightings.iter().map(|sighting| case::groups_of(sighting, classes)).collect();
+        let pairs = assign::best_pairs(self.cases.len(), sightings.len(), MIN_AFFINITY, |case, sighting| {
+            self.cases[case].affinity(&sightings[sighting], &groups[sighting], terms)
+        });
+        let mut is_taken = vec![false; sightings.len()];
+        for (case, sighting) in pairs {
+            is_taken[sighting] = true;
+            self.cases[case].see(at, observed, &sightings[sighting], classes, terms);
+        }
+        for (index, sighting) in sightings.iter().enumerate().filter(|(index, _)| !is_taken[*index]) {
+            if let Some(case) = self.cases.iter_mut().find(|case| case.holds(sighting, &groups[index], terms)) {
+                case.absorb(sighting);
+            } else if self.cases.len() < MAX_CASES {
+                self.cases.push(Case::begin(at, observed, sighting, classes));
+            }
+        }
+    }
+
+    /// A reported thing that is missed, and one that has begun to stand beside its place since, are one that was moved.
+    fn reunite(&mut self) {
+        let terms = &self.terms;
+        let is_missed = |case: &Case| case.reported().is_some() && case.unseen > terms.gap;
+        let mut moved = Vec::new();
+        for case in self.cases.iter().filter(|case| is_missed(case)) {
+            let other = (0..self.cases.len()).find(|other| case.was_moved_to(&self.cases[*other], terms));
+            moved.extend(other.filter(|other| !moved.contains(other)));
+        }
+        moved.sort_unstable();
+        for other in moved.into_iter().rev() {
+            let other = self.cases.remove(other);
+            if let Some(case) = self.cases.iter_mut().find(|case| is_missed(case) && case.was_moved_to(&other, terms)) {
+                case.take_over(other);
+            }
+        }
     }
 
     /// Moves every case to the state that its times ask for, and forgets those that ended.
-    fn transitions(&mut self, at: &FrameStamp, ids: &mut IdSource) -> Vec<Transition> {
-        let (rule, limits) = (&self.rule, &self.limits);
+    fn step_all(&mut self, at: &FrameStamp, ids: &mut IdSource) -> Vec<Transition> {
+        let is_muted = self.muted_until.is_some_and(|until| at.wall < until);
         let mut transitions = Vec::new();
-        self.cases.retain_mut(|case| match case.state.clone() {
-            State::Pending if case.unseen > limits.gap => false,
-            State::Pending if case.is_confirmed(limits) => {
-                let reported = Reported { id: ids.next(at.wall), revision: 0, confirmed_at: at.wall, suppressed: 0 };
-                transitions.push(case.transition(Phase::Opened, at, rule, &reported));
-                case.state = State::Open(reported);
-                true
+        for mut case in std::mem::take(&mut self.cases) {
+            let told = match &case.state {
+                State::Pending | State::Muted if case.unseen > self.terms.patience() => continue,
+                State::Pending | State::Muted if case.is_confirmed(at, &self.terms) => {
+                    if is_muted {
+                        case.state = State::Muted;
+                        None
+                    } else {
+                        case.state = State::Open(self.report(&case, at, ids));
+                        Some(Phase::Opened)
+                    }
+                }
+                // Never straight from open: one frame without the thing, after a long step, is not yet its absence.
+                State::Clearing(reported) if case.unseen >= self.terms.clear => {
+                    let incident = case.incident(&self.rule, reported, &self.classes);
+                    let incident = self.close(incident, ClosedReason::Gone, at.wall);
+                    transitions.push(Transition { phase: Phase::Closed, at: *at, incident, recheck: None });
+                    continue;
+                }
+                State::Open(_) | State::Stale(_) if case.unseen > self.terms.gap.min(self.terms.clear) => {
+                    case.move_on(State::Clearing);
+                    None
+                }
+                State::Open(_) | State::Clearing(_) | State::Stale(_) if case.is_here(at) => {
+                    case.move_on(State::Open);
+                    case.has_news(&self.terms, is_muted).then_some(Phase::Updated)
+                }
+                State::Pending
+                | State::Muted
+                | State::Dismissed { .. }
+                | State::Open(_)
+                | State::Clearing(_)
+                | State::Stale(_) => None,
+            };
+            if let (Some(phase), Some(reported)) = (told, case.reported()) {
+                let incident = case.incident(&self.rule, reported, &self.classes);
+                transitions.push(Transition { phase, at: *at, incident, recheck: None });
             }
-            // Never straight from open: one frame without the thing, after a long step, is not yet its absence.
-            State::Clearing(reported) if case.unseen >= limits.clear => {
-                let reported = Reported { revision: reported.revision + 1, ..reported };
-                transitions.push(case.transition(Phase::Closed, at, rule, &reported));
-                false
-            }
-            State::Open(reported) if case.unseen > limits.gap.min(limits.clear) => {
-                case.state = State::Clearing(reported);
-                true
-            }
-            State::Clearing(reported) if case.unseen.is_zero() => {
-                case.state = State::Open(reported);
-                true
-            }
-            State::Pending | State::Open(_) | State::Clearing(_) => true,
-        });
+            self.cases.push(case);
+        }
         transitions
     }
-}
 
-impl Case {
-    fn begin(at: &FrameStamp, observed: Duration, sighting: &Sighting, class_name: &dyn Fn(u16) -> String) -> Self {
-        // A thing becomes a fact once it has stood for a while: that while belongs to its dwell. Time before an
-        // interruption of its dwell does not, although its track may remember it.
-        let presence = sighting.stationary().min(MIN_STATIONARY + observed);
-        Self {
-            state: State::Pending,
-            zone: sighting.zone.clone(),
-            place: sighting.bbox,
-            tracks: tracks_of(sighting),
-            parts: Vec::new(),
-            objects: objects_of(sighting, class_name),
-            first_seen: at.wall - presence,
-            last_seen: at.wall,
-            presence,
-            attended: if sighting.is_attended { presence } else { Duration::ZERO },
-            unseen: Duration::ZERO,
-        }
-    }
-
-    /// How well a sighting fits this case; at least [`MIN_AFFINITY`] if it may be the same thing.
-    fn affinity(&self, sighting: &Sighting, gap: Duration) -> f32 {
-        if sighting.objects.iter().any(|object| self.tracks.contains(&object.track)) {
-            return 1.0 + self.place.iou(&sighting.bbox);
-        }
-        // A stall is seen as its parasol alone or with its table: the smaller box lies inside the larger.
-        let smaller = self.place.area().min(sighting.bbox.area());
-        let overlap = if smaller > 0.0 { self.place.intersection(&sighting.bbox) / smaller } else { 0.0 };
-        if overlap >= SAME_PLACE {
-            return overlap;
-        }
-        // What was moved a little is the same thing, once it is missed at its old place.
-        let (from, to) = (self.place.center(), sighting.bbox.center());
-        let width = self.place.width().max(sighting.bbox.width());
-        let height = self.place.height().max(sighting.bbox.height());
-        let is_near = (from.x - to.x).abs() < width && (from.y - to.y).abs() < height;
-        if is_near && self.unseen > gap { MIN_AFFINITY } else { 0.0 }
-    }
-
-    fn see(&mut self, at: &FrameStamp, sighting: &Sighting, dwell: Duration, class_name: &dyn Fn(u16) -> String) {
-        let tracks = tracks_of(sighting);
-        let is_another_track = !tracks.iter().any(|track| self.tracks.contains(track));
-        if is_another_track {
-            self.suppress();
-        }
-        // Time out of sight counts as presence, since the thing is found where it stood.
-        let elapsed = std::mem::take(&mut self.unseen);
-        self.presence += elapsed;
-        if sighting.is_attended {
-            self.attended += elapsed;
-        }
-        if self.presence > dwell {
-            // Only about the last dwell's worth counts: a parasol left alone all day is not attended by the pauses of
-            // passers-by adding up.
-            self.attended = self.attended.mul_f64(dwell.as_secs_f64() / (dwell + elapsed).as_secs_f64());
-        }
-        self.last_seen = at.wall;
-        self.place = sighting.bbox;
-        self.zone = sighting.zone.clone();
-        self.tracks = tracks;
-        self.objects = objects_of(sighting, class_name);
-    }
-
-    /// Whether a sighting that fits another case better, or none, is a part of this one: a stall whose table was taken for a
-    /// thing of its own, a van seen as two.
-    fn holds(&self, sighting: &Sighting) -> bool {
-        let shares_track = sighting.objects.iter().any(|object| self.tracks.contains(&object.track));
-        let smaller = self.place.area().min(sighting.bbox.area());
-        shares_track || self.place.intersection(&sighting.bbox) > PART_OVERLAP * smaller
-    }
-
-    /// Takes a sighting for a part of this thing; counts it once.
-    fn absorb(&mut self, sighting: &Sighting) {
-        let tracks = tracks_of(sighting);
-        if !tracks.iter().any(|track| self.parts.contains(track)) {
-            self.suppress();
-        }
-        self.parts = tracks;
-    }
-
-    fn suppress(&mut self) {
-        if let State::Open(reported) | State::Clearing(reported) = &mut self.state {
-            reported.suppressed += 1;
-        }
-    }
-
-    fn is_confirmed(&self, limits: &Limits) -> bool {
-        let needed = if limits.needs_attendant { limits.dwell.mul_f64(ATTENDED_SHARE) } else { Duration::ZERO };
-        self.unseen.is_zero() && self.presence >= limits.dwell && self.attended >= needed
-    }
-
-    fn reported(&self) -> Option<&Reported> {
-        match &self.state {
-            State::Pending => None,
-            State::Open(reported) | State::Clearing(reported) => Some(reported),
-        }
-    }
-
-    fn transition(&self, phase: Phase, at: &FrameStamp, rule: &Name, reported: &Reported) -> Transition {
-        let incident = Incident {
-            id: reported.id,
-            rule: rule.clone(),
-            zone: self.zone.clone(),
-            revision: reported.revision,
-            first_seen: self.first_seen,
-            confirmed_at: reported.confirmed_at,
-            last_seen: self.last_seen,
-            closed_at: (phase == Phase::Closed).then_some(at.wall),
-            dwell_secs: self.presence.as_secs_f64(),
-            bbox: self.place,
-            objects: self.objects.clone(),
-            suppressed: reported.suppressed,
+    /// The beginning of an incident: a new one, or one that continues what was closed at the same place not long ago.
+    fn report(&self, case: &Case, at: &FrameStamp, ids: &mut IdSource) -> Reported {
+        let is_continued = |id: Uuid| {
+            let by_open = self.cases.iter().filter_map(Case::reported).any(|reported| reported.continues == Some(id));
+            by_open || self.closed.iter().any(|incident| incident.continues == Some(id))
         };
-        Transition { phase, at: *at, incident }
+        let returned = self.closed.iter().rfind(|incident| {
+            let is_over = matches!(incident.closed_reason, Some(ClosedReason::Gone | ClosedReason::Permitted));
+            let since = incident.closed_at.map(|closed_at| at.wall.duration_since(closed_at).unsigned_abs());
+            is_over
+                && since.is_some_and(|since| since <= self.terms.merge)
+                && case.is_return_of(incident, &self.classes, &self.terms)
+                && !is_continued(incident.id)
+        });
+        Reported {
+            id: ids.next(at.wall),
+            revision: 0,
+            confirmed_at: at.wall,
+            suppressed: 0,
+            severity: self.terms.severity_after(case.presence),
+            continues: returned.map(|incident| incident.id),
+            looks: case.looks(),
+            has_changed: false,
+        }
     }
-}
 
-fn tracks_of(sighting: &Sighting) -> Vec<TrackId> {
-    sighting.objects.iter().map(|object| object.track).collect()
-}
-
-fn objects_of(sighting: &Sighting, class_name: &dyn Fn(u16) -> String) -> Vec<IncidentObject> {
-    let object = |seen: &crate::scene::SeenObject| IncidentObject {
-        class: class_name(seen.class),
-        confidence: seen.confidence,
-        bbox: seen.bbox,
-        stationary_secs: seen.stationary.as_secs_f64(),
-    };
-    sighting.objects.iter().map(object).collect()
+    fn note_standing(&mut self, at: &FrameStamp) {
+        for case in &mut self.cases {
+            if case.reported().is_some() && case.is_to_be_noted(at) {
+                let incident = case.reported().map(|reported| case.incident(&self.rule, reported, &self.classes));
+                self.memos.extend(incident.map(Memo::Standing));
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,18 +1,29 @@
-//! From facts to transitions: the life of an incident, `Pending → Open → Clearing → Closed`.
+//! From facts to transitions: the life of an incident, `Pending → Open → Clearing → Closed`, with what the hub says of it.
 //!
-//! In: facts of the scene with their media time. Out: [`Transition`]s. Performs no I/O and reads no clock.
+//! In: facts of the scene with their media time, and [`Order`]s. Out: [`Transition`]s, of which the hub is told, and [`Memo`]s, which
+//! are remembered over a restart. Performs no I/O and reads no clock.
 
+mod case;
 mod course;
+mod looks;
+mod memory;
+mod order;
+mod terms;
 
-pub use course::{Course, Limits};
+pub use course::Course;
+pub use memory::{CLOSED_MEMORY, Dismissal, Memo, Memory};
+pub use order::{CannotSee, Order, OrderError, Recheck, RecheckOutcome};
+pub use terms::Terms;
 
 use crate::frame::FrameStamp;
 use crate::geometry::BBox;
 use crate::ids::Name;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// What happened to an incident that the hub must learn of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The dwell was reached.
@@ -21,25 +32,69 @@ pub enum Phase {
     Updated,
     /// The hub asked to look again; this is the answer.
     Rechecked,
-    /// The thing has gone.
+    /// It is over; [`ClosedReason`] says why.
     Closed,
     /// It was reported in error.
     Withdrawn,
 }
 
 impl Phase {
-    /// Whether the event of such a change comes with a picture.
+    /// Whether the event of such a change comes with a picture: those that show the thing there, and the answer to the hub.
     #[must_use]
     pub fn has_picture(self) -> bool {
         match self {
-            Self::Opened => true,
-            Self::Updated | Self::Rechecked | Self::Closed | Self::Withdrawn => false,
+            Self::Opened | Self::Updated | Self::Rechecked => true,
+            Self::Closed | Self::Withdrawn => false,
         }
     }
 }
 
+/// How grave an incident is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// For when there is time.
+    Low,
+    /// For the daily round.
+    #[default]
+    Normal,
+    /// For the next free patrol.
+    High,
+    /// At once.
+    Critical,
+}
+
+impl Severity {
+    /// Its name in messages and in the configuration.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// Why an incident is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClosedReason {
+    /// The thing has gone.
+    Gone,
+    /// It is permitted from now on: one of the rule's windows began.
+    Permitted,
+    /// The hub dismissed it.
+    Dismissed,
+    /// The rule, or the rule's zone, is no longer in the configuration.
+    RuleRemoved,
+    /// The camera is no longer in the configuration.
+    CameraRemoved,
+}
+
 /// One object of an incident, as last seen.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IncidentObject {
     /// Class name of the model.
     pub class: String,
@@ -52,7 +107,7 @@ pub struct IncidentObject {
 }
 
 /// An incident as it stands after a transition. Everything the store and the event need, nothing about delivery.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
     /// Stable over its whole life.
     pub id: Uuid,
@@ -68,8 +123,14 @@ pub struct Incident {
     pub confirmed_at: jiff::Timestamp,
     /// Wall time at which it was last seen.
     pub last_seen: jiff::Timestamp,
-    /// Wall time at which it was found gone.
+    /// Wall time at which it was closed.
     pub closed_at: Option<jiff::Timestamp>,
+    /// Why it was closed.
+    #[serde(default)]
+    pub closed_reason: Option<ClosedReason>,
+    /// How grave it is.
+    #[serde(default)]
+    pub severity: Severity,
     /// Observed presence, media time.
     pub dwell_secs: f64,
     /// Where it stands; the union of its objects.
@@ -79,6 +140,21 @@ pub struct Incident {
     /// Sights that were taken for this incident instead of opening another: lost tracks found again, passers-by in
     /// front, reconnects.
     pub suppressed: u32,
+    /// The incident that this one continues: the thing came back to its place soon after it had gone.
+    #[serde(default)]
+    pub continues: Option<Uuid>,
+    /// What the hub was last told of its looks.
+    #[serde(default)]
+    pub told: Told,
+}
+
+/// What the hub was last told of a thing's looks; a material change is one from these.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// A class of each association group of which it has one.
+    pub classes: Vec<String>,
+    /// Area, as a share of the frame.
+    pub extent: f32,
 }
 
 /// An incident changed, at this frame.
@@ -90,4 +166,9 @@ pub struct Transition {
     pub at: FrameStamp,
     /// The incident after the change.
     pub incident: Incident,
+    /// What was found when looking again; for [`Phase::Rechecked`] alone.
+    pub recheck: Option<Recheck>,
 }
+
+#[cfg(test)]
+mod model_tests;

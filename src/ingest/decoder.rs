@@ -171,7 +171,7 @@ fn try_out(platform: &Platform, codec: Codec) -> Result<(), String> {
     };
     let mut unit = gst::Buffer::from_slice(sample);
     unit.get_mut().expect("it is new").set_pts(gst::ClockTime::ZERO);
-    let decode = move || still::decode(codec, bin, &stream::unit_caps(codec), [unit], TRIAL_LIMIT);
+    let decode = move || still::decode(codec, &bin, &stream::unit_caps(codec), [unit], TRIAL_LIMIT);
     match Errands::default().run("decoder-trial", TRIAL_LIMIT, decode).map_err(|failure| failure.to_string())? {
         Ok(decoded) => check_halves(&decoded?),
         Err(Late) => Err(format!("it took more than {} s for one picture", TRIAL_LIMIT.as_secs())),

@@ -128,7 +128,7 @@ impl Stills {
         self.errands.check().map_err(|failure| StillError::Decode(failure.to_string()))?;
         let decode = move || {
             let decoder = decoder::software(kept.codec)?;
-            still::decode(kept.codec, decoder.bin, &kept.caps, [kept.unit], STILL_LIMIT)
+            still::decode(kept.codec, &decoder.bin, &kept.caps, [kept.unit], STILL_LIMIT)
         };
         let decoded = self.errands.run("evidence-still", STILL_LIMIT, decode);
         let sample = match decoded.map_err(|failure| StillError::Decode(failure.to_string()))? {

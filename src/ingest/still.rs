@@ -10,7 +10,7 @@ use std::time::Duration;
 /// this is called on a thread that may be left behind.
 pub(super) fn decode(
     codec: Codec,
-    decoder: gst::Bin,
+    decoder: &gst::Bin,
     caps: &gst::Caps,
     units: impl IntoIterator<Item = gst::Buffer>,
     limit: Duration,
@@ -26,7 +26,7 @@ pub(super) fn decode(
 fn play(
     elements: &gst::Pipeline,
     codec: Codec,
-    decoder: gst::Bin,
+    decoder: &gst::Bin,
     caps: &gst::Caps,
     units: impl IntoIterator<Item = gst::Buffer>,
     limit: Duration,

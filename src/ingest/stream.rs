@@ -233,10 +233,11 @@ pub(super) fn build_when_described(
         let (Some(pipeline), Some(frames)) = (pipeline.upgrade(), frames.upgrade()) else { return };
         let described = pad.current_caps().as_ref().and_then(video_encoding);
         let Some(codec) = described.as_deref().and_then(codec_of) else { return };
-        let built = append_chain(&pipeline, pad, codec, &frames, &taps);
-        let outcome = match built {
-            Ok(decoder) => taps.stream.set((codec, decoder)).map_err(|_| Failure::Stream("a second video".to_owned())),
-            Err(failure) => Err(failure),
+        let outcome = if taps.stream.get().is_some() {
+            // Another source in the same session: the camera began anew, and so do we.
+            Err(Failure::Stream("a second video".to_owned()))
+        } else {
+            append_chain(&pipeline, pad, codec, &frames, &taps).map(|decoder| taps.stream.set((codec, decoder)).is_ok())
         };
         if let Err(failure) = outcome {
             taps.failure.get_or_init(|| failure);

@@ -1,27 +1,17 @@
 //! Synthetic pictures of known content for the tests of this module.
 
 use super::LumaSample;
-use crate::clock::{ClockQuality, MediaTime, Mono};
 use crate::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 pub(crate) const WIDTH: usize = 640;
 pub(crate) const HEIGHT: usize = 360;
 
 /// A stamp at this second of media time.
 pub(crate) fn stamp(secs: f64) -> FrameStamp {
-    let time = Duration::from_secs_f64(secs);
-    FrameStamp {
-        media: MediaTime(time),
-        mono: Mono(time),
-        wall: jiff::Timestamp::UNIX_EPOCH + time,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    }
+    FrameStamp::at_secs(secs, 0)
 }
 
 /// The luma of a picture.

@@ -11,7 +11,7 @@ mod video;
 pub use recording::RecordingError;
 pub use video::{AnnotatedVideo, VideoError};
 
-use crate::analysis::{Analysis, Attention, Finding, PictureNews, PrepareError, Prepared, Surroundings};
+use crate::analysis::{Analysis, Attention, Finding, PictureNews, PrepareError, Prepared, Record, Surroundings};
 use crate::clock::{ClockQuality, Clocks, MediaTime, Mono};
 use crate::config::{AnalysisConfig, Config, IdlePace, Loaded};
 use crate::contract::{EventParts, FrameSize, IncidentEvent, ModelIdentity, incident_event};
@@ -19,7 +19,7 @@ use crate::detect::Detector;
 use crate::frame::{Frame, FrameError, FrameStamp};
 use crate::health::Latencies;
 use crate::ids::IdSource;
-use crate::incident::Incident;
+use crate::incident::Memory;
 use crate::ingest::{FpsCap, Placed};
 use crate::mailbox::Mailboxes;
 use crate::status;
@@ -30,6 +30,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 /// Pause of the media timeline between two files.
@@ -115,8 +116,8 @@ struct Around {
 }
 
 impl Surroundings for Around {
-    fn open_incidents(&self, _: usize) -> Vec<Incident> {
-        Vec::new()
+    fn memory(&self, _: usize) -> Memory {
+        Memory::default()
     }
     fn ids(&self, _: usize) -> IdSource {
         IdSource::from_seed(self.seed)
@@ -154,7 +155,10 @@ impl Replay {
         let around = Arc::new(Around { seed: script.seed, is_active: AtomicBool::new(false) });
         let mailboxes = Arc::new(Mailboxes::new(config.cameras.len()));
         let surroundings: Arc<dyn Surroundings> = Arc::<Around>::clone(&around);
-        let analysis = Analysis::new(prepared, mailboxes, surroundings, Arc::new(Latencies::default()), clocks);
+        // Nobody gives orders, so that nothing comes but from a frame.
+        let (records, _) = sync_channel(1);
+        let analysis =
+            Analysis::new(prepared, mailboxes, surroundings, records, Arc::new(Latencies::default()), clocks);
         let ids = IdSource::from_seed(!script.seed);
         Ok(Self {
             config,
@@ -235,7 +239,9 @@ impl Replay {
         };
         let frame = Frame::try_from_gst(picture.buffer, &picture.info, stamp);
         let frame = Arc::new(frame.map_err(|source| ReplayError::Frame { path: path.to_path_buf(), source })?);
-        for finding in self.analysis.process(self.camera, &frame, &mut self.detector) {
+        for record in self.analysis.process(self.camera, &frame, &mut self.detector) {
+            // What only a restart must know stays with the analysis.
+            let Record::Change(finding) = record else { continue };
             if let Some(event) = self.event(&finding) {
                 tell(&event).map_err(ReplayError::Write)?;
             }
@@ -253,7 +259,7 @@ impl Replay {
     fn event(&mut self, finding: &Finding) -> Option<IncidentEvent> {
         let camera = &self.config.cameras[self.camera];
         let rule = camera.rules.iter().find(|rule| rule.id == finding.transition.incident.rule)?;
-        let layout = finding.frame.layout();
+        let layout = finding.frame.as_ref()?.layout();
         self.sequence += 1;
         let parts = EventParts {
             agent: &self.config.agent.id,

@@ -1,13 +1,19 @@
-//! Tracks → facts: which things stand in which zone, for how long, attended or not.
+//! Tracks and static objects → facts: which things stand in which zone, for how long, attended or not.
 //!
-//! In: the tracks of one frame. Out: [`Sighting`]s of one [`Watch`]. Knows neither MQTT nor a clock; keeps nothing between
-//! frames.
+//! In: the tracks of one frame, and the [static objects](Statics) of its picture. Out: [`Sighting`]s of one [`Watch`], which keeps nothing
+//! between frames. Knows neither MQTT nor a clock.
+
+mod statics;
+
+pub use statics::{MAX_OBJECTS, NOTICED_AFTER, StaticObject, Statics};
 
 use crate::detect::{Detection, FAINT_CONFIDENCE};
 use crate::geometry::{BBox, Point, Polygon};
 use crate::ids::Name;
 use crate::track::{Track, TrackId};
-use std::collections::BTreeSet;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How long a thing must have stood before it is a fact. Below it, a walker who pauses and a car that brakes would begin
@@ -17,6 +23,8 @@ pub const MIN_STATIONARY: Duration = Duration::from_secs(2);
 const ATTENDANT_MAX_SPEED: f32 = 0.35;
 /// Reach of an attendant beyond the thing's edge, in his own heights.
 const ATTENDANT_REACH: f32 = 0.5;
+/// Share of the smaller box that lies in the other from which a tracked object explains a static one.
+const EXPLAINED: f32 = 0.5;
 
 /// Parts of one thing lie at most this share of the taller one's height apart.
 const PART_REACH: f32 = 0.5;
@@ -24,12 +32,38 @@ const PART_REACH: f32 = 0.5;
 /// seconds apart differ more than those of two frames in a row.
 const SAME_THING_IOU: f32 = 0.45;
 const STILL_THERE_IOU: f32 = 0.20;
+/// Most objects that a group is made of; a crowd of bicycles is told by its first.
+const MAX_GROUP: usize = 32;
+
+/// Whether someone must be within reach of a thing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Attended {
+    /// Someone must be.
+    Required,
+    /// Nobody may be.
+    Absent,
+    /// It does not matter.
+    #[default]
+    Any,
+}
+
+/// What else must be near a thing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Near {
+    /// Classes of it.
+    pub classes: BTreeSet<u16>,
+    /// Widest gap between the two boxes, in the thing's own width or height, whichever is greater.
+    pub within: f32,
+}
 
 /// What a rule looks for, with every reference resolved.
 #[derive(Debug, Clone)]
 pub struct Watch {
     /// Zones in which it applies, in order; the first that holds the anchor counts.
     pub zones: Vec<(Name, Polygon)>,
+    /// Where it does not apply, though a zone holds the anchor.
+    pub except: Vec<Polygon>,
     /// Classes that may be the thing.
     pub classes: BTreeSet<u16>,
     /// Classes of people, as attendants.
@@ -38,6 +72,12 @@ pub struct Watch {
     pub min_area: f32,
     /// Whether objects that stand above or beside each other are one thing: parasol, table and goods are one stall.
     pub is_composite: bool,
+    /// Whether someone must be with the thing.
+    pub attended: Attended,
+    /// What else must be near it.
+    pub near: Option<Near>,
+    /// Things that must stand in one zone; from 2 on they are one sighting, a group.
+    pub min_count: usize,
 }
 
 /// One object of a sighting.
@@ -66,9 +106,19 @@ pub struct Sighting {
     pub objects: Vec<SeenObject>,
     /// Whether a person stays within reach in this frame.
     pub is_attended: bool,
+    /// Whether what is with it in this frame is what the rule asks for.
+    pub is_as_asked: bool,
 }
 
 impl Sighting {
+    /// The time that it has been there for before it became a fact, `observed` after the frame before.
+    #[must_use]
+    pub fn first_presence(&self, observed: Duration) -> Duration {
+        let is_put_down = self.objects.iter().all(|object| object.track.is_of_place());
+        let noticed_after = if is_put_down { NOTICED_AFTER } else { MIN_STATIONARY };
+        self.stationary().min(noticed_after + observed)
+    }
+
     /// For how long its longest-standing object has not moved.
     #[must_use]
     pub fn stationary(&self) -> Duration {
@@ -77,21 +127,11 @@ impl Sighting {
 }
 
 impl Watch {
-    /// The things of this watch among the tracks of one frame.
+    /// The things of this watch among the tracks and static objects of one frame.
     #[must_use]
-    pub fn sightings(&self, tracks: &[Track]) -> Vec<Sighting> {
-        let standing = tracks.iter().filter(|track| {
-            track.is_seen() && track.stationary() >= MIN_STATIONARY && self.classes.contains(&track.class())
-        });
+    pub fn sightings(&self, tracks: &[Track], statics: &[SeenObject]) -> Vec<Sighting> {
         let mut things: Vec<Vec<SeenObject>> = Vec::new();
-        for track in standing {
-            let object = SeenObject {
-                track: track.id(),
-                class: track.class(),
-                confidence: track.confidence(),
-                bbox: track.bbox(),
-                stationary: track.stationary(),
-            };
+        for object in self.standing(tracks, statics) {
             let same_thing = |thing: &&mut Vec<SeenObject>| {
                 self.is_composite && thing.iter().any(|other| belong_together(&other.bbox, &object.bbox))
             };
@@ -100,8 +140,46 @@ impl Watch {
                 None => things.push(vec![object]),
             }
         }
-        let people: Vec<&Track> = tracks.iter().filter(|track| self.person_classes.contains(&track.class())).collect();
-        things.into_iter().filter_map(|objects| self.sighting(objects, &people)).collect()
+        let sightings: Vec<_> = things.into_iter().filter_map(|objects| self.sighting(objects, tracks)).collect();
+        if self.is_group() { self.groups(sightings) } else { sightings }
+    }
+
+    /// Whether its sightings are groups of things, of which a zone has one.
+    #[must_use]
+    pub fn is_group(&self) -> bool {
+        self.min_count > 1
+    }
+
+    /// Whether it asks for anything to be with the thing, or not to be.
+    #[must_use]
+    pub fn asks_for_company(&self) -> bool {
+        self.attended != Attended::Any || self.near.is_some()
+    }
+
+    /// The objects of its classes that stand; a static object that one of the others explains is not told twice.
+    fn standing(&self, tracks: &[Track], statics: &[SeenObject]) -> Vec<SeenObject> {
+        let standing = tracks.iter().filter(|track| {
+            track.is_seen() && track.stationary() >= MIN_STATIONARY && self.classes.contains(&track.class())
+        });
+        let object = |track: &Track| SeenObject {
+            track: track.id(),
+            class: track.class(),
+            confidence: track.confidence(),
+            bbox: track.bbox(),
+            stationary: track.stationary(),
+        };
+        let mut objects: Vec<SeenObject> = standing.map(object).collect();
+        let tracked = objects.len();
+        for object in statics.iter().filter(|object| self.classes.contains(&object.class)) {
+            let explains = |other: &SeenObject| {
+                let smaller = other.bbox.area().min(object.bbox.area());
+                other.bbox.intersection(&object.bbox) >= EXPLAINED * smaller
+            };
+            if !objects[..tracked].iter().any(explains) {
+                objects.push(*object);
+            }
+        }
+        objects
     }
 
     /// Whether something that would be a sighting once it stood is in a zone.
@@ -116,10 +194,10 @@ impl Watch {
         })
     }
 
-    /// Whether something stands in a zone that someone attends.
+    /// Whether something stands in a zone as the rule asks: attended, near something.
     #[must_use]
-    pub fn is_attended(&self, tracks: &[Track]) -> bool {
-        self.sightings(tracks).iter().any(|sighting| sighting.is_attended)
+    pub fn holds_as_asked(&self, tracks: &[Track], statics: &[SeenObject]) -> bool {
+        self.sightings(tracks, statics).iter().any(|sighting| sighting.is_as_asked)
     }
 
     /// Whether detections show something else than `tracks` have standing there: a thing in a zone or at its edge that is surer than
@@ -145,10 +223,14 @@ impl Watch {
         detections.iter().any(is_new) || standing().any(is_missing)
     }
 
-    /// Whether someone is in a zone or at its edge.
+    /// Whether someone, or what the rule asks for beside the thing, is in a zone or at its edge.
     #[must_use]
-    pub fn shows_person(&self, detections: &[Detection]) -> bool {
-        detections.iter().any(|seen| self.person_classes.contains(&seen.class) && self.is_near(&seen.bbox))
+    pub fn shows_company(&self, detections: &[Detection]) -> bool {
+        let is_asked = |class: &u16| {
+            (self.attended == Attended::Required && self.person_classes.contains(class))
+                || self.near.as_ref().is_some_and(|near| near.classes.contains(class))
+        };
+        detections.iter().any(|seen| is_asked(&seen.class) && self.is_near(&seen.bbox))
     }
 
     /// Whether a thing with this box, or one of which it is a part, may stand in a zone.
@@ -160,15 +242,59 @@ impl Watch {
         edges.into_iter().chain([bbox.center(), below]).any(|point| self.zone_of(point).is_some())
     }
 
-    fn sighting(&self, objects: Vec<SeenObject>, people: &[&Track]) -> Option<Sighting> {
+    fn sighting(&self, objects: Vec<SeenObject>, tracks: &[Track]) -> Option<Sighting> {
         let bbox = objects.iter().map(|object| object.bbox).reduce(|a, b| a.union(&b))?;
         let zone = self.zone_of(bbox.bottom_center())?.clone();
-        let is_attended = people.iter().any(|person| attends(person, &bbox));
-        (bbox.area() >= self.min_area).then_some(Sighting { zone, bbox, objects, is_attended })
+        if bbox.area() < self.min_area {
+            return None;
+        }
+        let is_person = |track: &&Track| self.person_classes.contains(&track.class());
+        let is_attended = tracks.iter().filter(is_person).any(|person| attends(person, &bbox));
+        let is_attended_as_asked = match self.attended {
+            Attended::Required => is_attended,
+            Attended::Absent => !is_attended,
+            Attended::Any => true,
+        };
+        let is_own = |track: &Track| objects.iter().any(|object| object.track == track.id());
+        let is_near = self.near.as_ref().is_none_or(|near| {
+            tracks.iter().any(|track| track.is_seen() && !is_own(track) && near.holds(&bbox, track))
+        });
+        Some(Sighting { zone, bbox, objects, is_attended, is_as_asked: is_attended_as_asked && is_near })
+    }
+
+    /// One sighting per zone in which enough things stand as asked.
+    fn groups(&self, sightings: Vec<Sighting>) -> Vec<Sighting> {
+        let mut by_zone: BTreeMap<Name, Vec<Sighting>> = BTreeMap::new();
+        for sighting in sightings.into_iter().filter(|sighting| sighting.is_as_asked) {
+            by_zone.entry(sighting.zone.clone()).or_default().push(sighting);
+        }
+        let group = |(zone, things): (Name, Vec<Sighting>)| {
+            if things.len() < self.min_count {
+                return None;
+            }
+            let bbox = things.iter().map(|thing| thing.bbox).reduce(|a, b| a.union(&b))?;
+            let is_attended = things.iter().any(|thing| thing.is_attended);
+            let objects = things.into_iter().flat_map(|thing| thing.objects).take(MAX_GROUP).collect();
+            Some(Sighting { zone, bbox, objects, is_attended, is_as_asked: true })
+        };
+        by_zone.into_iter().filter_map(group).collect()
     }
 
     fn zone_of(&self, anchor: Point) -> Option<&Name> {
+        if self.except.iter().any(|polygon| polygon.contains(anchor)) {
+            return None;
+        }
         self.zones.iter().find(|(_, polygon)| polygon.contains(anchor)).map(|(name, _)| name)
+    }
+}
+
+impl Near {
+    fn holds(&self, thing: &BBox, other: &Track) -> bool {
+        let other_box = other.bbox();
+        let gap_x = (thing.left().max(other_box.left()) - thing.right().min(other_box.right())).max(0.0);
+        let gap_y = (thing.top().max(other_box.top()) - thing.bottom().min(other_box.bottom())).max(0.0);
+        let reach = self.within * thing.width().max(thing.height());
+        self.classes.contains(&other.class()) && gap_x <= reach && gap_y <= reach
     }
 }
 
@@ -193,7 +319,6 @@ fn attends(person: &Track, thing: &BBox) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{ClockQuality, MediaTime, Mono};
     use crate::detect::Detection;
     use crate::frame::FrameStamp;
     use crate::track::Tracker;
@@ -206,10 +331,14 @@ mod tests {
         let polygon = Polygon::try_new(&[[0.2, 0.4], [0.8, 0.4], [0.8, 0.9], [0.2, 0.9]]).unwrap();
         Watch {
             zones: vec![(Name::try_new("road").unwrap(), polygon)],
+            except: vec![],
             classes: [UMBRELLA, TABLE].into(),
             person_classes: [PERSON].into(),
             min_area: 0.0,
             is_composite: true,
+            attended: Attended::Required,
+            near: None,
+            min_count: 1,
         }
     }
 
@@ -219,19 +348,15 @@ mod tests {
 
     /// The sightings after `secs` seconds in which `scene(second)` is seen, a frame per half second.
     fn after(secs: u32, scene: impl Fn(f32) -> Vec<Detection>) -> Vec<Sighting> {
+        seen_by(&watch(), secs, scene)
+    }
+
+    fn seen_by(watch: &Watch, secs: u32, scene: impl Fn(f32) -> Vec<Detection>) -> Vec<Sighting> {
         let mut tracker = Tracker::new(vec![0, 1, 2], 0.3);
         let mut last = Vec::new();
         for step in 0..=2 * secs {
-            let time = Duration::from_millis(u64::from(step) * 500);
-            let stamp = FrameStamp {
-                media: MediaTime(time),
-                mono: Mono(time),
-                wall: jiff::Timestamp::UNIX_EPOCH,
-                clock_quality: ClockQuality::Arrival,
-                clock_offset: None,
-                segment: 0,
-            };
-            last = watch().sightings(tracker.update(&stamp, &scene(time.as_secs_f32())));
+            let secs = f64::from(step) / 2.0;
+            last = watch.sightings(tracker.update(&FrameStamp::at_secs(secs, 0), &scene(secs as f32)), &[]);
         }
         last
     }
@@ -252,19 +377,11 @@ mod tests {
 
     #[test]
     fn what_comes_into_a_zone_is_awaited_until_it_stands() {
-        let awaits = |l: f32, secs: u64| {
+        let awaits = |l: f32, secs: u32| {
             let mut tracker = Tracker::new(vec![0, 1, 2], 0.3);
             let mut awaits = false;
             for step in 0..=2 * secs {
-                let time = Duration::from_millis(step * 500);
-                let stamp = FrameStamp {
-                    media: MediaTime(time),
-                    mono: Mono(time),
-                    wall: jiff::Timestamp::UNIX_EPOCH,
-                    clock_quality: ClockQuality::Arrival,
-                    clock_offset: None,
-                    segment: 0,
-                };
+                let stamp = FrameStamp::at_secs(f64::from(step) / 2.0, 0);
                 awaits = watch().awaits(tracker.update(&stamp, &[seen(UMBRELLA, l, 0.5, l + 0.1, 0.6)]));
             }
             awaits
@@ -272,6 +389,30 @@ mod tests {
         assert!(awaits(0.4, 1));
         assert!(!awaits(0.4, 3), "it stands");
         assert!(!awaits(0.0, 1), "it is outside the zone");
+    }
+
+    #[test]
+    fn a_static_object_is_a_fact_unless_a_tracked_one_of_the_rule_explains_it() {
+        const STATIC: u16 = 3;
+        let watch = Watch { classes: [UMBRELLA, TABLE, STATIC].into(), ..watch() };
+        let crates = SeenObject {
+            track: TrackId::of_place(1),
+            class: STATIC,
+            confidence: 0.9,
+            bbox: BBox::try_new(0.42, 0.35, 0.6, 0.6).unwrap(),
+            stationary: Duration::from_mins(10),
+        };
+        let alone = watch.sightings(&[], &[crates]);
+        assert_eq!((alone.len(), alone[0].objects[0].class), (1, STATIC));
+        assert_eq!(alone[0].first_presence(Duration::from_secs(1)), NOTICED_AFTER + Duration::from_secs(1));
+        let mut tracker = Tracker::new(vec![0, 1, 2], 0.3);
+        for step in 0..=6u32 {
+            tracker.update(&FrameStamp::at_secs(f64::from(step) / 2.0, 0), &[seen(UMBRELLA, 0.4, 0.3, 0.6, 0.45)]);
+        }
+        let explained = watch.sightings(tracker.tracks(), &[crates]);
+        assert_eq!((explained.len(), explained[0].objects.len(), explained[0].objects[0].class), (1, 1, UMBRELLA));
+        let of_stalls_alone = Watch { classes: [UMBRELLA].into(), ..watch.clone() };
+        assert_eq!(of_stalls_alone.sightings(&[], &[crates]), []);
     }
 
     #[test]
@@ -289,5 +430,54 @@ mod tests {
         assert!(!after(5, walking)[0].is_attended);
         let far_away = move |_: f32| vec![parasol, seen(PERSON, 0.9, 0.4, 0.95, 0.62)];
         assert!(!after(5, far_away)[0].is_attended);
+    }
+
+    #[test]
+    fn a_permitted_place_within_a_zone_is_not_of_it() {
+        let except = Polygon::try_new(&[[0.2, 0.4], [0.5, 0.4], [0.5, 0.9], [0.2, 0.9]]).unwrap();
+        let watch = Watch { except: vec![except], ..watch() };
+        assert_eq!(seen_by(&watch, 5, |_| vec![seen(TABLE, 0.3, 0.5, 0.4, 0.6)]), []);
+        assert_eq!(seen_by(&watch, 5, |_| vec![seen(TABLE, 0.6, 0.5, 0.7, 0.6)]).len(), 1);
+    }
+
+    #[test]
+    fn a_thing_must_be_attended_or_not_as_the_rule_asks() {
+        let table = seen(TABLE, 0.4, 0.5, 0.5, 0.6);
+        let alone = move |_: f32| vec![table];
+        let with_vendor = move |_: f32| vec![table, seen(PERSON, 0.51, 0.4, 0.56, 0.62)];
+        for (attended, when_alone, when_attended) in
+            [(Attended::Required, false, true), (Attended::Absent, true, false), (Attended::Any, true, true)]
+        {
+            let watch = Watch { attended, ..watch() };
+            assert_eq!(seen_by(&watch, 5, alone)[0].is_as_asked, when_alone, "{attended:?}");
+            assert_eq!(seen_by(&watch, 5, with_vendor)[0].is_as_asked, when_attended, "{attended:?}");
+        }
+    }
+
+    #[test]
+    fn what_must_be_near_is_measured_in_sizes_of_the_thing() {
+        let near = Near { classes: [UMBRELLA].into(), within: 1.0 };
+        let watch = Watch { classes: [TABLE].into(), attended: Attended::Any, near: Some(near), ..watch() };
+        let with_parasol = |left: f32| {
+            seen_by(&watch, 5, move |_| {
+                vec![seen(TABLE, 0.4, 0.5, 0.5, 0.6), seen(UMBRELLA, left, 0.5, left + 0.05, 0.6)]
+            })
+        };
+        assert!(with_parasol(0.59)[0].is_as_asked);
+        assert!(!with_parasol(0.62)[0].is_as_asked);
+    }
+
+    #[test]
+    fn from_two_on_things_of_a_zone_are_one_group() {
+        let watch = Watch { min_count: 3, attended: Attended::Any, ..watch() };
+        let row = |count: u8| {
+            seen_by(&watch, 5, move |_| {
+                (0..count).map(|i| 0.21 + 0.1 * f32::from(i)).map(|l| seen(TABLE, l, 0.5, l + 0.05, 0.6)).collect()
+            })
+        };
+        assert_eq!(row(2), []);
+        let group = row(4);
+        assert_eq!((group.len(), group[0].objects.len()), (1, 4));
+        assert!((group[0].bbox.width() - 0.35).abs() < 0.01);
     }
 }

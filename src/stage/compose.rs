@@ -1,6 +1,6 @@
 //! From a scene to its frames.
 
-use super::actors::{Actor, lane, stall::Stall, vehicle::Vehicle};
+use super::actors::{Actor, goods::Goods, lane, stall::Stall, vehicle::Vehicle};
 use super::canvas::{Picture, Placement, View};
 use super::footage::{FOOTAGE_FPS, Footage};
 use super::label::Label;
@@ -51,6 +51,9 @@ impl<'a> Composer<'a> {
         let mut actors: Vec<Box<dyn Actor>> = Vec::new();
         if let Some(appearance) = scene.stall {
             actors.push(Box::new(Stall::try_new(&view, appearance, footage)?));
+        }
+        if let Some(appearance) = scene.goods {
+            actors.push(Box::new(Goods::new(&view, appearance)));
         }
         if let Some(appearance) = scene.van {
             actors.push(Box::new(Vehicle::van(&view, appearance, footage)));
@@ -168,7 +171,7 @@ fn check(scene: &Scene) -> Result<(), StageError> {
             return outside(field, found.to_string(), "it may be 0 to 0.04 (light), 20 (noise), 5 (shake), 1 (rain)");
         }
     }
-    for (field, appearance) in [("stall", scene.stall), ("van", scene.van)] {
+    for (field, appearance) in [("stall", scene.stall), ("van", scene.van), ("goods", scene.goods)] {
         let Some(Appearance { from, to, at }) = appearance else { continue };
         if to <= from {
             return outside(field, format!("{from:?} to {to:?}"), "it must leave after it came");

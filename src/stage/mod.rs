@@ -23,7 +23,7 @@ mod weather;
 pub use crate::evaluate::truth::{Thing, ThingObject, Truth, TruthZone};
 pub use compose::Composer;
 pub use footage::{Footage, FootageError};
-pub use weather::{Night, Weather};
+pub use weather::{Night, Shadow, Weather};
 
 /// Width and height of the output in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,6 +110,8 @@ pub struct Scene {
     pub stall: Option<Appearance>,
     /// A van. It drives up in the second and a half before it stands, and away in as long after.
     pub van: Option<Appearance>,
+    /// Crates and rubbish bags that someone leaves.
+    pub goods: Option<Appearance>,
     /// Whether a fire lane is marked on the road.
     pub fire_lane: bool,
     /// Whether the footage's pedestrians walk through.
@@ -132,6 +134,7 @@ impl Scene {
             seed: 1,
             stall: None,
             van: None,
+            goods: None,
             fire_lane: false,
             pedestrians: true,
             weather: Weather::default(),
@@ -148,6 +151,12 @@ impl Scene {
     #[must_use]
     pub fn with_van(self, from: Duration, to: Duration) -> Self {
         Self { van: Some(Appearance::between(from, to)), fire_lane: true, ..self }
+    }
+
+    /// Goods are left and taken away.
+    #[must_use]
+    pub fn with_goods(self, from: Duration, to: Duration) -> Self {
+        Self { goods: Some(Appearance::between(from, to)), ..self }
     }
 
     /// Another size and frame rate; the key frames stay 2 s apart.

@@ -5,8 +5,8 @@ mod sky;
 use super::canvas::{Picture, Plane};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
-pub use sky::Night;
 use sky::Sky;
+pub use sky::{Night, Shadow};
 use std::f32::consts::TAU;
 use std::time::Duration;
 
@@ -23,11 +23,13 @@ pub struct Weather {
     pub night: Option<Night>,
     /// Rain, 0 (none, the default) to 1 (a downpour).
     pub rain: f32,
+    /// The shadow of a building; default none.
+    pub shadow: Option<Shadow>,
 }
 
 impl Default for Weather {
     fn default() -> Self {
-        Self { light: 0.03, noise: 1.0, shake: 0.4, night: None, rain: 0.0 }
+        Self { light: 0.03, noise: 1.0, shake: 0.4, night: None, rain: 0.0, shadow: None }
     }
 }
 
@@ -35,7 +37,7 @@ impl Weather {
     /// Nothing is added: for tests that compare samples.
     #[must_use]
     pub fn none() -> Self {
-        Self { light: 0.0, noise: 0.0, shake: 0.0, night: None, rain: 0.0 }
+        Self { light: 0.0, noise: 0.0, shake: 0.0, night: None, rain: 0.0, shadow: None }
     }
 }
 
@@ -91,6 +93,9 @@ impl Atmosphere {
             self.sway(source, across / halves, down / halves, target);
         }
         let [luma, ..] = &clean.planes;
+        if let Some(shadow) = &self.weather.shadow {
+            shadow.fall(luma.width, luma.height, time, &mut out[..luma.samples.len()]);
+        }
         self.sky.darken(luma.width, luma.height, time, out);
         let noise_gain = self.sky.noise_gain(time);
         let out = &mut out[..luma.samples.len()];

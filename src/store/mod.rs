@@ -18,16 +18,18 @@
 //! Limits: a transaction costs one `fsync` (0.2 ms on the measured disk); a picture is not copied into the database.
 
 mod error;
+mod memory;
 mod open;
 #[cfg(test)]
 mod tests;
 
 pub use error::StoreError;
+pub use memory::{Verdict, Verdicts};
 
 use crate::config::RuleKind;
 use crate::contract::{Evidence, JPEG};
 use crate::ids::Name;
-use crate::incident::{Incident, Phase};
+use crate::incident::Incident;
 use error::{failed, state_error};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
@@ -85,8 +87,6 @@ pub struct Change<'a> {
     pub camera: &'a Name,
     /// The kind of the rule that found it.
     pub kind: RuleKind,
-    /// What happened.
-    pub phase: Phase,
     /// The incident after the change.
     pub incident: &'a Incident,
     /// Pictures of this change, already on disk.
@@ -170,6 +170,9 @@ impl Store {
             }
             let sequence = advance(transaction, "sequence", |last| last + 1)?;
             let message = event(sequence);
+            transaction
+                .prepare_cached("UPDATE incident SET event = ?2 WHERE id = ?1")?
+                .execute(params![change.incident.id.to_string(), message.payload])?;
             transaction
                 .prepare_cached(
                     "INSERT INTO outbox (incident, topic, content_type, payload, recorded_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -323,7 +326,7 @@ fn upsert_incident(transaction: &Transaction<'_>, change: &Change<'_>, state: &s
             incident.rule.as_str(),
             incident.zone.as_str(),
             change.kind.as_str(),
-            phase_text(change.phase),
+            phase_of(change.incident),
             incident.revision,
             state,
             change.now.as_millisecond()
@@ -381,13 +384,7 @@ fn outbox_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<OutboxRow> {
     Ok(OutboxRow { row: RowId(row.get(0)?), incident, topic: row.get(2)?, content_type: row.get(3)?, body })
 }
 
-/// A phase as it stands in the table of incidents.
-fn phase_text(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Opened => "opened",
-        Phase::Updated => "updated",
-        Phase::Rechecked => "rechecked",
-        Phase::Closed => "closed",
-        Phase::Withdrawn => "withdrawn",
-    }
+/// How far an incident has come, as it stands in the table: one that is closed stays so when it is looked at again.
+fn phase_of(incident: &Incident) -> &'static str {
+    if incident.closed_at.is_some() { "closed" } else { "opened" }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Each entry brings the schema from the version of its index to the next; entries are added, never changed.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = ["
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     CREATE TABLE incident (
         id TEXT PRIMARY KEY,
@@ -41,6 +41,17 @@ const MIGRATIONS: [&str; 1] = ["
         CHECK ((payload IS NULL) <> (path IS NULL))
     ) STRICT;
     CREATE INDEX outbox_incident ON outbox (incident);
+", "
+    ALTER TABLE incident ADD COLUMN event BLOB;
+    CREATE TABLE dismissal (incident TEXT PRIMARY KEY, camera TEXT NOT NULL, state TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT;
+    CREATE TABLE mute (camera TEXT NOT NULL, rule TEXT NOT NULL, until_ms INTEGER NOT NULL, PRIMARY KEY (camera, rule)) STRICT;
+    CREATE TABLE verdict (
+        incident TEXT PRIMARY KEY,
+        camera TEXT NOT NULL,
+        rule TEXT NOT NULL,
+        verdict TEXT NOT NULL,
+        at_ms INTEGER NOT NULL
+    ) STRICT;
 "];
 
 /// Opens the database, setting a damaged one aside.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::contract::tests::{event, evidence, transition};
 use crate::contract::{CLOUDEVENTS_JSON, to_json};
+use crate::incident::{Dismissal, Memo, Phase};
 use proptest::prelude::*;
 
 fn now() -> Timestamp {
@@ -28,7 +29,6 @@ fn record(store: &mut Store, incident: u128, phase: Phase, pictures: &[EvidenceF
     let change = Change {
         camera: &camera(),
         kind: RuleKind::StreetVending,
-        phase,
         incident: &transition.incident,
         evidence: pictures,
         now: now(),
@@ -168,6 +168,67 @@ fn ended_incidents_are_forgotten_once_the_hub_knows_of_them() {
     assert_eq!(store.forget_ended_before(later).unwrap(), 1);
     let pictures: i64 = store.connection.query_row("SELECT count(*) FROM evidence", [], |row| row.get(0)).unwrap();
     assert_eq!(pictures, 0);
+}
+
+#[test]
+fn what_a_restart_must_know_is_kept_and_not_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = store(&folder);
+    for (incident, phase) in [(1, Phase::Opened), (2, Phase::Opened), (2, Phase::Closed), (3, Phase::Opened)] {
+        record(&mut first, incident, phase, &[]).unwrap();
+    }
+    let sent = topics(&first);
+    let mut moved = first.open_incidents(&camera()).unwrap()[0].incident.clone();
+    moved.dwell_secs = 999.0;
+    let closed = transition(Phase::Closed).incident;
+    let dismissal = |id: u128, hours| Dismissal {
+        incident: Incident { id: Uuid::from_u128(id), ..closed.clone() },
+        until: now() + jiff::SignedDuration::from_hours(hours),
+    };
+    let rule = Name::try_new("vending").unwrap();
+    let hour = now() + jiff::SignedDuration::from_hours(1);
+    for memo in [
+        Memo::Standing(moved.clone()),
+        Memo::Dismissed(dismissal(7, 1)),
+        Memo::Dismissed(dismissal(8, 1)),
+        Memo::Dismissed(dismissal(9, -1)),
+        Memo::DismissalOver(Uuid::from_u128(8)),
+        Memo::Muted(rule.clone(), hour),
+    ] {
+        first.remember(&camera(), &memo, now()).unwrap();
+    }
+    // An older note of an incident that has changed since is left alone.
+    record(&mut first, 3, Phase::Closed, &[]).unwrap();
+    let mut late = closed.clone();
+    (late.id, late.closed_at) = (Uuid::from_u128(3), None);
+    first.remember(&camera(), &Memo::Standing(late), now()).unwrap();
+    drop(first);
+    let second = store(&folder);
+    let memory = second.memory(&camera(), now()).unwrap();
+    assert_eq!(memory.open, [moved]);
+    assert_eq!(memory.closed.iter().map(|closed| closed.id.as_u128()).collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(memory.dismissals, [dismissal(7, 1)]);
+    assert_eq!(memory.mutes, [(rule, hour)]);
+    assert_eq!(topics(&second).len(), sent.len() + 1, "nothing of it is sent");
+    let later = second.memory(&camera(), now() + jiff::SignedDuration::from_hours(48)).unwrap();
+    assert_eq!((later.open.len(), later.closed, later.dismissals, later.mutes), (1, vec![], vec![], vec![]));
+}
+
+#[test]
+fn verdicts_are_counted_once_per_incident_and_the_last_word_counts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    for incident in 1..=3 {
+        record(&mut store, incident, Phase::Opened, &[]).unwrap();
+    }
+    for (incident, verdict) in
+        [(1, Verdict::Confirmed), (2, Verdict::Confirmed), (3, Verdict::Dismissed), (2, Verdict::Dismissed)]
+    {
+        assert!(store.record_verdict(Uuid::from_u128(incident), verdict, now()).unwrap());
+    }
+    assert!(!store.record_verdict(Uuid::from_u128(4), Verdict::Confirmed, now()).unwrap(), "no such incident");
+    let rule = transition(Phase::Opened).incident.rule;
+    assert_eq!(store.verdicts().unwrap(), [Verdicts { camera: camera(), rule, confirmed: 1, dismissed: 2 }]);
 }
 
 #[derive(Debug, Clone)]

@@ -31,9 +31,24 @@ const STANDING: Duration = Duration::from_secs(5);
 /// Most tracks at once; the rest of a flood of detections is not tracked.
 const MAX_TRACKS: usize = 256;
 
+/// Marks the numbers of things that are known by their place alone.
+const PLACE: u64 = 1 << 63;
+
 /// Number of a track, unique within its camera's process lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrackId(u64);
+
+impl TrackId {
+    /// Of a thing that is known by its place alone; differs from every number that a tracker gives.
+    pub(crate) fn of_place(number: u64) -> Self {
+        Self(PLACE | number)
+    }
+
+    /// Whether it is the number of a thing that is known by its place alone.
+    pub(crate) fn is_of_place(self) -> bool {
+        self.0 & PLACE != 0
+    }
+}
 
 /// One object, followed.
 #[derive(Debug, Clone)]

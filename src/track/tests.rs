@@ -1,5 +1,4 @@
 use super::*;
-use crate::clock::{ClockQuality, MediaTime, Mono};
 use proptest::prelude::*;
 
 const PERSON: u16 = 0;
@@ -7,14 +6,7 @@ const CAR: u16 = 1;
 const TRUCK: u16 = 2;
 
 fn at(secs: f64, segment: u32) -> FrameStamp {
-    FrameStamp {
-        media: MediaTime(Duration::from_secs_f64(secs)),
-        mono: Mono(Duration::from_secs_f64(secs)),
-        wall: jiff::Timestamp::UNIX_EPOCH + Duration::from_secs_f64(secs),
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment,
-    }
+    FrameStamp::at_secs(secs, segment)
 }
 
 fn seen(class: u16, confidence: f32, cx: f32) -> Detection {

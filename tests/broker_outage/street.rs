@@ -8,7 +8,7 @@ use curbwatch::frame::FrameStamp;
 use curbwatch::geometry::BBox;
 use curbwatch::hub::{Content, Ledger, PictureOutcome, Pictures, Sight, Sighting, WatchSettings, Watcher, sha256_hex};
 use curbwatch::ids::{IdSource, Name};
-use curbwatch::incident::{Incident, IncidentObject, Phase, Transition};
+use curbwatch::incident::{Incident, IncidentObject, Phase, Severity, Told, Transition};
 use curbwatch::mqtt::{BackOffSettings, Link, LinkStats, MqttSettings};
 use curbwatch::store::{Change, EvidenceFile, Message, SharedStore, Store};
 use jiff::tz::TimeZone;
@@ -110,7 +110,6 @@ impl Agent {
         let change = Change {
             camera: &self.camera.id,
             kind: RuleKind::FireLaneBlocked,
-            phase,
             incident: &transition.incident,
             evidence: &files,
             now: wall,
@@ -211,11 +210,16 @@ fn transition(id: Uuid, phase: Phase, wall: jiff::Timestamp) -> Transition {
             confirmed_at: wall,
             last_seen: wall,
             closed_at: None,
+            closed_reason: None,
+            severity: Severity::High,
             dwell_secs: 45.0,
             bbox,
             objects: vec![IncidentObject { class: "truck".into(), confidence: 0.7, bbox, stationary_secs: 45.0 }],
             suppressed: 0,
+            continues: None,
+            told: Told { classes: vec!["truck".into()], extent: bbox.area() },
         },
+        recheck: None,
     }
 }
 

@@ -26,14 +26,14 @@ impl Watched {
     fn start(server: &Server) -> Self {
         let (say, states) = sync_channel(1000);
         let stream = EvidenceStream::start(
-            Name::try_new("test").unwrap(),
+            Name::try_new("test").expect("a name"),
             open(server.url(), RtspTransport::Tcp),
             settings(),
-            move |state| say.send(state).unwrap(),
+            move |state| say.send(state).expect("fewer states than fit"),
             Arc::new(SystemClocks::new()),
             ConnectLimiter::new(1),
         )
-        .unwrap();
+        .expect("GStreamer and threads start");
         Self { stream, states }
     }
 

@@ -4,7 +4,8 @@ use crate::raw_peer::RawPeer;
 use crate::rtsp_server::{H264, Options, Server};
 use crate::watch::{Record, Watch, open, with_login};
 use curbwatch::config::{RtspTransport, SecretSource};
-use curbwatch::ingest::{CameraState, Decoders, Failure, Platform};
+use curbwatch::ids::Name;
+use curbwatch::ingest::{CameraSource, CameraState, ConnectLimiter, Decoders, Failure, Platform};
 use gstreamer_rtsp::RTSPLowerTrans;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -184,7 +185,7 @@ fn after_lost_packets_decoding_waits_for_a_key_frame() {
 
 /// A decoder of this description, as if it were the graphics', for H.264.
 fn decoders(h264: &str) -> Arc<Decoders> {
-    gstreamer::init().unwrap();
+    gstreamer::init().expect("GStreamer starts");
     let graphics = Platform { name: "graphics".into(), h264: h264.into(), h265: "avdec_h265".into() };
     let chosen = Decoders::choose(&[graphics]);
     assert!(chosen.choices()[0].platform.is_some(), "it decodes one picture: {chosen:?}");
@@ -215,4 +216,29 @@ fn a_decoder_that_fails_or_swallows_the_stream_is_replaced_by_the_processors() {
         watch.wait_for("frames", |after| after.frames.len() >= record.frames.len() + 20);
         watch.stop();
     }
+}
+
+#[test]
+fn a_camera_that_gives_no_picture_does_not_hold_up_the_others_of_its_host() {
+    let (silent, good) = (serve(0), serve(0));
+    let first = Watch::start(open(silent.url(), RtspTransport::Tcp), 30.0);
+    first.wait_for("frames", |record| !record.frames.is_empty());
+    silent.set_silent(true);
+
+    // It answers PLAY, and then nothing comes for as long as a first picture may take.
+    let limiter = ConnectLimiter::new(1);
+    let behind = |url| {
+        let rtsp = open(url, RtspTransport::Tcp);
+        let source = CameraSource {
+            id: Name::try_new("test").expect("a name"),
+            rtsp,
+            decoders: Decoders::software(),
+            fps: 30.0,
+        };
+        Watch::start_behind(Arc::clone(&limiter), source)
+    };
+    let (slow, other) = (behind(silent.url()), behind(good.url()));
+    other.wait_for("frames", |record| record.frames.len() >= 5);
+    let record = slow.wait_for("anything", |_| true);
+    assert_eq!((record.names(), record.frames.len()), (vec!["connecting"], 0), "it is still being waited for");
 }

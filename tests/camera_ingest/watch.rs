@@ -109,11 +109,15 @@ impl Watch {
     }
 
     pub fn start_with(decoders: Arc<Decoders>, rtsp: RtspConfig, fps: f64) -> Self {
-        let recorder = Arc::<Recorder>::default();
         let source = CameraSource { id: Name::try_new("test").expect("a name"), rtsp, decoders, fps };
+        Self::start_behind(ConnectLimiter::new(4), source)
+    }
+
+    pub fn start_behind(limiter: Arc<ConnectLimiter>, source: CameraSource) -> Self {
+        let recorder = Arc::<Recorder>::default();
         let clocks = Arc::new(SystemClocks::new());
-        let ingest = Ingest::start(source, settings(), recorder.clone(), clocks, ConnectLimiter::new(4))
-            .expect("GStreamer and threads start");
+        let ingest =
+            Ingest::start(source, settings(), recorder.clone(), clocks, limiter).expect("GStreamer and threads start");
         Self { recorder, ingest: Some(ingest) }
     }
 

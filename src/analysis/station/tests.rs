@@ -5,9 +5,9 @@ use crate::camera::{ClassTable, EngineRule};
 use crate::detect::Detection;
 use crate::geometry::{BBox, Polygon};
 use crate::ids::IdSource;
-use crate::incident::{Limits as Times, Phase};
+use crate::incident::{Memory, Phase, Terms};
 use crate::picture::test_pictures::{HEIGHT, Luma, WIDTH, frame, stamp};
-use crate::scene::Watch;
+use crate::scene::{Attended, Watch};
 
 const VAN: u16 = 0;
 const PERSON: u16 = 1;
@@ -38,17 +38,21 @@ impl Street {
     fn new() -> Self {
         let watch = Watch {
             zones: vec![(Name::try_new("lane").unwrap(), lane())],
+            except: vec![],
             classes: [VAN].into(),
             person_classes: [PERSON].into(),
             min_area: 0.0,
             is_composite: false,
+            attended: Attended::Any,
+            near: None,
+            min_count: 1,
         };
         let secs = Duration::from_secs;
-        let limits = Times { dwell: secs(20), gap: secs(8), clear: secs(10), needs_attendant: false };
-        let rule = EngineRule { id: Name::try_new("lane-blocked").unwrap(), watch, limits };
+        let terms = Terms { dwell: secs(20), gap: secs(8), clear: secs(10), ..Terms::default() };
+        let rule = EngineRule { id: Name::try_new("lane-blocked").unwrap(), watch, terms };
         let names = ["van", "person"].map(str::to_owned).to_vec();
         let classes = Arc::new(ClassTable { names, association: vec![VAN, PERSON], start_confidence: 0.3 });
-        let engine = Engine::new(classes, vec![rule], Vec::new(), IdSource::from_seed(1)).0;
+        let engine = Engine::new(&classes, vec![rule], Memory::default(), IdSource::from_seed(1)).0;
         let view = View { zones: vec![lane()], idles_at_key_frames: true, max_idle: secs(10) };
         Self {
             station: Station::new(engine, &view, Arc::default()),
@@ -93,7 +97,7 @@ impl Street {
         if !wakes && matches!(look, Look::Infer | Look::Glance | Look::Unchanged) {
             for transition in self.station.judge(&at) {
                 self.told.push((secs, transition.phase));
-                let first_seen = transition.incident.first_seen.duration_since(jiff::Timestamp::UNIX_EPOCH);
+                let first_seen = transition.incident.first_seen.duration_since(stamp(0.0).wall);
                 self.first_seen.push(first_seen.as_secs_f64());
             }
         }

@@ -1,21 +1,14 @@
 use super::*;
-use crate::clock::{ClockQuality, MediaTime, Mono};
 use crate::detect::Detection;
-use crate::track::Tracker;
+use crate::geometry::BBox;
+use crate::scene::MIN_STATIONARY;
+use crate::track::{TrackId, Tracker};
 use proptest::prelude::*;
 
 const STEP: f64 = 0.5;
 
 fn at(secs: f64, segment: u32) -> FrameStamp {
-    let time = Duration::from_secs_f64(secs);
-    FrameStamp {
-        media: MediaTime(time),
-        mono: Mono(time),
-        wall: jiff::Timestamp::from_second(1_800_000_000).unwrap() + time,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment,
-    }
+    FrameStamp::at_secs(secs, segment)
 }
 
 /// Makes sightings by hand; each `lane` is a place of its own.
@@ -27,22 +20,22 @@ struct Street {
 }
 
 impl Street {
-    fn new(needs_attendant: bool) -> Self {
-        let limits = Limits {
-            dwell: Duration::from_secs(20),
-            gap: Duration::from_secs(8),
-            clear: Duration::from_secs(10),
-            needs_attendant,
-        };
+    fn new() -> Self {
+        Self::with(terms())
+    }
+
+    fn with(terms: Terms) -> Self {
+        let names = ["person", "umbrella", "table"].map(str::to_owned).to_vec();
+        let classes = ClassTable { names, association: vec![0, 1, 2], start_confidence: 0.3 };
         Self {
-            course: Course::new(Name::try_new("rule").unwrap(), limits),
+            course: Course::new(Name::try_new("rule").unwrap(), terms, Arc::new(classes)),
             ids: IdSource::from_seed(1),
             track_ids: distinct_tracks(),
             last: None,
         }
     }
 
-    fn sighting(&self, lane: usize, x: f32, is_attended: bool) -> Sighting {
+    fn sighting(&self, lane: usize, x: f32, is_as_asked: bool) -> Sighting {
         let bbox = BBox::try_from_center(x, 0.5, 0.1, 0.1).unwrap();
         let object = crate::scene::SeenObject {
             track: self.track_ids[lane],
@@ -51,14 +44,20 @@ impl Street {
             bbox,
             stationary: MIN_STATIONARY,
         };
-        Sighting { zone: Name::try_new("zone").unwrap(), bbox, objects: vec![object], is_attended }
+        Sighting {
+            zone: Name::try_new("zone").unwrap(),
+            bbox,
+            objects: vec![object],
+            is_attended: is_as_asked,
+            is_as_asked,
+        }
     }
 
     fn frame(&mut self, secs: f64, segment: u32, sightings: &[Sighting]) -> Vec<Transition> {
         let stamp = at(secs, segment);
         let observed = self.last.and_then(|last| stamp.observed_since(&last));
         self.last = Some(stamp);
-        self.course.advance(&stamp, observed, sightings, &|_| "umbrella".to_owned(), &mut self.ids)
+        self.course.advance(&stamp, observed, sightings, &mut self.ids)
     }
 
     /// Plays `from..to` seconds with what `scene` shows; returns the transitions with their second.
@@ -71,6 +70,11 @@ impl Street {
         }
         found
     }
+}
+
+fn terms() -> Terms {
+    let secs = Duration::from_secs;
+    Terms { dwell: secs(20), gap: secs(8), clear: secs(10), merge: secs(300), ..Terms::default() }
 }
 
 /// Track ids come only from a tracker: four things far apart give four.
@@ -89,9 +93,11 @@ fn phases(found: &[(f64, Transition)]) -> Vec<Phase> {
     found.iter().map(|(_, transition)| transition.phase).collect()
 }
 
+mod life;
+
 #[test]
 fn opens_at_the_dwell_and_closes_when_gone_under_one_id() {
-    let mut street = Street::new(true);
+    let mut street = Street::new();
     let found = street.play(0.0, 100.0, |s, t| if t < 60.0 { vec![s.sighting(0, 0.5, true)] } else { vec![] });
     assert_eq!(phases(&found), [Phase::Opened, Phase::Closed]);
     let (opened, closed) = (&found[0], &found[1]);
@@ -105,14 +111,14 @@ fn opens_at_the_dwell_and_closes_when_gone_under_one_id() {
 
 #[test]
 fn a_delivery_shorter_than_the_dwell_is_not_reported() {
-    let mut street = Street::new(false);
-    let found = street.play(0.0, 100.0, |s, t| if t < 15.0 { vec![s.sighting(0, 0.5, false)] } else { vec![] });
+    let mut street = Street::new();
+    let found = street.play(0.0, 100.0, |s, t| if t < 15.0 { vec![s.sighting(0, 0.5, true)] } else { vec![] });
     assert_eq!(found, []);
 }
 
 #[test]
 fn an_unattended_parasol_is_not_a_stall_even_if_people_pause_at_it_all_day() {
-    let mut street = Street::new(true);
+    let mut street = Street::new();
     let found = street.play(0.0, 3_600.0, |s, t| vec![s.sighting(0, 0.5, t % 10.0 < 3.0)]);
     assert_eq!(found, []);
     let found = street.play(3_600.0, 3_640.0, |s, _| vec![s.sighting(0, 0.5, true)]);
@@ -121,11 +127,11 @@ fn an_unattended_parasol_is_not_a_stall_even_if_people_pause_at_it_all_day() {
 
 #[test]
 fn a_lost_track_and_traffic_in_front_make_no_second_incident() {
-    let mut street = Street::new(false);
+    let mut street = Street::new();
     let found = street.play(0.0, 200.0, |s, t| {
         let hidden = t % 12.0 > 5.0 && t % 12.0 < 11.0;
         let track = (t / 24.0) as usize % 4;
-        if hidden { vec![] } else { vec![s.sighting(track, 0.5, false)] }
+        if hidden { vec![] } else { vec![s.sighting(track, 0.5, true)] }
     });
     assert_eq!(phases(&found), [Phase::Opened]);
     let gone = street.play(200.0, 240.0, |_, _| vec![]);
@@ -135,14 +141,14 @@ fn a_lost_track_and_traffic_in_front_make_no_second_incident() {
 
 #[test]
 fn neighbours_are_two_and_a_small_move_is_the_same() {
-    let mut street = Street::new(false);
-    let found = street.play(0.0, 40.0, |s, _| vec![s.sighting(0, 0.4, false), s.sighting(1, 0.52, false)]);
+    let mut street = Street::new();
+    let found = street.play(0.0, 40.0, |s, _| vec![s.sighting(0, 0.4, true), s.sighting(1, 0.52, true)]);
     assert_eq!(phases(&found), [Phase::Opened, Phase::Opened]);
     let moved = street.play(40.0, 80.0, |s, t| {
         // The second is away while it is carried, and stands again a width further on.
-        let mut seen = vec![s.sighting(0, 0.4, false)];
+        let mut seen = vec![s.sighting(0, 0.4, true)];
         if t > 49.0 {
-            seen.push(s.sighting(2, 0.61, false));
+            seen.push(s.sighting(2, 0.61, true));
         }
         seen
     });
@@ -152,24 +158,24 @@ fn neighbours_are_two_and_a_small_move_is_the_same() {
 
 #[test]
 fn an_outage_neither_closes_nor_repeats_nor_adds_dwell() {
-    let mut street = Street::new(false);
-    let opened = street.play(0.0, 30.0, |s, _| vec![s.sighting(0, 0.5, false)]);
+    let mut street = Street::new();
+    let opened = street.play(0.0, 30.0, |s, _| vec![s.sighting(0, 0.5, true)]);
     assert_eq!(phases(&opened), [Phase::Opened]);
-    let there = street.sighting(1, 0.5, false);
+    let there = street.sighting(1, 0.5, true);
     assert_eq!(street.frame(4_000.0, 1, std::slice::from_ref(&there)), []);
     assert_eq!(street.course.active().len(), 1);
-    let mut pending = Street::new(false);
-    pending.play(0.0, 10.0, |s, _| vec![s.sighting(0, 0.5, false)]);
+    let mut pending = Street::new();
+    pending.play(0.0, 10.0, |s, _| vec![s.sighting(0, 0.5, true)]);
     assert_eq!(pending.frame(4_000.0, 1, &[there]), [], "an hour without a picture is no dwell");
 }
 
 #[test]
 fn a_restart_goes_on_with_the_same_incident() {
-    let mut before = Street::new(false);
-    let opened = before.play(0.0, 30.0, |s, _| vec![s.sighting(0, 0.5, false)]).remove(0).1.incident;
-    let mut after = Street::new(false);
-    after.course.restore(opened.clone());
-    assert_eq!(after.play(0.0, 60.0, |s, _| vec![s.sighting(3, 0.5, false)]), []);
+    let mut before = Street::new();
+    let opened = before.play(0.0, 30.0, |s, _| vec![s.sighting(0, 0.5, true)]).remove(0).1.incident;
+    let mut after = Street::new();
+    after.course.restore(&Memory { open: vec![opened.clone()], ..Memory::default() });
+    assert_eq!(after.play(0.0, 60.0, |s, _| vec![s.sighting(3, 0.5, true)]), []);
     let closed = after.play(60.0, 90.0, |_, _| vec![]);
     assert_eq!(phases(&closed), [Phase::Closed]);
     assert_eq!((closed[0].1.incident.id, closed[0].1.incident.revision), (opened.id, 1));
@@ -177,32 +183,32 @@ fn a_restart_goes_on_with_the_same_incident() {
 
 #[test]
 fn one_frame_without_the_thing_after_a_long_step_does_not_close() {
-    let mut street = Street::new(false);
-    assert_eq!(phases(&street.play(0.0, 30.0, |s, _| vec![s.sighting(0, 0.5, false)])), [Phase::Opened]);
+    let mut street = Street::new();
+    assert_eq!(phases(&street.play(0.0, 30.0, |s, _| vec![s.sighting(0, 0.5, true)])), [Phase::Opened]);
     assert_eq!(street.frame(41.0, 0, &[]), [], "11 s later it is hidden, once");
-    let there = street.sighting(1, 0.5, false);
+    let there = street.sighting(1, 0.5, true);
     assert_eq!(street.frame(42.0, 0, &[there]), []);
     assert_eq!(street.course.active().len(), 1);
 }
 
 #[test]
 fn an_hour_in_which_nobody_looked_is_neither_dwell_nor_absence() {
-    let mut open = Street::new(false);
-    open.play(0.0, 30.0, |s, _| vec![s.sighting(0, 0.5, false)]);
+    let mut open = Street::new();
+    open.play(0.0, 30.0, |s, _| vec![s.sighting(0, 0.5, true)]);
     assert_eq!(open.frame(3_630.0, 0, &[]), []);
     assert_eq!(open.course.active().len(), 1);
-    let mut pending = Street::new(false);
-    pending.play(0.0, 10.0, |s, _| vec![s.sighting(0, 0.5, false)]);
-    let there = pending.sighting(0, 0.5, false);
+    let mut pending = Street::new();
+    pending.play(0.0, 10.0, |s, _| vec![s.sighting(0, 0.5, true)]);
+    let there = pending.sighting(0, 0.5, true);
     assert_eq!(pending.frame(3_610.0, 0, &[there]), []);
 }
 
 #[test]
 fn a_part_that_was_taken_for_a_thing_of_its_own_is_no_second_incident() {
-    let mut street = Street::new(false);
+    let mut street = Street::new();
     let found = street.play(0.0, 80.0, |s, t| {
-        let whole = s.sighting(0, 0.5, false);
-        let mut part = s.sighting(1, 0.5, false);
+        let whole = s.sighting(0, 0.5, true);
+        let mut part = s.sighting(1, 0.5, true);
         part.bbox = BBox::try_from_center(0.51, 0.52, 0.05, 0.05).unwrap();
         if t < 30.0 { vec![whole] } else { vec![whole, part] }
     });
@@ -214,13 +220,13 @@ proptest! {
     fn any_sequence_of_sights_and_outages_is_legal(
         steps in proptest::collection::vec((0u8..4, any::<bool>(), 0.1f64..6.0), 1..200)
     ) {
-        let mut street = Street::new(false);
+        let mut street = Street::new();
         let (mut secs, mut segment) = (0.0, 0);
         let mut open: Option<(Uuid, u32)> = None;
         for (kind, is_seen, interval) in steps {
             secs += interval;
             segment += u32::from(kind == 0);
-            let seen = if is_seen { vec![street.sighting(usize::from(kind), 0.5, false)] } else { vec![] };
+            let seen = if is_seen { vec![street.sighting(usize::from(kind), 0.5, true)] } else { vec![] };
             for transition in street.frame(secs, segment, &seen) {
                 let incident = transition.incident;
                 match transition.phase {

@@ -4,7 +4,9 @@ use super::canvas::Picture;
 use crate::evaluate::truth::Thing;
 use std::time::Duration;
 
+pub(super) mod goods;
 pub(super) mod lane;
+mod sketch;
 pub(super) mod stall;
 pub(super) mod vehicle;
 

@@ -3,6 +3,7 @@
 //! Stall and shadow are drawn; the attendant is a pedestrian of the footage who stands still for us. Proportions are metres, seen from
 //! a camera that looks down by about 20 degrees, as the footage's does.
 
+use super::sketch::{LEVEL, Sketch, UPRIGHT, rgba};
 use super::{Actor, fading, pixels_per_metre};
 use crate::config::RuleKind;
 use crate::evaluate::truth::{Thing, ThingObject};
@@ -13,16 +14,10 @@ use crate::stage::pedestrians::Walker;
 use crate::stage::{Appearance, StageError};
 use std::f32::consts::{PI, TAU};
 use std::time::Duration;
-use tiny_skia::{
-    Color, FillRule, GradientStop, LineCap, LinearGradient, Paint, PathBuilder, Pixmap, Rect, Shader, SpreadMode,
-    Stroke, Transform,
-};
+use tiny_skia::{GradientStop, LinearGradient, PathBuilder, Rect, Shader, SpreadMode, Transform};
 
 /// Where the parasol's foot stands by default.
 const PLACE: Point = Point { x: 572.0, y: 318.0 };
-/// Share of a level length that shows upright, and of an upright one: sine and cosine of the camera's pitch.
-const LEVEL: f32 = 0.36;
-const UPRIGHT: f32 = 0.93;
 /// Parasol: radius, height of its rim and of its tip.
 const RADIUS: f32 = 1.25;
 const RIM: f32 = 1.95;
@@ -161,64 +156,13 @@ impl Attendant {
 
 /// Draws parasol, table, goods, boxes and shadow at so many output pixels per metre.
 fn drawing(metre: f32) -> Cutout {
-    let (side, above, below) = EXTENT;
-    let pixels = |metres: f32| ((metres * metre).ceil() as u32).next_multiple_of(2);
-    let pixmap = Pixmap::new(pixels(2.0 * side), pixels(above + below)).expect("a street's scale is bounded");
-    let origin = Transform::from_row(metre, 0.0, 0.0, metre, side * metre, above * metre);
-    let mut sketch = Sketch { pixmap, origin };
+    let mut sketch = Sketch::new(metre, EXTENT);
     shadow(&mut sketch);
     pole(&mut sketch);
     table(&mut sketch);
     boxes(&mut sketch);
     parasol(&mut sketch);
-    Cutout::from_drawing(&sketch.pixmap)
-}
-
-/// A drawing in metres, x to the right of the parasol's foot, y down.
-struct Sketch {
-    pixmap: Pixmap,
-    origin: Transform,
-}
-
-impl Sketch {
-    fn fill(&mut self, corners: &[(f32, f32)], color: [u8; 4]) {
-        let mut path = PathBuilder::new();
-        for (index, &(x, y)) in corners.iter().enumerate() {
-            if index == 0 { path.move_to(x, y) } else { path.line_to(x, y) }
-        }
-        path.close();
-        self.fill_path(path, Shader::SolidColor(rgba(color)));
-    }
-
-    fn ellipse(&mut self, center: (f32, f32), radius: (f32, f32), color: [u8; 4]) {
-        let bounds = Rect::from_xywh(center.0 - radius.0, center.1 - radius.1, 2.0 * radius.0, 2.0 * radius.1);
-        let mut path = PathBuilder::new();
-        path.push_oval(bounds.expect("positive radii"));
-        self.fill_path(path, Shader::SolidColor(rgba(color)));
-    }
-
-    fn fill_path(&mut self, path: PathBuilder, shader: Shader) {
-        let paint = Paint { shader, ..Paint::default() };
-        // A path without area draws nothing.
-        if let Some(path) = path.finish() {
-            self.pixmap.fill_path(&path, &paint, FillRule::Winding, self.origin, None);
-        }
-    }
-
-    fn line(&mut self, from: (f32, f32), to: (f32, f32), width: f32, color: [u8; 4]) {
-        let mut path = PathBuilder::new();
-        path.move_to(from.0, from.1);
-        path.line_to(to.0, to.1);
-        let paint = Paint { shader: Shader::SolidColor(rgba(color)), ..Paint::default() };
-        let stroke = Stroke { width, line_cap: LineCap::Round, ..Stroke::default() };
-        if let Some(path) = path.finish() {
-            self.pixmap.stroke_path(&path, &paint, &stroke, self.origin, None);
-        }
-    }
-}
-
-fn rgba([r, g, b, a]: [u8; 4]) -> Color {
-    Color::from_rgba8(r, g, b, a)
+    sketch.into_cutout()
 }
 
 /// The light is diffuse, as in the footage: a soft dark patch.

@@ -15,6 +15,42 @@ pub struct Night {
     pub infrared_at: Option<Duration>,
 }
 
+/// The shadow of a building, which the sun moves across the street from left to right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shadow {
+    /// When it enters.
+    pub from: Duration,
+    /// When it has left.
+    pub to: Duration,
+}
+
+/// Light in a shadow as a share of the daylight, its width as a share of the frame's, the softness of its edges as a share of its
+/// width, and its slant: how far it leans per height of the frame, in widths.
+const SHADOW_LIGHT: f32 = 0.55;
+const SHADOW_WIDTH: f32 = 0.3;
+const SHADOW_SOFTNESS: f32 = 0.04;
+const SHADOW_SLANT: f32 = 0.25;
+
+impl Shadow {
+    /// Darkens luma where it falls at this time.
+    pub(super) fn fall(&self, width: usize, height: usize, time: Duration, luma: &mut [u8]) {
+        if !(self.from..self.to).contains(&time) {
+            return;
+        }
+        let way = (time - self.from).as_secs_f32() / (self.to - self.from).as_secs_f32();
+        // From wholly beyond the left edge to wholly beyond the right one, slant included.
+        let left = way * (1.0 + SHADOW_WIDTH + SHADOW_SLANT) - SHADOW_WIDTH - SHADOW_SLANT;
+        for (row, luma) in luma.chunks_exact_mut(width).enumerate() {
+            let left = left + SHADOW_SLANT * (1.0 - row as f32 / height as f32);
+            for (column, luma) in luma.iter_mut().enumerate() {
+                let within = (column as f32 / width as f32 - left) / SHADOW_WIDTH;
+                let depth = (within.min(1.0 - within) / SHADOW_SOFTNESS).clamp(0.0, 1.0);
+                *luma = dimmed(*luma, 1.0 - (1.0 - SHADOW_LIGHT) * depth);
+            }
+        }
+    }
+}
+
 /// How long the picture is black while the camera swings its filter away.
 const SWITCH: Duration = Duration::from_millis(1500);
 /// Luma of black, and chroma of grey.

@@ -1,0 +1,43 @@
+//! `curbwatch rules`: what the rules of a configuration mean.
+
+use super::EXIT_CONFIG;
+use super::check::classes_of_manifest;
+use crate::config::{self, LoadError};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `curbwatch rules`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    /// Print in plain words what a configuration will report.
+    Explain {
+        /// The configuration.
+        config: PathBuf,
+    },
+}
+
+/// Prints what was asked for; the exit status is 78 if the configuration is wrong.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let Command::Explain { config } = &args.command;
+    match config::load(config, &classes_of_manifest) {
+        Ok(loaded) => {
+            for camera in &loaded.set_aside {
+                let id = camera.id.as_deref().unwrap_or("without an id");
+                eprintln!("camera {id} has mistakes and is left out: curbwatch check names them");
+            }
+            print!("{}", config::explain(&loaded.config));
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(LoadError::Wrong(findings)) => {
+            eprintln!("{findings}");
+            Ok(ExitCode::from(EXIT_CONFIG))
+        }
+        Err(error @ LoadError::Read { .. }) => Err(error.into()),
+    }
+}

@@ -1,0 +1,222 @@
+//! What becomes a static object and what does not, on synthetic streets.
+
+use super::*;
+use crate::picture::test_pictures::{HEIGHT, Luma, WIDTH, frame};
+
+/// The lower two thirds.
+fn zone() -> Polygon {
+    Polygon::try_new(&[[0.0, 0.3], [1.0, 0.3], [1.0, 1.0], [0.0, 1.0]]).unwrap()
+}
+
+/// A street that is watched, a frame every `step` seconds.
+struct Watched {
+    statics: Statics,
+    step: f64,
+    secs: f64,
+}
+
+impl Watched {
+    fn new(step: f64) -> Self {
+        Self { statics: Statics::new(vec![zone()]), step, secs: 0.0 }
+    }
+
+    /// Shows scenes for so long; returns the most objects there were at once, and those at the end.
+    fn show(&mut self, secs: f64, scene: impl Fn(f64) -> Luma) -> (usize, Vec<StaticObject>) {
+        self.show_with(secs, scene, |_| None)
+    }
+
+    fn show_with(
+        &mut self,
+        secs: f64,
+        scene: impl Fn(f64) -> Luma,
+        person: impl Fn(f64) -> Option<BBox>,
+    ) -> (usize, Vec<StaticObject>) {
+        let (end, mut most) = (self.secs + secs, 0);
+        while self.secs < end {
+            let picture = scene(self.secs).noisy(2.0, (self.secs * 20.0) as u64);
+            self.statics.see(&frame(picture.pixels, WIDTH, HEIGHT));
+            let observed = Duration::from_secs_f64(self.step);
+            most = most.max(self.statics.advance(Some(observed), person(self.secs).into_iter()).len());
+            self.secs += self.step;
+        }
+        (most, self.statics.objects().to_vec())
+    }
+}
+
+const LEFT: usize = 300;
+const TOP: usize = 200;
+const SIDE: usize = 48;
+
+/// Crates of slats at a place.
+fn with_crates(street: &Luma, left: usize, top: usize) -> Luma {
+    let mut picture = street.clone();
+    picture.fill(left, top, SIDE, SIDE, 150);
+    for slat in 0..SIDE / 8 {
+        picture.fill(left, top + 8 * slat, SIDE, 3, 70);
+    }
+    picture.fill(left + SIDE / 2, top, 3, SIDE, 60);
+    picture
+}
+
+fn bbox(left: usize, top: usize, width: usize, height: usize) -> BBox {
+    let share = |at: usize, of: usize| at as f32 / of as f32;
+    BBox::try_new(share(left, WIDTH), share(top, HEIGHT), share(left + width, WIDTH), share(top + height, HEIGHT))
+        .unwrap()
+}
+
+fn crates_box() -> BBox {
+    bbox(LEFT, TOP, SIDE, SIDE)
+}
+
+#[test]
+fn crates_that_are_put_down_are_one_thing_at_their_place_at_any_cadence() {
+    let street = Luma::street(3);
+    for step in [0.25, 1.0, 2.0, 4.0] {
+        let mut watched = Watched::new(step);
+        assert_eq!(watched.show(30.0, |_| street.clone()).0, 0, "an empty street, {step} s");
+        let (most, objects) = watched.show(40.0, |_| with_crates(&street, LEFT, TOP));
+        assert_eq!((most, objects.len()), (1, 1), "{step} s");
+        assert!(objects[0].bbox.iou(&crates_box()) > 0.7, "{:?}, {step} s", objects[0].bbox);
+        let standing = objects[0].standing.as_secs_f64();
+        assert!((standing - 40.0).abs() <= 2.0 + 2.0 * step, "stands for {standing} s, {step} s");
+    }
+}
+
+#[test]
+fn what_is_taken_away_is_gone_and_leaves_no_ghost() {
+    let street = Luma::street(3);
+    let mut watched = Watched::new(1.0);
+    watched.show(30.0, |_| street.clone());
+    assert_eq!(watched.show(120.0, |_| with_crates(&street, LEFT, TOP)).1.len(), 1);
+    let (_, objects) = watched.show(20.0, |_| street.clone());
+    assert_eq!(objects, []);
+    assert_eq!(watched.show(120.0, |_| street.clone()).0, 0);
+}
+
+#[test]
+fn what_stood_there_from_the_start_and_leaves_is_no_thing() {
+    for seed in [3, 4, 5, 6] {
+        let street = Luma::street(seed);
+        let mut watched = Watched::new(1.0);
+        watched.show(60.0, |_| with_crates(&street, LEFT, TOP));
+        assert_eq!(watched.show(120.0, |_| street.clone()).0, 0, "street {seed}");
+    }
+}
+
+#[test]
+fn a_shadow_and_a_lamp_are_no_things() {
+    for by in [0.5, 0.7, 1.3] {
+        let street = Luma::street(3);
+        let shaded = || {
+            let mut picture = street.clone();
+            for row in picture.pixels.chunks_exact_mut(WIDTH).skip(150).take(90) {
+                row[200..360].iter_mut().for_each(|luma| *luma = (16.0 + (f32::from(*luma) - 16.0) * by) as u8);
+            }
+            picture
+        };
+        let mut watched = Watched::new(1.0);
+        watched.show(30.0, |_| street.clone());
+        assert_eq!(watched.show(90.0, |_| shaded()).0, 0, "light by {by}");
+        assert_eq!(watched.show(90.0, |_| street.clone()).0, 0, "light by {by} ends");
+    }
+}
+
+#[test]
+fn changing_light_is_no_thing_and_hides_none() {
+    let street = Luma::street(3);
+    let mut watched = Watched::new(1.0);
+    let lit = |picture: &Luma, secs: f64| {
+        let light = 1.0 - 0.25 * (secs / 20.0).sin() as f32;
+        picture.map(|luma| 16.0 + (luma - 16.0) * light * 0.8)
+    };
+    assert_eq!(watched.show(120.0, |secs| lit(&street, secs)).0, 0);
+    let crates = with_crates(&street, LEFT, TOP);
+    let (most, objects) = watched.show(240.0, |secs| lit(&crates, secs));
+    assert_eq!((most, objects.len()), (1, 1));
+}
+
+#[test]
+fn who_walks_in_front_hides_it_and_changes_nothing() {
+    let street = Luma::street(3);
+    let crates = with_crates(&street, LEFT, TOP);
+    let mut watched = Watched::new(1.0);
+    watched.show(30.0, |_| street.clone());
+    let before = watched.show(30.0, |_| crates.clone()).1;
+    // Nobody detects these: a man stands in front for 6 of every 12 s.
+    let hidden = |secs: f64| {
+        let mut picture = crates.clone();
+        if secs % 12.0 < 6.0 {
+            picture.fill(LEFT - 10 + (secs * 3.0) as usize % 7, TOP - 30, 40, 90, 220);
+        }
+        picture
+    };
+    let (most, objects) = watched.show(240.0, hidden);
+    assert_eq!((most, objects.len()), (1, 1));
+    assert_eq!(objects[0].id, before[0].id);
+    assert!(objects[0].standing.as_secs() > 260);
+}
+
+#[test]
+fn a_person_who_stands_still_is_no_thing_and_nothing_of_him_stays() {
+    let street = Luma::street(3);
+    let man = bbox(LEFT, 150, 30, 90);
+    let mut watched = Watched::new(1.0);
+    watched.show(30.0, |_| street.clone());
+    let standing = |_| {
+        let mut picture = street.clone();
+        picture.fill(LEFT, 150, 30, 90, 220);
+        picture.fill(LEFT, 180, 30, 20, 40);
+        picture
+    };
+    assert_eq!(watched.show_with(300.0, standing, |_| Some(man)).0, 0);
+    assert_eq!(watched.show(60.0, |_| street.clone()).0, 0);
+    let canvas = watched.statics.canvas.as_ref().unwrap();
+    assert!(!canvas.backgrounds.recent.iter().any(|&luma| luma > 216 * backgrounds::STEPS), "his shirt is remembered");
+}
+
+#[test]
+fn a_sway_of_the_pole_is_no_thing() {
+    let street = Luma::street(3);
+    let mut watched = Watched::new(0.25);
+    let sway = |picture: &Luma, secs: f64| {
+        picture.moved((1.6 * (secs * 3.3).sin()).round() as isize, (1.2 * (secs * 2.3).cos()).round() as isize)
+    };
+    assert_eq!(watched.show(120.0, |secs| sway(&street, secs)).0, 0);
+    let crates = with_crates(&street, LEFT, TOP);
+    assert_eq!(watched.show(60.0, |secs| sway(&crates, secs)).1.len(), 1);
+}
+
+#[test]
+fn a_thing_goes_on_after_a_restart_until_it_is_taken_away() {
+    let street = Luma::street(3);
+    let crates = with_crates(&street, LEFT, TOP);
+    let mut watched = Watched::new(1.0);
+    watched.statics.restore(crates_box(), Duration::from_mins(10));
+    let (most, objects) = watched.show(120.0, |_| crates.clone());
+    assert_eq!((most, objects.len()), (1, 1));
+    assert!(objects[0].standing >= Duration::from_secs(719));
+    assert_eq!(watched.show(30.0, |_| street.clone()).1, []);
+}
+
+#[test]
+fn another_light_of_the_whole_scene_is_learned_anew_and_the_thing_stays() {
+    let street = Luma::street(3);
+    let crates = with_crates(&street, LEFT, TOP);
+    let mut watched = Watched::new(1.0);
+    watched.show(30.0, |_| street.clone());
+    watched.show(60.0, |_| crates.clone());
+    // As by infrared: dark becomes bright.
+    let infrared = |picture: &Luma| picture.map(|luma| 235.0 - 0.7 * luma);
+    let (most, objects) = watched.show(90.0, |_| infrared(&crates));
+    assert_eq!((most, objects.len()), (1, 1));
+    assert_eq!(watched.show(40.0, |_| infrared(&street)).1, []);
+}
+
+#[test]
+fn things_apart_are_two_and_outside_the_zone_there_is_none() {
+    let street = Luma::street(3);
+    let mut watched = Watched::new(1.0);
+    watched.show(30.0, |_| street.clone());
+    let three = || with_crates(&with_crates(&with_crates(&street, 100, 200), 400, 250), 250, 20);
+    assert_eq!(watched.show(40.0, |_| three()).1.len(), 2);
+}
