@@ -25,9 +25,9 @@ demo: setup build ## show the whole way in one terminal: cameras, agent, broker,
 
 test: setup lint unit ## everything that a change must pass
 
-bench: setup ## measure path, decoding and change gate beside their floors; writes target/bench.json
-	$(call say,bench: path, decoding and change gate, each beside its floor)
-	@cargo bench --bench path
+bench: setup ## measure detection, path, decoding and change gate beside their floors; writes target/bench.json
+	$(call say,bench: detection, path, decoding and change gate, each beside its floor)
+	@cargo bench --bench detect --bench path
 
 faults: setup ## hold every way in which a camera fails to its limits; writes target/faults.json and the table in docs/robustness.md
 	$(call say,faults)

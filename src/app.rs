@@ -10,10 +10,11 @@ use crate::analysis::{Analysis, Attention, Finding, PictureNews, PrepareError, P
 use crate::clock::{Clocks, Mono};
 use crate::config::{AnalysisConfig, CameraConfig, Config, IdlePace, Loaded};
 use crate::contract::{self, Health, ModelHealth, OutboxHealth, QueueDrops, Topics, WallTime};
+use crate::detect::Arrangement;
 use crate::evidence::{EvidenceDir, FileError};
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies, Queue};
-use crate::ids::Name;
+use crate::ids::{IdSource, Name};
 use crate::incident::Incident;
 use crate::ingest::{
     CameraControl, CameraSource, CameraState, ConnectLimiter, Decoders, Decoding, EvidenceStream, Failure, Ingest,
@@ -177,6 +178,8 @@ struct Core {
     active: Mutex<ActiveBoard>,
     /// Why there is no analysis, while there is none.
     not_prepared: Mutex<Option<String>>,
+    /// What is wrong with the model though it is loaded.
+    model_alarm: Mutex<Option<String>>,
     latencies: Arc<Latencies>,
     drops: Arc<Drops>,
     is_stopping: AtomicBool,
@@ -224,6 +227,10 @@ impl Desk {
 impl Surroundings for Desk {
     fn open_incidents(&self, camera: usize) -> Vec<Incident> {
         self.core.open_incidents(camera)
+    }
+
+    fn ids(&self, _: usize) -> IdSource {
+        IdSource::from_os()
     }
 
     fn frames_corrupt(&self, camera: usize) -> u64 {
@@ -317,6 +324,7 @@ impl Agent {
             changed: Arc::default(),
             analysis: OnceLock::new(),
             not_prepared: Mutex::new(Some("the model is being loaded".to_owned())),
+            model_alarm: Mutex::default(),
             latencies: Arc::default(),
             drops: Arc::default(),
             is_stopping: AtomicBool::new(false),
@@ -442,11 +450,12 @@ impl Agent {
             dropped: core.drops.total(Queue::Evidence),
         };
         let reason = core.not_prepared.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let alarm = core.model_alarm.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let health = Health {
             time: written(core.clocks.wall()),
             uptime_secs: now.since(core.started).as_secs(),
             host: status::host_health(&self.sampler.sample(now)),
-            model: ModelHealth { is_loaded: reason.is_none(), reason },
+            model: ModelHealth { is_loaded: reason.is_none(), reason, alarm },
             stages: status::stage_latencies(&core.latencies),
             outbox: OutboxHealth {
                 backlog: backlog.map_or(0, |backlog| backlog.rows),
@@ -504,8 +513,11 @@ impl Core {
     /// Loads the model, trying again until it is there, then runs the analysis until the agent stops.
     fn prepare_and_run(self: &Arc<Self>, link: &Arc<Link>, evidence: EvidenceDir) {
         let Some(mut prepared) = self.prepare() else { return };
-        let model = status::model_identity(prepared.manifest());
-        self.say_birth(link, vec![model.clone()]);
+        let model = status::model_identity(prepared.manifest(), prepared.provider());
+        self.say_birth(
+            link,
+            vec![status::birth_model(prepared.manifest(), prepared.provider(), prepared.arrangement())],
+        );
         let (findings, found) = sync_channel(recorder::MAX_WAITING);
         let recorder = Recorder::new(RecorderParts {
             config: Arc::clone(&self.config),
@@ -564,17 +576,12 @@ impl Core {
 
     /// Tries to load the model until it succeeds; none if the agent stops first.
     fn prepare(&self) -> Option<Prepared> {
-        let runners = match self.config.model.runners {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            some => usize::from(some),
-        };
         let mut attempt = 0u64;
         while !self.is_stopping() {
-            match Prepared::try_new(&self.config, runners) {
+            match Prepared::try_new(&self.config, &*self.clocks) {
                 Ok(prepared) => {
                     *self.not_prepared.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                    let name = &prepared.manifest().name;
-                    tracing::info!(model = %name, runners, "the model is loaded; analysis begins");
+                    self.say_prepared(&prepared);
                     return Some(prepared);
                 }
                 Err(error) => self.say_not_prepared(&error, attempt),
@@ -584,6 +591,17 @@ impl Core {
             drop(self.stopping.1.wait_timeout_while(guard, PREPARE_EVERY, |()| !self.is_stopping()));
         }
         None
+    }
+
+    fn say_prepared(&self, prepared: &Prepared) {
+        let Arrangement { runners, threads } = prepared.arrangement();
+        let (model, provider) = (&prepared.manifest().name, prepared.provider());
+        tracing::info!(model, provider = %provider.provider, nodes = ?provider.nodes, runners, threads, "the model is loaded; analysis begins");
+        let alarm = provider.alarm();
+        if let Some(alarm) = &alarm {
+            tracing::warn!(model, "{alarm}");
+        }
+        *self.model_alarm.lock().unwrap_or_else(PoisonError::into_inner) = alarm;
     }
 
     fn say_not_prepared(&self, error: &PrepareError, attempt: u64) {
@@ -643,7 +661,7 @@ impl Core {
         self.changed.notify_one();
     }
 
-    fn say_birth(&self, link: &Link, models: Vec<contract::ModelIdentity>) {
+    fn say_birth(&self, link: &Link, models: Vec<contract::BirthModel>) {
         let birth = status::birth(&self.config, &self.config_sha256, self.started_at, models, self.decoders.choices());
         link.state(self.topics.birth(), contract::to_json(&birth));
     }

@@ -13,6 +13,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// Share of the confidence that starts a track from which a detection is worth a closer look: a thing's confidence varies by as much
+/// from frame to frame.
+const SURPRISING: f32 = 0.5;
+
 /// The model's classes as the engine needs them.
 #[derive(Debug, Clone)]
 pub struct ClassTable {
@@ -87,12 +91,26 @@ impl Engine {
         transitions
     }
 
-    /// Whether the camera is to be watched closely: an incident may be about to open or close, or something that a rule is about has
-    /// come into a zone. An incident that is open and stands there does not ask for it.
+    /// Whether the camera is to be watched closely: an incident may be about to open or close, something that a rule is about has
+    /// come into a zone, or someone attends what stands there. An incident that is open and stands there does not ask for it.
     #[must_use]
     pub fn wants_attention(&self) -> bool {
         let tracks = self.tracker.tracks();
-        self.rules.iter().any(|(watch, course)| course.is_undecided() || watch.awaits(tracks))
+        self.rules.iter().any(|(watch, course)| {
+            course.is_undecided() || watch.awaits(tracks) || (course.lacks_attendant() && watch.is_attended(tracks))
+        })
+    }
+
+    /// Whether detections show something that a rule must see come or go, rather than passers-by and what is known to stand there.
+    /// In doubt they do: what is too faint to be followed now may be surer in the next frames.
+    #[must_use]
+    pub fn is_surprised_by(&self, detections: &[Detection]) -> bool {
+        let tracks = self.tracker.tracks();
+        let min_confidence = SURPRISING * self.classes.start_confidence;
+        self.rules.iter().any(|(watch, course)| {
+            watch.has_changed(tracks, detections, min_confidence)
+                || (course.lacks_attendant() && watch.shows_person(detections))
+        })
     }
 
     /// Nothing can be seen from here to the next frame that is analysed: the time between counts as neither presence nor absence.

@@ -42,6 +42,13 @@ pub enum ClockQuality {
     Unsynchronised,
 }
 
+/// CPU time that the calling thread has taken so far: what a measurement compares, whatever else the machine does.
+#[must_use]
+pub fn thread_cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
 /// Source of monotonic and wall time; shared by every thread.
 pub trait Clocks: Send + Sync + 'static {
     /// Monotonic time since the process started.

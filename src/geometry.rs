@@ -38,6 +38,9 @@ pub enum BBoxError {
 }
 
 impl BBox {
+    /// The whole frame.
+    pub const FRAME: Self = Self { left: 0.0, top: 0.0, right: 1.0, bottom: 1.0 };
+
     /// Makes a box from ltrb, clipped to the frame.
     pub fn try_new(left: f32, top: f32, right: f32, bottom: f32) -> Result<Self, BBoxError> {
         if ![left, top, right, bottom].iter().all(|v| v.is_finite()) {

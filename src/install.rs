@@ -16,7 +16,11 @@ const RUNTIME_LIBRARY: &str = "libonnxruntime.so";
 const MAKE_SETUP: &str = "make setup";
 
 /// The manifests of `models/` by name.
-const BUILT_IN_MANIFESTS: [(&str, &str); 1] = [("yolov4-tiny-416", include_str!("../models/yolov4-tiny-416.yaml"))];
+const BUILT_IN_MANIFESTS: [(&str, &str); 3] = [
+    ("centerface-640x384", include_str!("../models/centerface-640x384.yaml")),
+    ("ssdlite-mobilenet-v2-300", include_str!("../models/ssdlite-mobilenet-v2-300.yaml")),
+    ("yolov4-tiny-416", include_str!("../models/yolov4-tiny-416.yaml")),
+];
 
 /// Hashes of the footage, in the format of `sha256sum`.
 const FOOTAGE_SHA256: &str = include_str!("../scripts/footage.sha256");
@@ -222,7 +226,7 @@ mod tests {
     #[test]
     fn a_site_s_own_model_is_found_beside_its_manifest() {
         let folder = tempfile::tempdir().unwrap();
-        let text = BUILT_IN_MANIFESTS[0].1.replace("name: yolov4-tiny-416", "name: ours");
+        let text = BUILT_IN_MANIFESTS[2].1.replace("name: yolov4-tiny-416", "name: ours");
         std::fs::write(folder.path().join("ours.yaml"), text).unwrap();
         let places = Places::new(None, None);
         let manifest = places.manifest(folder.path().join("ours.yaml").to_str().unwrap()).unwrap();

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod contract;
 pub mod detect;
+pub mod evaluate;
 pub mod evidence;
 pub mod frame;
 pub mod geometry;
@@ -22,6 +23,7 @@ pub mod mailbox;
 pub mod mqtt;
 pub mod picture;
 pub mod recorder;
+pub mod replay;
 pub mod scene;
 #[cfg(feature = "staging")]
 pub mod stage;

@@ -168,7 +168,7 @@ impl Recorder {
             return Picture::NotWanted;
         }
         let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
-        let outline = Some(&transition.incident.bbox);
+        let outlines = [transition.incident.bbox];
         let lost = |what: &(dyn std::error::Error + 'static), drops: &Drops| {
             drops.add(Queue::Evidence, 1);
             tracing::error!(camera = %camera.id, error = what, "an incident goes without its picture");
@@ -178,7 +178,7 @@ impl Recorder {
             Still::Taken { frame, sensitive } => (frame, sensitive),
             Still::NotWanted | Still::Missing => (&finding.frame, &finding.sensitive),
         };
-        let jpeg = match RedactedJpeg::try_from_frame(frame, sensitive, outline, limits) {
+        let jpeg = match RedactedJpeg::try_from_frame(frame, sensitive, &outlines, limits) {
             Ok(jpeg) => jpeg,
             Err(error) => return lost(&error, &self.drops),
         };

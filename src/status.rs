@@ -4,20 +4,18 @@ use crate::analysis::PictureNews;
 use crate::clock::Mono;
 use crate::config::{CameraConfig, Config};
 use crate::contract::{
-    Birth, BirthCamera, BirthDecoder, BirthPassedOver, BirthRule, BirthZone, CameraState as WireState, CameraStatus,
-    ClockAlarm as WireAlarm, EvidenceStreamStatus, HostHealth, ImageHealth, ModelIdentity, SchemaVersion, StageLatency,
-    StreamDecoding, StreamStatus, WallTime, matter, schemas,
+    Birth, BirthCamera, BirthDecoder, BirthModel, BirthPassedOver, BirthRule, BirthZone, CameraState as WireState,
+    CameraStatus, ClockAlarm as WireAlarm, EvidenceStreamStatus, HostHealth, ImageHealth, ModelIdentity, ProviderNodes,
+    SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, matter, schemas,
 };
 use crate::detect::manifest::Manifest;
+use crate::detect::{Arrangement, ProviderInUse};
 use crate::health::{HostSample, Latencies, Stage};
 use crate::ids::Name;
 use crate::ingest::{CameraState, ClockAlarm, DecoderChoice, DecodingInUse, IngestStats, PassedOver};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
-
-/// The execution provider in use: sessions are made for the CPU.
-const PROVIDER: &str = "cpu";
 
 /// A stream's state and since when it holds.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,13 +170,30 @@ fn wire_state(state: &CameraState) -> WireState {
     }
 }
 
-/// How events and the birth message name a model.
+/// How events name a model.
 #[must_use]
-pub fn model_identity(manifest: &Manifest) -> ModelIdentity {
+pub fn model_identity(manifest: &Manifest, provider: &ProviderInUse) -> ModelIdentity {
     ModelIdentity {
         name: manifest.name.clone(),
         sha256: manifest.sha256.as_str().to_owned(),
-        provider: PROVIDER.to_owned(),
+        provider: provider.provider.as_str().to_owned(),
+    }
+}
+
+/// How the birth message names a model.
+#[must_use]
+pub fn birth_model(manifest: &Manifest, provider: &ProviderInUse, arrangement: Arrangement) -> BirthModel {
+    let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let of_provider =
+        |provider: &String, nodes: usize| ProviderNodes { provider: provider.clone(), count: count(nodes) };
+    let ModelIdentity { name, sha256, provider: in_use } = model_identity(manifest, provider);
+    BirthModel {
+        name,
+        sha256,
+        provider: in_use,
+        nodes: provider.nodes.iter().map(|(name, &nodes)| of_provider(name, nodes)).collect(),
+        runners: count(arrangement.runners),
+        threads: count(arrangement.threads),
     }
 }
 
@@ -188,7 +203,7 @@ pub fn birth(
     config: &Config,
     config_sha256: &str,
     started_at: WallTime,
-    models: Vec<ModelIdentity>,
+    models: Vec<BirthModel>,
     decoders: &[DecoderChoice],
 ) -> Birth {
     let version =

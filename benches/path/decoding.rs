@@ -56,25 +56,21 @@ pub fn beside_bare(
 }
 
 fn bare_pipeline(url: &str, decoding: Decoding) -> Child {
-    let gate: &[&str] = match decoding {
-        Decoding::All => &[],
-        Decoding::KeyFrames => &["identity", "drop-buffer-flags=delta-unit", "!"],
+    let line = bare_line(url, decoding);
+    gst_launch(line.split_whitespace())
+}
+
+/// What decodes a camera and throws the pictures away, as `gst-launch-1.0` reads it.
+pub fn bare_line(url: &str, decoding: Decoding) -> String {
+    let gate = match decoding {
+        Decoding::All => "",
+        Decoding::KeyFrames => "identity drop-buffer-flags=delta-unit !",
     };
-    Command::new("gst-launch-1.0")
-        .args([
-            "-q",
-            "rtspsrc",
-            &format!("location={url}"),
-            "protocols=tcp",
-            "!",
-            "rtph264depay",
-            "!",
-            "h264parse",
-            "!",
-        ])
-        .args(gate)
-        .args(["avdec_h264", "max-threads=1", "!", "fakesink", "sync=false"])
-        .stdout(Stdio::null())
-        .spawn()
-        .expect("make setup")
+    format!(
+        "rtspsrc location={url} protocols=tcp ! rtph264depay ! h264parse ! {gate} avdec_h264 max-threads=1 ! fakesink sync=false"
+    )
+}
+
+pub fn gst_launch<'a>(words: impl IntoIterator<Item = &'a str>) -> Child {
+    Command::new("gst-launch-1.0").arg("-q").args(words).stdout(Stdio::null()).spawn().expect("make setup")
 }

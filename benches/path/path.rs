@@ -8,6 +8,7 @@ use curbwatch::config::Config;
 use curbwatch::detect::{Detector, Runtime};
 use curbwatch::frame::Frame;
 use curbwatch::health::Latencies;
+use curbwatch::ids::IdSource;
 use curbwatch::incident::Incident;
 use curbwatch::ingest::{CameraSource, CameraState, ConnectLimiter, Decoders, Ingest, IngestSettings, Sink};
 use curbwatch::install;
@@ -44,13 +45,14 @@ pub fn bare_decode(file: &Path) -> f64 {
     (cpu_ms() - before) / frames.load(std::sync::atomic::Ordering::Relaxed) as f64
 }
 
-/// CPU-ms of one inference without anything around it.
-pub fn bare_inference(config: &Config) -> f64 {
+/// CPU-ms of one inference without anything around it, on the input of this frame.
+pub fn bare_inference(config: &Config, frame: &Frame) -> f64 {
     let manifest = install::manifest(&config.model.manifest).expect("make setup");
     let model = install::model_file(&manifest).expect("make setup");
     let mut detector =
         Detector::open(&Runtime::load().expect("make setup"), &manifest, &model).expect("the model loads");
-    detector.infer_only().expect("the first run, which allocates");
+    // Writes the input, and allocates.
+    detector.detect(frame, &mut Vec::new()).expect("the model runs");
     let before = cpu_ms();
     for _ in 0..INFERENCES {
         detector.infer_only().expect("the model runs");
@@ -64,6 +66,9 @@ struct Alone;
 impl Surroundings for Alone {
     fn open_incidents(&self, _: usize) -> Vec<Incident> {
         Vec::new()
+    }
+    fn ids(&self, _: usize) -> IdSource {
+        IdSource::from_os()
     }
     fn frames_corrupt(&self, _: usize) -> u64 {
         0
@@ -94,7 +99,7 @@ impl Sink for ToMailbox {
 
 /// Watches the camera with the agent's own ingest, runner and engine.
 pub fn agent_path(config: &Config, clocks: &Arc<dyn Clocks>) -> Measured {
-    let mut prepared = Prepared::try_new(config, 1).expect("make setup");
+    let mut prepared = Prepared::try_new(config, &**clocks).expect("make setup");
     let detector = prepared.take_detectors().remove(0);
     let mailboxes = Arc::new(Mailboxes::new(1));
     let (findings, found) = sync_channel(64);

@@ -20,22 +20,35 @@ pub fn busy() -> PathBuf {
     staged("bench-1080p", Scene::quiet(secs(20)).with_stall(secs(2), secs(18)))
 }
 
-/// A minute of 1080p25 in which pedestrians walk for 10 s and nothing moves for 50.
+/// Length of [`quiet`].
+pub const QUIET: Duration = Duration::from_secs(340);
+
+/// 1080p25 in which a stall and a van come and go within 40 s, and pedestrians walk for 10 s of each of the five minutes after:
+/// something moves for a sixth of the time, and there are two incidents to find.
 pub fn quiet() -> PathBuf {
     let path = target().join("bench-quiet-1080p.mp4");
     if !path.exists() {
+        let street = |length| Scene { pedestrians: false, ..Scene::quiet(secs(length)) };
+        let visited =
+            staged("bench-visited-1080p", street(40).with_stall(secs(4), secs(26)).with_van(secs(6), secs(28)));
         let walked = staged("bench-walked-1080p", Scene::quiet(secs(10)));
-        let empty = staged("bench-empty-1080p", Scene { pedestrians: false, ..Scene::quiet(secs(50)) });
-        join(&walked, &empty, &path);
+        let minutes = (0..5).flat_map(|_| [walked.clone(), empty()]);
+        join(&std::iter::once(visited).chain(minutes).collect::<Vec<_>>(), &path);
     }
     path
 }
 
-/// The carriageway as the camera sees it.
-pub fn carriageway() -> Vec<[f32; 2]> {
-    let scene = formatted(Scene::quiet(secs(1)));
-    let zones = Composer::try_new(&scene, &footage()).expect("a scene that the stage allows").truth().zones;
-    zones.into_iter().find(|zone| zone.id == "carriageway").expect("every street has one").polygon
+/// 50 s of 1080p25 in which nothing moves.
+pub fn empty() -> PathBuf {
+    staged("bench-empty-1080p", Scene { pedestrians: false, ..Scene::quiet(secs(50)) })
+}
+
+/// Carriageway and fire lane as the camera sees them.
+pub fn zones() -> Vec<Vec<[f32; 2]>> {
+    let scene = formatted(Scene::quiet(secs(10)).with_van(secs(2), secs(8)));
+    let footage = footage();
+    let composer = Composer::try_new(&scene, &footage).expect("a scene that the stage allows");
+    composer.truth().zones.into_iter().map(|zone| zone.polygon).collect()
 }
 
 fn footage() -> Footage {
@@ -57,12 +70,12 @@ fn staged(name: &str, scene: Scene) -> PathBuf {
     path
 }
 
-/// Plays one file after the other into a third, without coding anew.
-fn join(first: &Path, second: &Path, joined: &Path) {
-    let source = |path: &Path| format!("filesrc location={} ! qtdemux ! h264parse ! queue ! both.", path.display());
-    let sink = format!("concat name=both ! h264parse ! mp4mux ! filesink location={}", joined.display());
-    let description = format!("{sink} {} {}", source(first), source(second));
-    play(&gstreamer::parse::launch(&description).expect("elements are installed"));
+/// Plays files one after the other into another, without coding anew.
+fn join(parts: &[PathBuf], joined: &Path) {
+    let source = |path: &PathBuf| format!("filesrc location={} ! qtdemux ! h264parse ! queue ! all.", path.display());
+    let sources: Vec<String> = parts.iter().map(source).collect();
+    let sink = format!("concat name=all ! h264parse ! mp4mux ! filesink location={}", joined.display());
+    play(&gstreamer::parse::launch(&format!("{sink} {}", sources.join(" "))).expect("elements are installed"));
 }
 
 /// Plays a pipeline to its end.

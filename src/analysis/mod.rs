@@ -6,25 +6,29 @@
 //! what is open.
 //!
 //! Every frame is sampled first. The sample says how the picture is (while nothing can be seen in it, the rules rest) and whether
-//! anything changed: what did not is not inferred, and the engine takes what it saw last for what is there. A camera is *active*
-//! while something changes, an incident is about to open or close, or something that a rule is about has come into a zone, and
-//! [a little longer](crate::picture::LINGER); else it is *idle*. The first key frame that shows a change is not judged: it asks for the
-//! held frames, which begin before it and come to it again.
+//! anything changed: what did not is not inferred, and the engine takes what it saw last for what is there. A camera is *idle* until
+//! something that a rule is about comes into a zone or goes from it; then it is *active* until the incident stands or is over, and a
+//! little longer. Passers-by do not wake it: the key frame that shows them is inferred, and judged as it is. A key frame that wakes the
+//! camera is not judged: it asks for the held frames, which begin before it and come to it again.
 
 mod prepare;
+mod region;
 mod station;
 mod still;
 
+pub(crate) use prepare::sensitive_classes;
 pub use prepare::{PrepareError, Prepared};
+pub use region::parts;
 pub use station::PictureNews;
 pub use still::Still;
 
 use crate::clock::Clocks;
-use crate::detect::Detector;
-use crate::evidence::SensitiveObject;
+use crate::detect::{Detections, Detector};
+use crate::evidence::{SensitiveKind, SensitiveObject};
 use crate::frame::Frame;
+use crate::geometry::BBox;
 use crate::health::{Latencies, Stage};
-use crate::ids::Name;
+use crate::ids::{IdSource, Name};
 use crate::incident::{Incident, Phase, Transition};
 use crate::ingest::StillError;
 use crate::mailbox::Mailboxes;
@@ -55,7 +59,7 @@ pub struct Finding {
 /// How closely a camera is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Attention {
-    /// Nothing goes on.
+    /// Nothing goes on that a rule is about.
     Idle,
     /// Something does, or did a moment ago.
     Active,
@@ -65,6 +69,8 @@ pub enum Attention {
 pub trait Surroundings: Send + Sync + 'static {
     /// Open incidents of a camera, from the store: its engine begins with them.
     fn open_incidents(&self, camera: usize) -> Vec<Incident>;
+    /// Where the ids of a camera's incidents come from.
+    fn ids(&self, camera: usize) -> IdSource;
     /// Pictures that the camera's decoder has marked as damaged so far.
     fn frames_corrupt(&self, camera: usize) -> u64;
     /// A camera is to be watched so closely from now on; [`Attention::Idle`] at the start.
@@ -109,7 +115,9 @@ impl Analysis {
         clocks: Arc<dyn Clocks>,
     ) -> Self {
         let open: Vec<Vec<Incident>> = (0..prepared.cameras()).map(|camera| around.open_incidents(camera)).collect();
-        let begin = |(camera, open): (usize, &Vec<Incident>)| Mutex::new(station(&prepared, open.clone(), camera));
+        let begin = |(camera, open): (usize, &Vec<Incident>)| {
+            Mutex::new(station(&prepared, open.clone(), camera, around.ids(camera)))
+        };
         let stations = open.iter().enumerate().map(begin).collect();
         let by_id =
             |open: Vec<Incident>| Mutex::new(open.into_iter().map(|incident| (incident.id, incident)).collect());
@@ -142,13 +150,10 @@ impl Analysis {
     pub fn run(&self, mut detector: Detector, findings: SyncSender<Finding>) {
         while let Some(mut lease) = self.mailboxes.take() {
             let (camera, frame) = (lease.camera(), Arc::new(lease.take_frame()));
-            let work = || self.analyse(camera, &frame, &mut detector);
+            let work = || self.process(camera, &frame, &mut detector);
             let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
                 tracing::error!(camera, "the analysis of a camera panicked; its engine begins anew");
-                let open = self.open(camera).values().cloned().collect();
-                let anew = station(&self.prepared, open, camera);
-                self.around.attention(camera, anew.attention());
-                *self.station(camera) = anew;
+                self.begin_anew(camera);
                 Vec::new()
             });
             for finding in found {
@@ -168,7 +173,52 @@ impl Analysis {
         self.stations[camera].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn analyse(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Finding> {
+    /// Forgets everything about a camera but what is open there, as a restart does.
+    pub fn begin_anew(&self, camera: usize) {
+        let open = self.open(camera).values().cloned().collect();
+        let anew = station(&self.prepared, open, camera, self.around.ids(camera));
+        self.around.attention(camera, anew.attention());
+        *self.station(camera) = anew;
+    }
+
+    /// Where the open incidents of a camera stand.
+    #[must_use]
+    pub fn places(&self, camera: usize) -> Vec<BBox> {
+        self.open(camera).values().map(|incident| incident.bbox).collect()
+    }
+
+    /// People and vehicles at a camera, of the frame judged last and of the second before it.
+    #[must_use]
+    pub fn sensitive(&self, camera: usize, frame: &Frame, detector: &mut Detector) -> Vec<SensitiveObject> {
+        self.sensitive_at(&self.station(camera), camera, frame, detector)
+    }
+
+    /// As [`Self::sensitive`]. Where only a part of the picture is inferred, all of it is once more: a picture shows more than the part.
+    fn sensitive_at(
+        &self,
+        station: &Station,
+        camera: usize,
+        frame: &Frame,
+        detector: &mut Detector,
+    ) -> Vec<SensitiveObject> {
+        let mut sensitive = station.sensitive();
+        if self.prepared.parts(camera).is_empty() {
+            return sensitive;
+        }
+        let mut seen = Detections::new();
+        match detector.detect(frame, &mut seen) {
+            Ok(()) => sensitive.extend(station.sensitive_among(&seen)),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(camera, error, "nobody can be found in the picture; all of it is hidden");
+                sensitive.push(SensitiveObject { kind: SensitiveKind::Person, bbox: BBox::FRAME });
+            }
+        }
+        sensitive
+    }
+
+    /// Looks at one frame of a camera, in the order of their times; what it changed is returned.
+    pub fn process(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Finding> {
         let mut station = self.station(camera);
         let before = station.attention();
         let began = self.clocks.mono();
@@ -177,11 +227,13 @@ impl Analysis {
         if let Some(news) = news {
             self.around.picture(camera, news);
         }
-        let findings = match look {
-            Look::Infer if !self.infer(camera, frame, detector, &mut station) => Vec::new(),
-            Look::Infer | Look::Unchanged => self.judge(camera, frame, detector, &mut station),
-            Look::Before | Look::Known | Look::Nothing => Vec::new(),
+        let is_to_judge = match look {
+            Look::Infer => self.infer(camera, frame, detector, &mut station),
+            Look::Glance => self.infer(camera, frame, detector, &mut station) && !station.wakes(frame.stamp()),
+            Look::Unchanged => true,
+            Look::Known | Look::Nothing => false,
         };
+        let findings = if is_to_judge { self.judge(camera, frame, detector, &mut station) } else { Vec::new() };
         if station.attention() != before {
             self.around.attention(camera, station.attention());
         }
@@ -191,7 +243,11 @@ impl Analysis {
     /// Whether the frame could be inferred.
     fn infer(&self, camera: usize, frame: &Frame, detector: &mut Detector, station: &mut Station) -> bool {
         let began = self.clocks.mono();
-        if let Err(error) = detector.detect(frame, station.detections_mut()) {
+        let seen = match self.prepared.parts(camera) {
+            [] => detector.detect(frame, station.detections_mut()),
+            parts => detector.detect_in(frame, parts, station.detections_mut()),
+        };
+        if let Err(error) = seen {
             tracing::error!(camera, error = &error as &dyn std::error::Error, "a frame is not analysed");
             station.fail();
             return false;
@@ -204,7 +260,12 @@ impl Analysis {
     fn judge(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector, station: &mut Station) -> Vec<Finding> {
         let began = self.clocks.mono();
         let transitions = station.judge(frame.stamp());
-        let active = if transitions.is_empty() { BTreeMap::new() } else { station.active() };
+        self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
+        self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
+        if transitions.is_empty() {
+            return Vec::new();
+        }
+        let (active, sensitive) = (station.active(), self.sensitive_at(station, camera, frame, detector));
         for transition in &transitions {
             match transition.phase {
                 Phase::Opened | Phase::Updated | Phase::Rechecked => {
@@ -215,7 +276,6 @@ impl Analysis {
                 }
             }
         }
-        self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
         let is_pictured = transitions.iter().any(|transition| transition.phase.has_picture());
         let still = if is_pictured { self.still(camera, detector, station) } else { Still::NotWanted };
         let finding = |transition: Transition| Finding {
@@ -223,18 +283,16 @@ impl Analysis {
             active: active.get(&transition.incident.rule).cloned().unwrap_or_default(),
             transition,
             frame: Arc::clone(frame),
-            sensitive: station.sensitive(),
+            sensitive: sensitive.clone(),
             still: still.clone(),
         };
-        let findings = transitions.into_iter().map(finding).collect();
-        self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
-        findings
+        transitions.into_iter().map(finding).collect()
     }
 }
 
 /// A camera's station with the incidents that are open.
-fn station(prepared: &Prepared, open: Vec<Incident>, camera: usize) -> Station {
-    let (engine, orphans) = prepared.engine(camera, open);
+fn station(prepared: &Prepared, open: Vec<Incident>, camera: usize, ids: IdSource) -> Station {
+    let (engine, orphans) = prepared.engine(camera, open, ids);
     for orphan in orphans {
         tracing::warn!(incident = %orphan.id, rule = %orphan.rule, "an open incident's rule is gone; it stays open");
     }

@@ -1,16 +1,21 @@
 //! A model loaded and every rule resolved against its classes.
 
+use super::region::parts;
 use crate::camera::{ClassTable, Engine, EngineRule};
-use crate::config::{CameraConfig, ClassGroups, Config, IdlePace, bears_plate, is_person};
+use crate::clock::Clocks;
+use crate::config::{CameraConfig, ClassGroups, Config, IdlePace, ModelConfig, bears_plate, is_person};
 use crate::detect::manifest::Manifest;
-use crate::detect::{DetectError, Detector, Runtime, RuntimeError};
+use crate::detect::{
+    Arrangement, DetectError, Detector, Model, ProviderInUse, Runtime, RuntimeError, SessionOptions, arrange,
+};
 use crate::evidence::SensitiveKind;
-use crate::geometry::Polygon;
+use crate::geometry::{BBox, Polygon};
 use crate::ids::{IdSource, Name};
 use crate::incident::{Incident, Limits};
 use crate::install;
 use crate::scene::Watch;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,14 +54,18 @@ pub enum PrepareError {
     },
 }
 
-/// A model, loaded once per runner, and the classes as the rules need them.
+/// A loaded model with a detector per runner, and the classes as the rules need them.
 pub struct Prepared {
     manifest: Manifest,
+    provider: ProviderInUse,
+    arrangement: Arrangement,
     detectors: Vec<Detector>,
     classes: Arc<ClassTable>,
     pub(super) sensitive: Arc<BTreeMap<u16, SensitiveKind>>,
     rules: Vec<Vec<EngineRule>>,
     views: Vec<View>,
+    /// Of each camera, the parts of its frames that are inferred; none for all of them.
+    parts: Vec<Vec<BBox>>,
 }
 
 /// What is watched of a camera's picture, and how closely.
@@ -71,16 +80,19 @@ pub(super) struct View {
 }
 
 impl Prepared {
-    /// Finds and loads the configured model for `runners` threads, and resolves every rule.
-    pub fn try_new(config: &Config, runners: usize) -> Result<Self, PrepareError> {
+    /// Finds and loads the configured model, finds out how it is best run if the configuration leaves that open, and resolves every
+    /// rule.
+    pub fn try_new(config: &Config, clocks: &dyn Clocks) -> Result<Self, PrepareError> {
         let runtime = Runtime::load()?;
         let mut manifest = install::manifest(&config.model.manifest)?;
         if let Some(confidence) = config.model.min_confidence {
             manifest.thresholds.confidence = confidence;
         }
         let path = install::model_file(&manifest)?;
-        let open = |_| Detector::open(&runtime, &manifest, &path);
-        let detectors = (0..runners).map(open).collect::<Result<Vec<_>, _>>()?;
+        let (model, arrangement) = load(&config.model, &runtime, &manifest, &path, clocks)?;
+        let detectors = (0..arrangement.runners).map(|_| model.detector()).collect::<Result<Vec<_>, _>>()?;
+        // Loading fills in what the manifest leaves to the model.
+        let manifest = model.manifest().clone();
         let groups = ClassGroups::new(&config.classes);
         let sensitive = sensitive_classes(&manifest.classes);
         let of_kind = |kind| sensitive.iter().filter(move |(_, of)| **of == kind).map(|(class, _)| *class);
@@ -99,8 +111,21 @@ impl Prepared {
             start_confidence: manifest.thresholds.confidence,
             names: manifest.classes.clone(),
         });
-        let views = config.cameras.iter().map(view).collect();
-        Ok(Self { manifest, detectors, classes, sensitive: Arc::new(sensitive), rules, views })
+        let views: Vec<View> = config.cameras.iter().map(view).collect();
+        let parts = views.iter().zip(&config.cameras).map(|(view, camera)| parts(camera.analysis.region, &view.zones));
+        let parts = parts.collect();
+        let provider = model.provider().clone();
+        Ok(Self {
+            manifest,
+            provider,
+            arrangement,
+            detectors,
+            classes,
+            sensitive: Arc::new(sensitive),
+            rules,
+            views,
+            parts,
+        })
     }
 
     /// The manifest of the model.
@@ -109,7 +134,19 @@ impl Prepared {
         &self.manifest
     }
 
-    /// The loaded models, one per runner; empty afterwards.
+    /// On what the model runs.
+    #[must_use]
+    pub fn provider(&self) -> &ProviderInUse {
+        &self.provider
+    }
+
+    /// How the model is run.
+    #[must_use]
+    pub fn arrangement(&self) -> Arrangement {
+        self.arrangement
+    }
+
+    /// The detectors, one per runner; empty afterwards.
     pub fn take_detectors(&mut self) -> Vec<Detector> {
         std::mem::take(&mut self.detectors)
     }
@@ -124,15 +161,37 @@ impl Prepared {
         &self.views[camera]
     }
 
+    /// The parts of a camera's frames that are inferred, as [`Detector::detect_in`] takes them; none for the whole.
+    pub(super) fn parts(&self, camera: usize) -> &[BBox] {
+        &self.parts[camera]
+    }
+
     /// The engine of a camera, with the incidents that the store holds open; those whose rule is gone are returned.
     #[must_use]
-    pub fn engine(&self, camera: usize, open: Vec<Incident>) -> (Engine, Vec<Incident>) {
-        Engine::new(Arc::clone(&self.classes), self.rules[camera].clone(), open, IdSource::from_os())
+    pub fn engine(&self, camera: usize, open: Vec<Incident>, ids: IdSource) -> (Engine, Vec<Incident>) {
+        Engine::new(Arc::clone(&self.classes), self.rules[camera].clone(), open, ids)
     }
 }
 
+/// Loads the model as it is to be run.
+fn load(
+    config: &ModelConfig,
+    runtime: &Runtime,
+    manifest: &Manifest,
+    path: &Path,
+    clocks: &dyn Clocks,
+) -> Result<(Model, Arrangement), DetectError> {
+    if config.runners == 0 {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        return arrange(runtime, manifest, path, &config.providers, cores, clocks);
+    }
+    let arrangement = Arrangement { runners: usize::from(config.runners), threads: usize::from(config.threads) };
+    let options = SessionOptions { providers: config.providers.clone(), threads: arrangement.threads };
+    Ok((Model::open(runtime, manifest, path, &options)?, arrangement))
+}
+
 /// What must be redacted of each class, by the class's own name: no configuration takes a class out.
-fn sensitive_classes(classes: &[String]) -> BTreeMap<u16, SensitiveKind> {
+pub(crate) fn sensitive_classes(classes: &[String]) -> BTreeMap<u16, SensitiveKind> {
     let kind_of = |class: &str| {
         if is_person(class) {
             Some(SensitiveKind::Person)

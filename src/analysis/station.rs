@@ -11,11 +11,14 @@ use crate::evidence::{SensitiveKind, SensitiveObject};
 use crate::frame::{Frame, FrameStamp};
 use crate::ids::Name;
 use crate::incident::Transition;
-use crate::picture::{Gate, Health, LINGER, Limits, LumaSample, PictureState};
+use crate::picture::{Gate, Health, Limits, LumaSample, PictureState};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
+
+/// For how long a camera stays active after its engine last asked for it: a detector misses a thing in a frame or two.
+const ATTENTION_LINGER: Duration = Duration::from_secs(2);
 
 /// For how long a person or vehicle is redacted after it was last detected, and at least until the frame after next: a detector
 /// misses one now and then.
@@ -39,10 +42,10 @@ pub struct PictureNews {
 pub(super) enum Look {
     /// Infer it, then judge.
     Infer,
+    /// Infer it; then judge, unless it [wakes](Station::wakes) the camera.
+    Glance,
     /// Nothing changed since the last inferred frame, so that the same is there: judge without inference.
     Unchanged,
-    /// Something changed since the last key frame, and what lies between is held: it is looked at first, and this frame with it.
-    Before,
     /// It was judged already: held frames begin with one that was seen.
     Known,
     /// The picture shows nothing of which anything could be said.
@@ -61,7 +64,7 @@ pub(super) struct Station {
     attention: Attention,
     /// The next frame is inferred, changed or not: the engine asks for attention, or the last one could not be inferred.
     is_busy: bool,
-    /// The last frame at which the engine asked for attention.
+    /// The last frame that asked for attention.
     busy: Option<FrameStamp>,
     /// The frame judged last.
     judged: Option<FrameStamp>,
@@ -101,20 +104,29 @@ impl Station {
         let news = self.picture_news(stamp, damaged);
         if self.health.state().suspends_rules() || self.health.is_view_in_doubt() {
             self.engine.pause();
-            self.attend(stamp, false);
+            self.attend(stamp);
             return (Look::Nothing, news);
         }
-        let before = self.gate.counts();
         let is_admitted = self.gate.admit(stamp, &self.sample, self.is_busy);
-        let has_changed = self.gate.counts().changed > before.changed;
-        let was_idle = self.attention == Attention::Idle;
-        self.attend(stamp, has_changed);
-        let look = match (is_admitted, has_changed && was_idle && self.idles_at_key_frames) {
-            (true, true) => Look::Before,
+        let may_wake = self.attention == Attention::Idle && self.idles_at_key_frames;
+        self.attend(stamp);
+        let look = match (is_admitted, may_wake) {
+            (true, true) => Look::Glance,
             (true, false) => Look::Infer,
             (false, _) => Look::Unchanged,
         };
         (look, news)
+    }
+
+    /// Whether what was seen in the frame at hand began since the last key frame, as far as a rule is about it. What lies between is
+    /// held: it is looked at first and this frame with it, so that it must not be judged now.
+    pub(super) fn wakes(&mut self, stamp: &FrameStamp) -> bool {
+        let wakes = self.engine.is_surprised_by(&self.detections);
+        if wakes {
+            self.busy = Some(*stamp);
+            self.attention = Attention::Active;
+        }
+        wakes
     }
 
     /// Where the detector leaves what it sees in the frame at hand.
@@ -152,18 +164,14 @@ impl Station {
         self.engine.active()
     }
 
+    /// The people and vehicles of what was seen in another look at the frame.
+    pub(super) fn sensitive_among(&self, detections: &Detections) -> Vec<SensitiveObject> {
+        among(&self.sensitive, detections).collect()
+    }
+
     /// People and vehicles of this frame and of the last second.
     pub(super) fn sensitive(&self) -> Vec<SensitiveObject> {
         self.recent.iter().map(|(_, object)| *object).collect()
-    }
-
-    /// People and vehicles among what was detected in a picture.
-    pub(super) fn sensitive_among(&self, detections: &Detections) -> impl Iterator<Item = SensitiveObject> {
-        let sure_enough = detections.iter().filter(|detection| detection.confidence >= FAINT_CONFIDENCE);
-        sure_enough.filter_map(|detection| {
-            let kind = *self.sensitive.get(&detection.class)?;
-            Some(SensitiveObject { kind, bbox: detection.bbox })
-        })
     }
 
     fn picture_news(&mut self, stamp: &FrameStamp, damaged: u64) -> Option<PictureNews> {
@@ -179,10 +187,10 @@ impl Station {
         }
     }
 
-    /// Watches closely while something changes or the engine asks for it, and for [`LINGER`] after; what changed lingers in the gate.
-    fn attend(&mut self, stamp: &FrameStamp, has_changed: bool) {
+    /// Goes on to watch closely for [`ATTENTION_LINGER`] after the engine last asked for it.
+    fn attend(&mut self, stamp: &FrameStamp) {
         let since = self.busy.and_then(|busy| stamp.observed_since(&busy));
-        let is_close = has_changed || since.is_some_and(|since| since <= LINGER);
+        let is_close = since.is_some_and(|since| since <= ATTENTION_LINGER);
         self.attention = if is_close { Attention::Active } else { Attention::Idle };
     }
 
@@ -190,12 +198,19 @@ impl Station {
         // The frame before this one counts however long ago it was: at a slow pace one frame would be no memory at all.
         let last = self.recent.back().map(|(at, _)| *at);
         self.recent.retain(|(at, _)| now.since(*at) <= SENSITIVE_MEMORY || Some(*at) == last);
-        let seen: Vec<_> = self.sensitive_among(&self.detections).map(|object| (now, object)).collect();
-        self.recent.extend(seen);
+        let sensitive = among(&self.sensitive, &self.detections);
+        self.recent.extend(sensitive.map(|object| (now, object)));
         while self.recent.len() > MAX_SENSITIVE {
             self.recent.pop_front();
         }
     }
+}
+
+/// The people and vehicles of what was seen in a frame.
+fn among(sensitive: &BTreeMap<u16, SensitiveKind>, detections: &Detections) -> impl Iterator<Item = SensitiveObject> {
+    let sure_enough = detections.iter().filter(|detection| detection.confidence >= FAINT_CONFIDENCE);
+    sure_enough
+        .filter_map(|detection| Some(SensitiveObject { kind: *sensitive.get(&detection.class)?, bbox: detection.bbox }))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use crate::incident::Phase;
 use std::time::Duration;
 
 const CAR: u16 = 0;
+const PERSON: u16 = 1;
 
 fn stamp(secs: f64) -> FrameStamp {
     let time = Duration::from_secs_f64(secs);
@@ -20,11 +21,15 @@ fn stamp(secs: f64) -> FrameStamp {
 
 /// An engine with one rule: no car in the right half for more than 20 s.
 fn engine() -> Engine {
+    engine_with(false)
+}
+
+fn engine_with(needs_attendant: bool) -> Engine {
     let right = Polygon::try_new(&[[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]]).unwrap();
     let watch = Watch {
         zones: vec![(Name::try_new("lane").unwrap(), right)],
         classes: [CAR].into(),
-        person_classes: [].into(),
+        person_classes: [PERSON].into(),
         min_area: 0.0,
         is_composite: false,
     };
@@ -32,15 +37,23 @@ fn engine() -> Engine {
         dwell: Duration::from_secs(20),
         gap: Duration::from_secs(8),
         clear: Duration::from_secs(10),
-        needs_attendant: false,
+        needs_attendant,
     };
     let rule = EngineRule { id: Name::try_new("rule").unwrap(), watch, limits };
-    let classes = Arc::new(ClassTable { names: vec!["car".to_owned()], association: vec![0], start_confidence: 0.3 });
+    let classes = Arc::new(ClassTable {
+        names: ["car", "person"].map(str::to_owned).to_vec(),
+        association: vec![CAR, PERSON],
+        start_confidence: 0.3,
+    });
     Engine::new(classes, vec![rule], Vec::new(), IdSource::from_seed(1)).0
 }
 
 fn car(x: f32) -> Detection {
     Detection { class: CAR, confidence: 0.8, bbox: BBox::try_from_center(x, 0.5, 0.1, 0.1).unwrap() }
+}
+
+fn person(x: f32) -> Detection {
+    Detection { class: PERSON, confidence: 0.8, bbox: BBox::try_from_center(x, 0.5, 0.04, 0.12).unwrap() }
 }
 
 /// Plays frames a quarter of a second apart and returns what happened when.
@@ -80,4 +93,37 @@ fn a_pause_counts_as_neither_presence_nor_absence() {
     engine.pause();
     let closed = play(&mut engine, 1_000.0, 1_020.0, |_| vec![]);
     assert!(matches!(closed[..], [(at, Phase::Closed)] if at >= 1_009.5), "{closed:?}");
+}
+
+#[test]
+fn a_surprise_is_what_comes_or_goes_and_not_who_passes_or_what_stands() {
+    let mut engine = engine();
+    play(&mut engine, 0.0, 1.0, |_| vec![]);
+    let faint = |confidence| Detection { confidence, ..car(0.8) };
+    assert!(!engine.is_surprised_by(&[person(0.8)]));
+    assert!(!engine.is_surprised_by(&[car(0.2), faint(0.12)]), "outside the zone, or next to nothing");
+    assert!(engine.is_surprised_by(&[car(0.46)]), "at the edge of the zone");
+    assert!(engine.is_surprised_by(&[faint(0.2)]));
+    play(&mut engine, 1.0, 30.0, |_| vec![car(0.8)]);
+    assert!(!engine.is_surprised_by(&[car(0.81), person(0.7)]), "it is known to stand there");
+    assert!(!engine.is_surprised_by(&[faint(0.12)]), "it is still there");
+    assert!(engine.is_surprised_by(&[car(0.8), car(0.6)]), "a second one");
+    assert!(engine.is_surprised_by(&[]), "it is gone");
+    play(&mut engine, 30.0, 60.0, |_| vec![]);
+    assert!(!engine.is_surprised_by(&[]), "it was known to be gone");
+}
+
+#[test]
+fn whoever_comes_to_what_stands_unattended_is_watched_closely() {
+    let mut engine = engine_with(true);
+    assert_eq!(play(&mut engine, 0.0, 40.0, |_| vec![car(0.8)]), []);
+    assert!(!engine.wants_attention(), "it has stood for the dwell, and nobody is by it");
+    assert!(engine.is_surprised_by(&[car(0.8), person(0.75)]));
+    assert!(!engine.is_surprised_by(&[car(0.8), person(0.2)]), "far from the zone");
+    play(&mut engine, 40.0, 41.5, |_| vec![car(0.8), person(0.75)]);
+    assert!(engine.wants_attention(), "someone stays by it");
+    play(&mut engine, 41.5, 46.0, |_| vec![car(0.8)]);
+    assert!(!engine.wants_attention(), "they have gone");
+    let opened = play(&mut engine, 46.0, 70.0, |_| vec![car(0.8), person(0.75)]);
+    assert!(matches!(opened[..], [(_, Phase::Opened)]), "{opened:?}");
 }

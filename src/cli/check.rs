@@ -44,9 +44,11 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Class names of an installed model or of a manifest's file, for [`config::load`] and [`config::check`].
 pub(super) fn classes_of_manifest(manifest: &str) -> Result<Vec<String>, String> {
-    install::manifest(manifest)
-        .map(|manifest| manifest.classes)
-        .map_err(|error| format!("{:#}", anyhow::Error::new(error)))
+    let manifest = install::manifest(manifest).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+    if manifest.classes.is_empty() {
+        return Err(format!("the manifest of {} leaves them to the model, which only running it loads", manifest.name));
+    }
+    Ok(manifest.classes)
 }
 
 fn read_classes(path: &Path) -> anyhow::Result<Vec<String>> {

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 mod check;
 mod doctor;
+mod evaluate;
 mod hub;
+mod models;
+mod replay;
 mod run;
 mod schema;
 
@@ -32,6 +35,12 @@ enum Command {
     Check(check::Args),
     /// Say of each piece that the agent needs whether it is there, its version, and how to get it.
     Doctor(doctor::Args),
+    /// List, check, try and measure detectors, or begin the manifest of one's own.
+    Models(models::Args),
+    /// Run recordings through the rules of a camera and write the events that the hub would have got.
+    Replay(replay::Args),
+    /// Score the events of recordings against what was there.
+    Evaluate(evaluate::Args),
     /// Look at agents as the hub does.
     Hub(hub::Args),
     /// Print the JSON Schemas of the configuration and of every message.
@@ -51,6 +60,9 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Models(args) => models::run(&args),
+        Command::Replay(args) => replay::run(&args),
+        Command::Evaluate(args) => evaluate::run(&args),
         Command::Hub(args) => hub::run(&args),
         Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "staging")]

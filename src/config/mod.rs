@@ -31,6 +31,7 @@ pub use schema::schema;
 pub use secret::SecretError;
 pub use streams::{EvidenceStreamConfig, RtspConfig, RtspTransport, StreamsConfig};
 
+use crate::detect::Provider;
 use crate::geometry::Polygon;
 use crate::ids::Name;
 use schemars::JsonSchema;
@@ -169,9 +170,17 @@ impl JsonSchema for SecretSource {
 pub struct ModelConfig {
     /// Name of an installed model (`curbwatch doctor` lists them), or the path of a manifest.
     pub manifest: String,
-    /// Threads that run inference, each with one session of one thread; 0 means one per core.
+    /// On what it runs, in order of preference; the CPU is tried last in any case. All but `cpu` need an ONNX Runtime that was built with
+    /// them. What is in use stands in the message `birth`; `health` says why a preferred one is not.
+    #[schemars(length(min = 1))]
+    pub providers: Vec<Provider>,
+    /// Threads that run inferences side by side. At 0 a measurement of a second at the start chooses between one inference per core and
+    /// one at a time on all cores.
     #[schemars(range(max = 64))]
     pub runners: u8,
+    /// Threads that work on each inference, where `runners` is given.
+    #[schemars(range(min = 1, max = 64))]
+    pub threads: u8,
     /// Confidence, 0..1, from which a detection may be the beginning of something; the manifest's, if absent. Fainter ones only
     /// continue what is already followed, and are redacted in pictures.
     #[schemars(range(min = 0.01, max = 0.99))]
@@ -180,7 +189,13 @@ pub struct ModelConfig {
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        Self { manifest: "yolov4-tiny-416".to_owned(), runners: 0, min_confidence: None }
+        Self {
+            manifest: "yolov4-tiny-416".to_owned(),
+            providers: vec![Provider::Cpu],
+            runners: 0,
+            threads: 1,
+            min_confidence: None,
+        }
     }
 }
 
@@ -305,19 +320,36 @@ pub struct AnalysisConfig {
     /// What is decoded while nothing goes on: `keyframes`, those pictures that need no other, which come every few seconds and
     /// cost a tenth; or so many frames per second, for which the whole stream is decoded.
     pub idle: IdlePace,
-    /// Frames analysed per second at most while something moves in a zone or an incident is about to open or close; frames are
-    /// dropped evenly when the box cannot keep up.
+    /// Frames analysed per second at most while something that a rule is about moves in a zone, or an incident is about to open or
+    /// close; frames are dropped evenly when the box cannot keep up.
     #[schemars(range(min = 0.1, max = 30))]
     pub active: f64,
     /// A scene that does not change is inferred at least once in so many seconds; at 0 every frame is, changed or not. While something
     /// is pending, every frame is.
     #[schemars(range(min = 0, max = 3600))]
     pub max_idle_secs: f64,
+    /// Which part of the picture is inferred.
+    pub region: Region,
+}
+
+/// Which part of the picture is inferred. Where it is not all of it, the whole picture is inferred as well when something is reported, so that
+/// people and vehicles outside the part are redacted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Region {
+    /// All of it.
+    #[default]
+    Frame,
+    /// The box around the zones, with room for what stands in them: seen larger, so that what is small or far away is found.
+    Zones,
+    /// The same box, or the whole picture if there are no zones, and four overlapping tiles of it: finds the smallest things, and costs
+    /// five inferences.
+    Tiles,
 }
 
 impl Default for AnalysisConfig {
     fn default() -> Self {
-        Self { idle: IdlePace::KeyFrames, active: 4.0, max_idle_secs: 10.0 }
+        Self { idle: IdlePace::KeyFrames, active: 4.0, max_idle_secs: 10.0, region: Region::Frame }
     }
 }
 

@@ -1,6 +1,5 @@
 //! The messages that say how agent and cameras are: status, birth, heartbeat, health, camera status, active incidents.
 
-use super::event_types::ModelRef;
 use super::matter::Matter;
 use super::scalars::{WallTime, sha256_schema, uuids_schema};
 use crate::clock::ClockQuality;
@@ -54,7 +53,7 @@ pub struct Birth {
     #[schemars(schema_with = "sha256_schema")]
     pub config_sha256: String,
     /// Its detectors; empty while none could be loaded.
-    pub models: Vec<ModelRef>,
+    pub models: Vec<BirthModel>,
     /// What decodes each codec.
     #[serde(default)]
     pub decoders: Vec<BirthDecoder>,
@@ -62,6 +61,35 @@ pub struct Birth {
     pub cameras: Vec<BirthCamera>,
     /// Versions of the messages that it sends.
     pub schemas: Vec<SchemaVersion>,
+}
+
+/// A detector in a birth message, and how it is run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BirthModel {
+    /// Name in its manifest.
+    pub name: String,
+    /// SHA-256 of the model file.
+    #[schemars(schema_with = "sha256_schema")]
+    pub sha256: String,
+    /// Execution provider in use.
+    pub provider: String,
+    /// Which execution provider runs how much of it; empty if ONNX Runtime does not tell.
+    pub nodes: Vec<ProviderNodes>,
+    /// Threads that run inferences side by side.
+    pub runners: u32,
+    /// Threads that work on each inference.
+    pub threads: u32,
+}
+
+/// Nodes of a model that one execution provider runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderNodes {
+    /// The provider, in ONNX Runtime's words.
+    pub provider: String,
+    /// How many nodes.
+    pub count: u32,
 }
 
 /// What decodes a codec, in a birth message.
@@ -185,6 +213,10 @@ pub struct ModelHealth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub reason: Option<String>,
+    /// What is wrong though it is loaded: that it does not run on the execution provider that the site prefers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub alarm: Option<String>,
 }
 
 /// Load of the box; a value that cannot be read is left out.

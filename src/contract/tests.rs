@@ -169,7 +169,14 @@ fn samples() -> Vec<(&'static str, Value)> {
         started_at: time,
         time_zone: "Asia/Shanghai".into(),
         config_sha256: "ef".repeat(32),
-        models: vec![model()],
+        models: vec![BirthModel {
+            name: "yolov4-tiny-416".into(),
+            sha256: "ab".repeat(32),
+            provider: "cpu".into(),
+            nodes: vec![ProviderNodes { provider: "CPUExecutionProvider".into(), count: 60 }],
+            runners: 2,
+            threads: 1,
+        }],
         decoders: vec![BirthDecoder {
             codec: "h264".into(),
             platform: Some("software".into()),
@@ -203,7 +210,7 @@ fn samples() -> Vec<(&'static str, Value)> {
             disk_total_bytes: None,
             temperature_celsius: Some(51.5),
         },
-        model: ModelHealth { is_loaded: true, reason: None },
+        model: ModelHealth { is_loaded: true, reason: None, alarm: None },
         stages: vec![StageLatency { stage: "detect".into(), count: 9, p50_ms: 83.0, p99_ms: 95.0 }],
         outbox: OutboxHealth {
             backlog: 2,

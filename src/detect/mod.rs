@@ -1,22 +1,27 @@
 //! From a frame to detections: letterbox, inference, output decoding, non-maximum suppression.
 //!
-//! In: [`Frame`]. Out: [`Detections`]. Must not know a rule.
+//! In: [`Frame`](crate::frame::Frame). Out: [`Detections`]. Must not know a rule.
 
+mod arrange;
 pub mod decode;
+mod detector;
+pub mod layout;
 pub mod letterbox;
 pub mod manifest;
 pub mod nms;
+mod outputs;
+mod provider;
 mod runtime;
+mod session;
+mod signature;
 
-pub use runtime::{Runtime, RuntimeError};
+pub use arrange::{Arrangement, arrange};
+pub use detector::{Detector, Model};
+pub use provider::{Provider, ProviderInUse, Refusal};
+pub use runtime::{Runtime, RuntimeError, SessionOptions};
 
-use crate::frame::Frame;
 use crate::geometry::BBox;
-use letterbox::InputWriter;
-use manifest::{Decoder, Manifest};
-use ort::session::Session;
-use ort::value::Tensor;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Confidence below which nothing is decoded. Below the manifest's threshold a detection only continues a track or has an
 /// area redacted.
@@ -62,6 +67,20 @@ pub enum DetectError {
         /// By the file.
         found: String,
     },
+    /// A thread for the measurement at the start cannot be had.
+    #[error("failed to start a thread")]
+    Thread {
+        /// Why.
+        source: std::io::Error,
+    },
+    /// How its outputs are to be read cannot be told.
+    #[error("failed to understand the model {path}")]
+    Layout {
+        /// The model file.
+        path: PathBuf,
+        /// What is missing, and what to write.
+        source: layout::LayoutError,
+    },
     /// The inference failed.
     #[error("failed to run the model {model}")]
     Run {
@@ -78,98 +97,4 @@ pub enum DetectError {
         /// Which output and why.
         source: decode::DecodeError,
     },
-}
-
-/// One session of one model with its input tensor. Used by one thread; make one per runner.
-pub struct Detector {
-    manifest: Manifest,
-    session: Session,
-    input: Tensor<f32>,
-    writer: InputWriter,
-    floor: f32,
-}
-
-impl Detector {
-    /// Loads a model with one intra-op thread and without spinning: on small CPUs sessions side by side beat one session
-    /// on all threads. The file's hash, inputs and outputs must be the manifest's.
-    pub fn open(runtime: &Runtime, manifest: &Manifest, path: &Path) -> Result<Self, DetectError> {
-        manifest.verify_file(path)?;
-        let load = |source| DetectError::Load { path: path.to_path_buf(), source };
-        let session = runtime.session(path).map_err(load)?;
-        check_signature(&session, manifest, path)?;
-        let shape = manifest.input.shape();
-        let input = Tensor::<f32>::new(session.allocator(), shape).map_err(load)?;
-        let scale = manifest.input.scale;
-        let pad = f32::from(manifest.input.pad) * scale;
-        let writer = InputWriter::new(manifest.input.width, manifest.input.height, manifest.input.color, scale, pad);
-        let floor = FAINT_CONFIDENCE.min(manifest.thresholds.confidence);
-        Ok(Self { manifest: manifest.clone(), session, input, writer, floor })
-    }
-
-    /// The manifest.
-    #[must_use]
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
-    }
-
-    /// Finds the objects of a frame, best first, from [`FAINT_CONFIDENCE`] up. `out` is emptied first.
-    pub fn detect(&mut self, frame: &Frame, out: &mut Detections) -> Result<(), DetectError> {
-        out.clear();
-        let model = || self.manifest.name.clone();
-        let (_, tensor) = self.input.extract_tensor_mut();
-        let letterbox = self.writer.write(frame, tensor);
-        let run = |source| DetectError::Run { model: model(), source };
-        let outputs = self.session.run(ort::inputs![&self.input]).map_err(run)?;
-        match self.manifest.decoder {
-            Decoder::YoloBoxesScores => {
-                let output =
-                    |index: usize| outputs[self.manifest.outputs[index].name.as_str()].try_extract_tensor::<f32>();
-                let (boxes, scores) = (output(0).map_err(run)?.1, output(1).map_err(run)?.1);
-                decode::boxes_and_scores(boxes, scores, self.manifest.classes.len(), self.floor, &letterbox, out)
-                    .map_err(|source| DetectError::Decode { model: model(), source })?;
-            }
-        }
-        nms::suppress(out, self.manifest.thresholds.nms_iou);
-        Ok(())
-    }
-
-    /// Runs the session on the last input, alone: the floor that benchmarks compare with.
-    pub fn infer_only(&mut self) -> Result<(), DetectError> {
-        let run = |source| DetectError::Run { model: self.manifest.name.clone(), source };
-        self.session.run(ort::inputs![&self.input]).map(|_| ()).map_err(run)
-    }
-}
-
-/// Compares the session's input and outputs with the manifest's.
-fn check_signature(session: &Session, manifest: &Manifest, path: &Path) -> Result<(), DetectError> {
-    use ort::value::Outlet;
-    let describe = |outlets: &[Outlet]| {
-        let one = |outlet: &Outlet| format!("\"{}\" {}", outlet.name(), outlet.dtype());
-        outlets.iter().map(one).collect::<Vec<_>>().join(", ")
-    };
-    let is = |outlet: &Outlet, name: &str, shape: &[i64]| {
-        let tensor = outlet.dtype().tensor_type() == Some(ort::value::TensorElementType::Float32);
-        let found: Option<&[i64]> = outlet.dtype().tensor_shape().map(|shape| &shape[..]);
-        tensor && outlet.name() == name && found == Some(shape)
-    };
-    let mistake = |what: &str, expected: String, outlets: &[Outlet]| {
-        Err(DetectError::Signature {
-            path: path.to_path_buf(),
-            what: what.to_owned(),
-            expected,
-            found: if outlets.is_empty() { "none".to_owned() } else { describe(outlets) },
-        })
-    };
-    let shape = manifest.input.shape();
-    let expected = format!("\"{}\" f32 {shape:?}", manifest.input.name);
-    match session.inputs() {
-        [input] if is(input, &manifest.input.name, &shape) => {}
-        others => return mistake("the input", expected, others),
-    }
-    for output in &manifest.outputs {
-        if !session.outputs().iter().any(|found| is(found, &output.name, &output.shape)) {
-            return mistake("an output", format!("\"{}\" f32 {:?}", output.name, output.shape), session.outputs());
-        }
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::Detection;
 
-/// Keeps, best first, each detection that no better one of its class overlaps by more than `iou_limit`.
+/// Keeps, best first, each detection that no better one of its class overlaps by more than `iou_limit`; from 1 on, all of them.
 ///
 /// Works in place without allocating. Ties in confidence are broken by place, so that the result does not depend on the
 /// order of the input.
@@ -14,6 +14,9 @@ pub fn suppress(detections: &mut Vec<Detection>, iou_limit: f32) {
             by_place().unwrap_or(std::cmp::Ordering::Equal)
         })
     });
+    if iou_limit >= 1.0 {
+        return;
+    }
     let mut kept = 0;
     for candidate in 0..detections.len() {
         let detection = detections[candidate];

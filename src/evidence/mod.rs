@@ -14,5 +14,5 @@ pub mod redact;
 
 pub use files::{EvidenceDir, FileError, Removed};
 pub use redact::{
-    JpegLimits, RedactError, RedactedClass, RedactedJpeg, RedactionSummary, SensitiveKind, SensitiveObject,
+    JpegLimits, Mark, RedactError, RedactedClass, RedactedJpeg, RedactionSummary, SensitiveKind, SensitiveObject,
 };

@@ -139,6 +139,13 @@ impl Course {
         })
     }
 
+    /// Whether something has stood for the dwell and lacks an attendant: whoever stays by it makes it an incident.
+    #[must_use]
+    pub fn lacks_attendant(&self) -> bool {
+        let is_pending = |case: &Case| matches!(case.state, State::Pending) && case.presence >= self.limits.dwell;
+        self.limits.needs_attendant && self.cases.iter().any(is_pending)
+    }
+
     /// Takes in what was seen at one frame, `observed` after the last one (`None`: nothing is known of the time between).
     /// `class_name` names a class for the hub.
     pub fn advance(

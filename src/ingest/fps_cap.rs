@@ -5,19 +5,19 @@ use std::time::Duration;
 
 /// Passes on at most a given number of frames per second of media time, evenly spread.
 #[derive(Debug)]
-pub(super) struct FpsCap {
+pub(crate) struct FpsCap {
     period: Duration,
     due: Option<(u32, Duration)>,
 }
 
 impl FpsCap {
     /// `fps` is positive and finite: the configuration allows 0.1 to 30.
-    pub(super) fn new(fps: f64) -> Self {
+    pub(crate) fn new(fps: f64) -> Self {
         Self { period: period_of(fps), due: None }
     }
 
     /// Another rate from the frame passed on last.
-    pub(super) fn set_fps(&mut self, fps: f64) {
+    pub(crate) fn set_fps(&mut self, fps: f64) {
         let before = std::mem::replace(&mut self.period, period_of(fps));
         if let Some((_, due)) = &mut self.due {
             *due = (*due + self.period).saturating_sub(before);
@@ -25,7 +25,7 @@ impl FpsCap {
     }
 
     /// Whether the frame is passed on. The first frame of a segment always is, and the first of those that go back in time.
-    pub(super) fn admit(&mut self, placed: Placed) -> bool {
+    pub(crate) fn admit(&mut self, placed: Placed) -> bool {
         let media = placed.media.0;
         // A frame that is early by a little jitter is taken: else a camera at exactly the cap would lose every second one.
         let early = self.period / 8;

@@ -43,12 +43,14 @@ pub use clock_watch::ClockAlarm;
 pub use decoder::{DecoderChoice, Decoders, PassedOver, Platform};
 pub use evidence::{EvidenceStream, MAX_STILL_AGE, StillError, Stills};
 pub use failure::Failure;
+pub(crate) use fps_cap::FpsCap;
 pub use gate::Decoding;
 pub use limiter::ConnectLimiter;
 pub use pace::{CameraControl, Pace};
 pub use state::{CameraState, Codec, StreamInfo};
 pub use stats::{DecodingInUse, IngestStats};
 pub use thread::StillRunning;
+pub(crate) use timeline::Placed;
 
 use crate::clock::Clocks;
 use crate::config::RtspConfig;

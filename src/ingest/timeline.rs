@@ -13,11 +13,11 @@ const LEAST_STEP: Duration = Duration::from_micros(1);
 
 /// Where a frame lies on the timeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Placed {
+pub(crate) struct Placed {
     /// Later than that of every frame before.
-    pub(super) media: MediaTime,
+    pub(crate) media: MediaTime,
     /// Counts interruptions, from 0.
-    pub(super) segment: u32,
+    pub(crate) segment: u32,
 }
 
 /// A camera's media timeline over all of its connections.

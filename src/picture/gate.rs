@@ -8,9 +8,9 @@ use crate::frame::FrameStamp;
 use crate::geometry::{Point, Polygon};
 use std::time::Duration;
 
-/// For how long frames are admitted after a change: what has come to rest must be seen at rest for
-/// [`MIN_STATIONARY`](crate::scene::MIN_STATIONARY) before the rules take notice and keep the gate open themselves.
-pub const LINGER: Duration = Duration::from_secs(4);
+/// For how long frames are admitted after a change: what a detector misses when it comes is looked for once or twice more, at the key
+/// frames of an idle camera too.
+const LINGER: Duration = Duration::from_secs(4);
 
 /// Cells of a block: 64x72 pixels at 1080p, about a person at 30 m.
 const BLOCK_WIDTH: usize = 8;

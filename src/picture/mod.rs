@@ -12,7 +12,7 @@ mod health;
 mod sample;
 mod structure;
 
-pub use gate::{Gate, GateCounts, LINGER};
+pub use gate::{Gate, GateCounts};
 pub use health::{Change, Health, Limits, PictureState};
 pub use sample::LumaSample;
 

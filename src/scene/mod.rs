@@ -3,6 +3,7 @@
 //! In: the tracks of one frame. Out: [`Sighting`]s of one [`Watch`]. Knows neither MQTT nor a clock; keeps nothing between
 //! frames.
 
+use crate::detect::{Detection, FAINT_CONFIDENCE};
 use crate::geometry::{BBox, Point, Polygon};
 use crate::ids::Name;
 use crate::track::{Track, TrackId};
@@ -16,6 +17,13 @@ pub const MIN_STATIONARY: Duration = Duration::from_secs(2);
 const ATTENDANT_MAX_SPEED: f32 = 0.35;
 /// Reach of an attendant beyond the thing's edge, in his own heights.
 const ATTENDANT_REACH: f32 = 0.5;
+
+/// Parts of one thing lie at most this share of the taller one's height apart.
+const PART_REACH: f32 = 0.5;
+/// Overlap from which a detection is what stands there, and below which something that stood there is missing: boxes of one thing
+/// seconds apart differ more than those of two frames in a row.
+const SAME_THING_IOU: f32 = 0.45;
+const STILL_THERE_IOU: f32 = 0.20;
 
 /// What a rule looks for, with every reference resolved.
 #[derive(Debug, Clone)]
@@ -108,6 +116,50 @@ impl Watch {
         })
     }
 
+    /// Whether something stands in a zone that someone attends.
+    #[must_use]
+    pub fn is_attended(&self, tracks: &[Track]) -> bool {
+        self.sightings(tracks).iter().any(|sighting| sighting.is_attended)
+    }
+
+    /// Whether detections show something else than `tracks` have standing there: a thing in a zone or at its edge that is surer than
+    /// `min_confidence` and stands nowhere yet, or none where one stood in a zone a moment ago.
+    #[must_use]
+    pub fn has_changed(&self, tracks: &[Track], detections: &[Detection], min_confidence: f32) -> bool {
+        let standing = || tracks.iter().filter(|track| track.stationary() >= MIN_STATIONARY);
+        let is_new = |seen: &Detection| {
+            seen.confidence >= min_confidence
+                && self.classes.contains(&seen.class)
+                && self.is_near(&seen.bbox)
+                && !standing().any(|track| track.bbox().iou(&seen.bbox) >= SAME_THING_IOU)
+        };
+        let is_missing = |track: &Track| {
+            let is_seen = |seen: &Detection| {
+                seen.confidence >= FAINT_CONFIDENCE && seen.bbox.iou(&track.bbox()) >= STILL_THERE_IOU
+            };
+            track.is_seen()
+                && self.classes.contains(&track.class())
+                && self.zone_of(track.bbox().bottom_center()).is_some()
+                && !detections.iter().any(is_seen)
+        };
+        detections.iter().any(is_new) || standing().any(is_missing)
+    }
+
+    /// Whether someone is in a zone or at its edge.
+    #[must_use]
+    pub fn shows_person(&self, detections: &[Detection]) -> bool {
+        detections.iter().any(|seen| self.person_classes.contains(&seen.class) && self.is_near(&seen.bbox))
+    }
+
+    /// Whether a thing with this box, or one of which it is a part, may stand in a zone.
+    fn is_near(&self, bbox: &BBox) -> bool {
+        let reach = if self.is_composite { PART_REACH * bbox.height() } else { 0.0 };
+        let foot = bbox.bottom_center();
+        let edges = [bbox.left(), foot.x, bbox.right()].map(|x| Point { x, y: bbox.bottom() });
+        let below = Point { y: (foot.y + reach).min(1.0), ..foot };
+        edges.into_iter().chain([bbox.center(), below]).any(|point| self.zone_of(point).is_some())
+    }
+
     fn sighting(&self, objects: Vec<SeenObject>, people: &[&Track]) -> Option<Sighting> {
         let bbox = objects.iter().map(|object| object.bbox).reduce(|a, b| a.union(&b))?;
         let zone = self.zone_of(bbox.bottom_center())?.clone();
@@ -125,7 +177,7 @@ impl Watch {
 fn belong_together(a: &BBox, b: &BBox) -> bool {
     let shared_width = a.right().min(b.right()) - a.left().max(b.left());
     let gap = a.top().max(b.top()) - a.bottom().min(b.bottom());
-    shared_width >= 0.5 * a.width().min(b.width()) && gap <= 0.5 * a.height().max(b.height())
+    shared_width >= 0.5 * a.width().min(b.width()) && gap <= PART_REACH * a.height().max(b.height())
 }
 
 /// Whether a person stays within reach of a thing: slow, and feet near its edge.

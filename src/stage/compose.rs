@@ -4,9 +4,9 @@ use super::actors::{Actor, lane, stall::Stall, vehicle::Vehicle};
 use super::canvas::{Picture, Placement, View};
 use super::footage::{FOOTAGE_FPS, Footage};
 use super::label::Label;
-use super::truth::{Truth, TruthZone};
 use super::weather::Atmosphere;
 use super::{Appearance, Scene, StageError};
+use crate::evaluate::truth::{Truth, TruthZone};
 use crate::geometry::Point;
 use std::time::Duration;
 

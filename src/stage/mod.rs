@@ -18,12 +18,11 @@ mod encode;
 mod footage;
 mod label;
 mod pedestrians;
-mod truth;
 mod weather;
 
+pub use crate::evaluate::truth::{Thing, ThingObject, Truth, TruthZone};
 pub use compose::Composer;
 pub use footage::{Footage, FootageError};
-pub use truth::{Thing, ThingObject, Truth, TruthZone};
 pub use weather::{Night, Weather};
 
 /// Width and height of the output in pixels.

@@ -22,6 +22,8 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,55 +31,61 @@ import onnxruntime
 import yaml
 from PIL import Image
 
+from decoders import decode
+
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "curbwatch"
 
 
 def read_manifest(path: Path) -> dict:
-    """The manifest, if it is one that this reference can follow."""
+    """The manifest with the defaults of its input filled in."""
     manifest = yaml.safe_load(path.read_text())
-    known = {"color": "rgb", "layout": "nchw", "resize": "letterbox"}
-    for key, value in known.items():
-        if manifest["input"][key] != value:
-            raise SystemExit(f"{path}: input.{key} is {manifest['input'][key]!r}; this reference knows only {value!r}")
-    if manifest["decoder"] != "yolo_boxes_scores":
-        raise SystemExit(f"{path}: this reference does not know the decoder {manifest['decoder']!r}")
+    manifest["input"] = {"dtype": "f32", "mean": [0, 0, 0], "std": [1, 1, 1], "pad": 0} | manifest["input"]
     return manifest
 
 
-def read_i420(path: str, size: str) -> np.ndarray:
-    """A file of packed I420 (BT.601, limited range, even size) as float64 [height, width, 3], RGB, not yet cut to 0..255: colours that
-    cannot be shown are cut once, after scaling.
+@dataclass
+class Planes:
+    """A picture as planes of float64 [height, width] of any sizes, and what makes RGB (0..255, not yet cut) of their values at a place."""
 
-    Chroma is interpolated to every luma pixel; its samples lie between two luma pixels in both directions (JPEG's
-    siting), which is how the agent reads them.
+    width: int
+    height: int
+    planes: list[np.ndarray]
+    to_rgb: Callable[[list[np.ndarray]], list[np.ndarray]]
+
+
+def read_i420(path: str, size: str) -> Planes:
+    """A file of packed I420 (BT.601, limited range, even size). Chroma samples lie between two luma samples in both directions (JPEG's
+    siting); colours that cannot be shown are cut once, after scaling.
     """
     width, height = (int(side) for side in size.split("x"))
     data = np.fromfile(path, dtype=np.uint8).astype(np.float64)
     luma, chroma = width * height, width * height // 4
     if len(data) != luma + 2 * chroma:
         raise SystemExit(f"{path} has {len(data)} bytes, {width}×{height} I420 has {luma + 2 * chroma}")
+
+    def to_rgb(values):
+        y, cb, cr = (values[0] - 16) * 255 / 219, (values[1] - 128) * 255 / 224, (values[2] - 128) * 255 / 224
+        return [y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb]
+
     planes = [plane.reshape(height // 2, width // 2) for plane in np.split(data[luma:], 2)]
-
-    def upsample(plane: np.ndarray) -> np.ndarray:
-        columns, rows = np.arange(width) / 2 - 0.25, np.arange(height) / 2 - 0.25
-        wide = np.stack([np.interp(columns, np.arange(width // 2), row) for row in plane])
-        return np.stack([np.interp(rows, np.arange(height // 2), column) for column in wide.T], axis=1)
-
-    y = (data[:luma].reshape(height, width) - 16) * 255 / 219
-    cb, cr = ((upsample(plane) - 128) * 255 / 224 for plane in planes)
-    return np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=2)
+    return Planes(width, height, [data[:luma].reshape(height, width), *planes], to_rgb)
 
 
-def read_image(path: str, raw_size: str | None) -> np.ndarray:
-    """The image as uint8 [height, width, 3], RGB."""
+def read_image(path: str, raw_size: str | None) -> Planes:
     if raw_size is None:
-        return np.asarray(Image.open(path).convert("RGB"))
+        return of_rgb(np.asarray(Image.open(path).convert("RGB")))
     width, height = (int(side) for side in raw_size.split("x"))
     data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
     if len(data) != width * height * 3:
         raise SystemExit(f"{path} has {len(data)} bytes, {width}×{height} RGB has {width * height * 3}")
-    return np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3)
+    return of_rgb(np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3))
+
+
+def of_rgb(image: np.ndarray) -> Planes:
+    """From uint8 [height, width, 3]."""
+    height, width = image.shape[:2]
+    return Planes(width, height, [image[..., channel].astype(np.float64) for channel in range(3)], lambda values: values)
 
 
 def letterbox(width: int, height: int, model_width: int, model_height: int) -> tuple[float, float, float]:
@@ -86,27 +94,44 @@ def letterbox(width: int, height: int, model_width: int, model_height: int) -> t
     return scale, (model_width - width * scale) / 2, (model_height - height * scale) / 2
 
 
-def to_tensor(image: np.ndarray, model_width: int, model_height: int, factor: float, pad: int) -> np.ndarray:
-    """[1, 3, H, W] float32, each output pixel sampled bilinearly at its centre."""
-    height, width = image.shape[:2]
-    scale, left, top = letterbox(width, height, model_width, model_height)
+def placement(width: int, height: int, form: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Scales (x, y) and border (left, top) in model pixels of an image in the input that `form` describes."""
+    if form["resize"] == "stretch":
+        return np.array([form["width"] / width, form["height"] / height]), np.zeros(2)
+    scale, left, top = letterbox(width, height, form["width"], form["height"])
+    return np.array([scale, scale]), np.array([left, top])
 
-    def sampling(model_side: int, border: float, side: int):
-        position = (np.arange(model_side) + 0.5 - border) / scale - 0.5
-        inside = (position >= -0.5) & (position < side - 0.5)
-        position = np.clip(position, 0, side - 1)
+
+def to_tensor(image: Planes, form: dict) -> np.ndarray:
+    """The input tensor; each plane is sampled bilinearly where the middle of an input pixel lies in it."""
+    scales, borders = placement(image.width, image.height, form)
+    # In shares of the picture, which are the same for every plane.
+    share_x = (np.arange(form["width"]) + 0.5 - borders[0]) / scales[0] / image.width
+    share_y = (np.arange(form["height"]) + 0.5 - borders[1]) / scales[1] / image.height
+
+    def between(shares: np.ndarray, side: int):
+        position = np.clip(shares * side - 0.5, 0, side - 1)
         low = np.floor(position).astype(int)
-        return low, np.minimum(low + 1, side - 1), position - low, inside
+        return low, np.minimum(low + 1, side - 1), position - low
 
-    x0, x1, fx, inside_x = sampling(model_width, left, width)
-    y0, y1, fy, inside_y = sampling(model_height, top, height)
-    pixels = image.astype(np.float64)
-    fx, fy = fx[None, :, None], fy[:, None, None]
-    upper = pixels[y0][:, x0] * (1 - fx) + pixels[y0][:, x1] * fx
-    lower = pixels[y1][:, x0] * (1 - fx) + pixels[y1][:, x1] * fx
-    fitted = np.clip(upper * (1 - fy) + lower * fy, 0, 255)
-    fitted[~(inside_y[:, None] & inside_x[None, :])] = pad
-    return (fitted * factor).astype(np.float32).transpose(2, 0, 1)[None]
+    def sample(plane: np.ndarray) -> np.ndarray:
+        y0, y1, fy = between(share_y, plane.shape[0])
+        x0, x1, fx = between(share_x, plane.shape[1])
+        upper = plane[y0][:, x0] * (1 - fx) + plane[y0][:, x1] * fx
+        lower = plane[y1][:, x0] * (1 - fx) + plane[y1][:, x1] * fx
+        return upper * (1 - fy[:, None]) + lower * fy[:, None]
+
+    fitted = np.clip(np.stack(image.to_rgb([sample(plane) for plane in image.planes]), axis=-1), 0, 255)
+    inside = ((share_y >= 0) & (share_y < 1))[:, None] & ((share_x >= 0) & (share_x < 1))[None]
+    fitted[~inside] = form["pad"]
+    if form["color"] == "bgr":
+        fitted = fitted[:, :, ::-1]
+    values = (fitted * form["scale"] - form["mean"]) / form["std"]
+    if form["layout"] == "nchw":
+        values = values.transpose(2, 0, 1)
+    if form["dtype"] == "u8":
+        values = np.rint(values)
+    return values.astype({"f32": np.float32, "f16": np.float16, "u8": np.uint8}[form["dtype"]])[None]
 
 
 def iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -118,31 +143,42 @@ def iou(box: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def detections_of(
-    boxes: np.ndarray, scores: np.ndarray, size: tuple[int, int], model_size: tuple[int, int], limits: tuple[float, float]
+    found: tuple[np.ndarray, np.ndarray, np.ndarray], size: tuple[int, int], form: dict, limits: tuple[float, float]
 ) -> list[tuple[int, float, np.ndarray]]:
     """(class, confidence, ltrb 0..1) after the threshold and non-maximum suppression within each class.
 
-    A box counts once, as its best class.
+    `found` holds boxes (ltrb in input pixels), classes and confidences. A limit of 1 suppresses nothing.
     """
     (width, height), (confidence_limit, iou_limit) = size, limits
-    scale, left, top = letterbox(width, height, *model_size)
-    classes, confidences = scores.argmax(axis=1), scores.max(axis=1)
+    scales, borders = placement(width, height, form)
+    boxes, classes, confidences = found
     kept = confidences >= confidence_limit
     boxes, classes, confidences = boxes[kept].astype(np.float64), classes[kept], confidences[kept]
-
-    corners = np.concatenate([boxes[:, :2] - boxes[:, 2:] / 2, boxes[:, :2] + boxes[:, 2:] / 2], axis=1)
-    corners = (corners - [left, top, left, top]) / scale / [width, height, width, height]
+    corners = (boxes - np.tile(borders, 2)) / np.tile(scales, 2) / [width, height, width, height]
     corners = np.clip(corners, 0, 1)
 
-    found = []
+    result = []
     for index in np.unique(classes):
         candidates = np.flatnonzero(classes == index)
         candidates = candidates[np.argsort(-confidences[candidates], kind="stable")]
         while candidates.size:
             best, candidates = candidates[0], candidates[1:]
-            found.append((int(index), float(confidences[best]), corners[best]))
-            candidates = candidates[iou(corners[best], corners[candidates]) < iou_limit]
-    return sorted(found, key=lambda detection: -detection[1])
+            result.append((int(index), float(confidences[best]), corners[best]))
+            if iou_limit < 1:
+                candidates = candidates[iou(corners[best], corners[candidates]) < iou_limit]
+    return sorted(result, key=lambda detection: -detection[1])
+
+
+def run(model: Path, manifest: dict, tensor: np.ndarray) -> list[np.ndarray]:
+    """The outputs in the manifest's order, on one thread."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    form = manifest["input"]
+    inputs = {form["name"]: tensor}
+    if "size_input" in form:
+        inputs[form["size_input"]] = np.array([[form["width"], form["height"]]], dtype=np.int64)
+    return session.run([output["name"] for output in manifest["outputs"]], inputs)
 
 
 def main() -> None:
@@ -160,24 +196,20 @@ def main() -> None:
     manifest = read_manifest(arguments.manifest)
     model = arguments.model or CACHE / "models" / manifest["name"] / manifest["file"]
     form = manifest["input"]
-    model_width, model_height = form["width"], form["height"]
     image = read_i420(arguments.image, arguments.i420) if arguments.i420 else read_image(arguments.image, arguments.raw)
-    height, width = image.shape[:2]
+    width, height = image.width, image.height
 
     if arguments.tensor:
-        tensor = np.fromfile(arguments.tensor, dtype="<f4").reshape(1, 3, model_height, model_width)
+        sides = (form["height"], form["width"])
+        shape = (1, 3, *sides) if form["layout"] == "nchw" else (1, *sides, 3)
+        tensor = np.fromfile(arguments.tensor, dtype="<f4").reshape(shape)
     else:
-        tensor = to_tensor(image, model_width, model_height, form["scale"], form["pad"])
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    boxes, scores = session.run(["boxes", "scores"], {form["name"]: tensor})
-
+        tensor = to_tensor(image, form)
     limits = (
         manifest["thresholds"]["confidence"] if arguments.confidence is None else arguments.confidence,
         manifest["thresholds"]["nms_iou"] if arguments.nms_iou is None else arguments.nms_iou,
     )
-    found = detections_of(boxes[0], scores[0], (width, height), (model_width, model_height), limits)
+    found = detections_of(decode(run(model, manifest, tensor), manifest), (width, height), form, limits)
     names = manifest["classes"]
     detections = [
         {"class": names[i], "index": i, "confidence": round(c, 6), "bbox": [round(float(v), 6) for v in box]}

@@ -10,6 +10,7 @@ use crate::picture::test_pictures::{HEIGHT, Luma, WIDTH, frame, stamp};
 use crate::scene::Watch;
 
 const VAN: u16 = 0;
+const PERSON: u16 = 1;
 /// Seconds from one key frame to the next, and between the frames of an active camera.
 const GOP_SECS: f64 = 2.0;
 const STEP_SECS: f64 = 0.25;
@@ -38,15 +39,15 @@ impl Street {
         let watch = Watch {
             zones: vec![(Name::try_new("lane").unwrap(), lane())],
             classes: [VAN].into(),
-            person_classes: [].into(),
+            person_classes: [PERSON].into(),
             min_area: 0.0,
             is_composite: false,
         };
         let secs = Duration::from_secs;
         let limits = Times { dwell: secs(20), gap: secs(8), clear: secs(10), needs_attendant: false };
         let rule = EngineRule { id: Name::try_new("lane-blocked").unwrap(), watch, limits };
-        let classes =
-            Arc::new(ClassTable { names: vec!["van".to_owned()], association: vec![0], start_confidence: 0.3 });
+        let names = ["van", "person"].map(str::to_owned).to_vec();
+        let classes = Arc::new(ClassTable { names, association: vec![VAN, PERSON], start_confidence: 0.3 });
         let engine = Engine::new(classes, vec![rule], Vec::new(), IdSource::from_seed(1)).0;
         let view = View { zones: vec![lane()], idles_at_key_frames: true, max_idle: secs(10) };
         Self {
@@ -64,39 +65,39 @@ impl Street {
     fn play(&mut self, until_secs: f64, scene: Scene) {
         while self.next_secs < until_secs {
             let secs = self.next_secs;
-            let before = self.station.attention();
-            let look = self.see(secs, scene);
-            let is_active = self.station.attention() == Attention::Active;
-            if is_active && before == Attention::Idle {
+            let wakes = self.see(secs, scene);
+            if wakes {
                 self.woke.push(secs);
             }
-            self.next_secs = match (look, is_active) {
-                (Look::Before, _) => secs - GOP_SECS,
-                (_, true) => secs + STEP_SECS,
-                (_, false) => (secs / GOP_SECS).floor() * GOP_SECS + GOP_SECS,
+            self.next_secs = match (wakes, self.station.attention()) {
+                (true, _) => secs - GOP_SECS,
+                (false, Attention::Active) => secs + STEP_SECS,
+                (false, Attention::Idle) => (secs / GOP_SECS).floor() * GOP_SECS + GOP_SECS,
             };
         }
     }
 
-    fn see(&mut self, secs: f64, scene: Scene) -> Look {
+    /// Whether the frame wakes the camera.
+    fn see(&mut self, secs: f64, scene: Scene) -> bool {
         let (luma, seen) = scene(secs);
         let pixels = luma.noisy(2.0, (secs * 4.0) as u64).pixels;
         let at = stamp(secs);
         let picture = frame(pixels, WIDTH, HEIGHT).stamped(at);
         let (look, news) = self.station.look(&picture, 0);
         self.news.extend(news.map(|news| news.state));
-        if look == Look::Infer {
+        if matches!(look, Look::Infer | Look::Glance) {
             self.inferred += 1;
             *self.station.detections_mut() = seen;
         }
-        if matches!(look, Look::Infer | Look::Unchanged) {
+        let wakes = look == Look::Glance && self.station.wakes(&at);
+        if !wakes && matches!(look, Look::Infer | Look::Glance | Look::Unchanged) {
             for transition in self.station.judge(&at) {
                 self.told.push((secs, transition.phase));
                 let first_seen = transition.incident.first_seen.duration_since(jiff::Timestamp::UNIX_EPOCH);
                 self.first_seen.push(first_seen.as_secs_f64());
             }
         }
-        look
+        wakes
     }
 }
 
@@ -113,6 +114,20 @@ fn street(has_van: bool) -> (Luma, Vec<Detection>) {
     luma.fill(320, 180, 128, 90, 225);
     luma.fill(335, 190, 40, 30, 60);
     (luma, vec![van()])
+}
+
+/// The street with someone who walks along the lane, a place per second.
+fn with_walker(street: (Luma, Vec<Detection>), secs: f64) -> (Luma, Vec<Detection>) {
+    let (mut luma, mut seen) = street;
+    let x = 200.0 + 20.0 * (secs % 20.0);
+    luma.fill(x as usize, 290, 20, 50, 235);
+    let at = |x: f64| (x / WIDTH as f64) as f32;
+    seen.push(Detection {
+        class: PERSON,
+        confidence: 0.9,
+        bbox: BBox::try_new(at(x), 0.8, at(x + 20.0), 0.94).unwrap(),
+    });
+    (luma, seen)
 }
 
 fn near(found: f64, expected: f64, within: f64) -> bool {
@@ -147,6 +162,46 @@ fn a_van_that_parks_in_a_gated_scene_opens_and_closes_at_the_right_time() {
 }
 
 #[test]
+fn passers_by_do_not_wake_a_camera() {
+    let mut watched = Street::new();
+    let walked = |secs: f64, has_van: bool| match secs {
+        20.0..40.0 | 90.0..110.0 => with_walker(street(has_van), secs),
+        _ => street(has_van),
+    };
+    watched.play(60.0, &|secs| walked(secs, false));
+    assert_eq!(watched.woke, [0.0; 0]);
+    assert!((12..=20).contains(&watched.inferred), "the key frames that show someone: {}", watched.inferred);
+    // Nor where an incident stands.
+    watched.play(90.0, &|secs| walked(secs, true));
+    assert!(matches!(watched.told[..], [(at, Phase::Opened)] if near(at, 80.0, 2.5)), "{:?}", watched.told);
+    let woke = watched.woke.clone();
+    watched.play(120.0, &|secs| walked(secs, true));
+    assert_eq!((watched.woke, watched.told.len()), (woke, 1));
+}
+
+#[test]
+fn a_van_among_passers_by_is_seen_from_its_arrival_on() {
+    let mut watched = Street::new();
+    watched.play(60.0, &|secs| with_walker(street(secs >= 30.5), secs));
+    assert_eq!(watched.woke, [32.0]);
+    assert!(matches!(watched.told[..], [(at, Phase::Opened)] if near(at, 50.5, 0.5)), "{:?}", watched.told);
+    assert!(near(watched.first_seen[0], 30.5, 0.3), "{:?}", watched.first_seen);
+}
+
+#[test]
+fn a_van_that_is_missed_or_faint_when_it_comes_is_looked_for_again() {
+    let mut watched = Street::new();
+    let faint = Detection { confidence: 0.2, ..van() };
+    watched.play(60.0, &|secs| match secs {
+        30.5..33.9 => (street(true).0, vec![]),
+        33.9..34.2 => (street(true).0, vec![faint]),
+        _ => street(secs >= 30.5),
+    });
+    assert_eq!(watched.woke, [34.0]);
+    assert!(matches!(watched.told[..], [(at, Phase::Opened)] if near(at, 54.2, 0.6)), "{:?}", watched.told);
+}
+
+#[test]
 fn what_the_gate_missed_is_found_by_the_regular_look() {
     // A van like the road at night: the picture does not change.
     let mut watched = Street::new();
@@ -177,9 +232,9 @@ fn while_the_camera_looks_elsewhere_its_rules_rest() {
 #[test]
 fn a_frame_that_could_not_be_inferred_is_made_up_for_by_the_next() {
     let mut station = Street::new().station;
-    assert_eq!(station_look(&mut station, 0.0), Look::Infer);
+    assert_eq!(station_look(&mut station, 0.0), Look::Glance);
     station.fail();
-    assert_eq!(station_look(&mut station, 2.0), Look::Infer, "though nothing has changed");
+    assert_eq!(station_look(&mut station, 2.0), Look::Glance, "though nothing has changed");
     station.judge(&stamp(2.0));
     assert_eq!(station_look(&mut station, 4.0), Look::Unchanged);
 }

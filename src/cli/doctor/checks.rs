@@ -1,6 +1,7 @@
 //! Looks at each piece: loads what can be loaded, makes what can be made, hashes what has a hash.
 
 use super::{Need, Piece, State};
+use crate::config::ModelConfig;
 use crate::detect::manifest::Manifest;
 #[cfg(feature = "staging")]
 use crate::detect::manifest::sha256_of;
@@ -144,7 +145,8 @@ fn model(name: &str) -> Piece {
         Err(error) => damaged(error.to_string(), "a build of curbwatch whose manifests are whole"),
         Ok(manifest) => model_state(&manifest),
     };
-    Piece { name: format!("model {name}"), needed_by: Need::Run, state }
+    let is_default = name == ModelConfig::default().manifest;
+    Piece { name: format!("model {name}"), needed_by: if is_default { Need::Run } else { Need::DemoAndTests }, state }
 }
 
 fn model_state(manifest: &Manifest) -> State {

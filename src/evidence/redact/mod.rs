@@ -18,6 +18,7 @@ mod areas;
 mod jpeg;
 mod mosaic;
 mod planes;
+mod text;
 
 use crate::frame::Frame;
 use crate::geometry::BBox;
@@ -34,6 +35,15 @@ pub struct SensitiveObject {
     pub kind: SensitiveKind,
     /// Where it was seen, 0..1 in the frame, not dilated: this module adds the margin.
     pub bbox: BBox,
+}
+
+/// An outline with a few words beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mark {
+    /// Where, 0..1 in the frame.
+    pub bbox: BBox,
+    /// What is written there; letters that the font lacks are question marks.
+    pub text: String,
 }
 
 /// What a [`SensitiveObject`] is.
@@ -130,21 +140,48 @@ pub struct RedactedJpeg {
 }
 
 impl RedactedJpeg {
-    /// Copies the frame's planes, hides the sensitive areas, draws the outline of the incident and encodes the result.
+    /// Copies the frame's planes, hides the sensitive areas, outlines the incidents and encodes the result.
     ///
     /// The JPEG has the frame's size, 4:2:0 chroma and JFIF colours (full-range BT.601) whatever the frame's were.
-    /// The outline is drawn last: it is never part of what a cell averages.
+    /// Outlines are drawn last: they are never part of what a cell averages.
     pub fn try_from_frame(
         frame: &Frame,
         sensitive: &[SensitiveObject],
-        outline: Option<&BBox>,
+        outlines: &[BBox],
         limits: JpegLimits,
+    ) -> Result<Self, RedactError> {
+        Self::try_drawn(frame, sensitive, limits, |planes| {
+            outlines.iter().for_each(|extent| planes.draw_outline(extent));
+        })
+    }
+
+    /// As [`Self::try_from_frame`], with an outline and a few words for each of several things.
+    pub fn try_annotated(
+        frame: &Frame,
+        sensitive: &[SensitiveObject],
+        marks: &[Mark],
+        limits: JpegLimits,
+    ) -> Result<Self, RedactError> {
+        Self::try_drawn(frame, sensitive, limits, |planes| {
+            for mark in marks {
+                planes.draw_outline(&mark.bbox);
+            }
+            // Words last, so that no outline crosses them.
+            for mark in marks {
+                planes.draw_text(&mark.bbox, &mark.text);
+            }
+        })
+    }
+
+    fn try_drawn(
+        frame: &Frame,
+        sensitive: &[SensitiveObject],
+        limits: JpegLimits,
+        draw: impl FnOnce(&mut JfifPlanes),
     ) -> Result<Self, RedactError> {
         let mut planes = JfifPlanes::from_frame(frame);
         let redaction = hide(&mut planes, sensitive);
-        if let Some(extent) = outline {
-            planes.draw_outline(extent);
-        }
+        draw(&mut planes);
         let bytes = jpeg::encode(&planes, limits)?;
         let sha256 = format!("{:x}", Sha256::digest(&bytes));
         Ok(Self { sha256, width: planes.width(), height: planes.height(), bytes: bytes.into(), redaction })

@@ -138,7 +138,7 @@ impl JfifPlanes {
     }
 
     /// Fills a rectangle, given in chroma samples, with the outline's colour.
-    fn fill(&mut self, columns: &std::ops::Range<usize>, rows: &std::ops::Range<usize>) {
+    pub(super) fn fill(&mut self, columns: &std::ops::Range<usize>, rows: &std::ops::Range<usize>) {
         let (r, g, b) = OUTLINE_RGB;
         let (y, cb, cr) = jpeg_encoder::rgb_to_ycbcr(r, g, b);
         let (right, bottom) = ((2 * columns.end).min(self.luma.width), (2 * rows.end).min(self.luma.height));

@@ -50,7 +50,7 @@ pub(crate) fn frame(
 pub(crate) fn redacted() -> RedactedJpeg {
     let colours = (ColorMatrix::Bt601, ColorRange::Limited);
     let grey = frame((64, 48), PixelFormat::I420, colours, 0, |_, _, _| 128);
-    RedactedJpeg::try_from_frame(&grey, &[], None, AMPLE).unwrap()
+    RedactedJpeg::try_from_frame(&grey, &[], &[], AMPLE).unwrap()
 }
 
 /// White noise that repeats: a hash of the position and a seed.

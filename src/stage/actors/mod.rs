@@ -1,7 +1,7 @@
 //! What is put into the street, one file per kind of thing.
 
 use super::canvas::Picture;
-use super::truth::Thing;
+use crate::evaluate::truth::Thing;
 use std::time::Duration;
 
 pub(super) mod lane;

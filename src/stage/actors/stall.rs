@@ -5,11 +5,11 @@
 
 use super::{Actor, fading, pixels_per_metre};
 use crate::config::RuleKind;
+use crate::evaluate::truth::{Thing, ThingObject};
 use crate::geometry::Point;
 use crate::stage::canvas::{Cutout, Picture, Placement, View};
 use crate::stage::footage::Footage;
 use crate::stage::pedestrians::Walker;
-use crate::stage::truth::{Thing, ThingObject};
 use crate::stage::{Appearance, StageError};
 use std::f32::consts::{PI, TAU};
 use std::time::Duration;
@@ -126,6 +126,7 @@ impl Actor for Stall {
             ],
             from_secs: self.appearance.from.as_secs_f64(),
             to_secs: self.appearance.to.as_secs_f64(),
+            is_reportable: true,
         }
     }
 }

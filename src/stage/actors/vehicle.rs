@@ -2,11 +2,11 @@
 
 use super::{Actor, pixels_per_metre};
 use crate::config::RuleKind;
+use crate::evaluate::truth::{Thing, ThingObject};
 use crate::geometry::Point;
 use crate::stage::Appearance;
 use crate::stage::canvas::{Cutout, Picture, Placement, Plane, View};
 use crate::stage::footage::Footage;
-use crate::stage::truth::{Thing, ThingObject};
 use std::time::Duration;
 use tiny_skia::{Color, FillRule, Paint, PathBuilder, Pixmap, Transform};
 
@@ -127,6 +127,7 @@ impl Actor for Vehicle {
             objects: vec![ThingObject { classes: ["car", "truck", "bus"].map(str::to_owned).to_vec(), bbox }],
             from_secs: self.appearance.from.as_secs_f64(),
             to_secs: self.appearance.to.as_secs_f64(),
+            is_reportable: true,
         }
     }
 }

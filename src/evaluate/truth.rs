@@ -1,15 +1,16 @@
-//! What a staged video shows, beside it as JSON.
+//! What a recording shows, told by a person or by whoever staged it; beside the recording as JSON.
 
 use crate::config::RuleKind;
 use crate::geometry::BBox;
 use serde::{Deserialize, Serialize};
 
-/// What is where, from when to when. Only what is worth reporting: pedestrians and parked vehicles of the footage are not in it.
+/// What is where, from when to when. Only what is worth reporting, or might be taken for it: walkers and vehicles that are lawfully
+/// parked are not in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Truth {
     /// Version of this format: 1.
     pub schema: u32,
-    /// Always true: no staged video may be taken for a real one.
+    /// Whether the recording was staged: no staged one may be taken for a real one.
     pub staged: bool,
     /// Width of the video in pixels.
     pub width: u32,
@@ -19,7 +20,7 @@ pub struct Truth {
     pub fps: u32,
     /// Length of the video.
     pub duration_secs: f64,
-    /// Seed of noise, light and shake.
+    /// Seed of noise, light and shake; 0 for a real one.
     pub seed: u64,
     /// What there is to report, in order of appearance.
     pub things: Vec<Thing>,
@@ -27,7 +28,7 @@ pub struct Truth {
     pub zones: Vec<TruthZone>,
 }
 
-/// Something worth reporting.
+/// Something worth reporting, or that might be taken for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Thing {
     /// Unique within the video.
@@ -44,6 +45,13 @@ pub struct Thing {
     pub from_secs: f64,
     /// From here on it no longer does.
     pub to_secs: f64,
+    /// False for what must not be reported although it is there: it goes before the dwell, or it is permitted.
+    #[serde(default = "yes")]
+    pub is_reportable: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// One object of a thing.

@@ -1,0 +1,139 @@
+//! The best class of a row of scores, and its confidence.
+
+use super::DecodeError;
+use super::tensor::TensorView;
+use crate::detect::manifest::Scores;
+use std::ops::Range;
+
+/// How far above 1 rounding (of 16-bit or quantised models) may take a probability.
+const PROBABILITY_TOLERANCE: f32 = 1e-2;
+/// Scores summed side by side; the compiler makes vectors of them.
+const LANES: usize = 16;
+
+/// Which columns of a score tensor count, and what their values are.
+#[derive(Debug)]
+pub(super) struct ClassScores {
+    kind: Scores,
+    /// Whether each class has a name; the others are never reported.
+    is_named: Vec<bool>,
+    /// From the first named class to the last.
+    span: Range<usize>,
+    threshold: f32,
+    /// The raw value below which no class can reach the threshold.
+    raw_threshold: f32,
+}
+
+impl ClassScores {
+    pub fn new(kind: Scores, classes: &[String], threshold: f32) -> Self {
+        let is_named: Vec<bool> = classes.iter().map(|name| !name.is_empty()).collect();
+        let first = is_named.iter().position(|&named| named).unwrap_or(0);
+        let last = is_named.iter().rposition(|&named| named).map_or(0, |last| last + 1);
+        let raw_threshold = match kind {
+            Scores::Probability => threshold,
+            Scores::Logit => (threshold / (1.0 - threshold)).ln(),
+            Scores::Softmax => f32::NEG_INFINITY,
+        };
+        Self { kind, is_named, span: first..last, threshold, raw_threshold }
+    }
+
+    /// Number of classes, with or without names.
+    pub fn count(&self) -> usize {
+        self.is_named.len()
+    }
+
+    /// Classes that are reported, ascending.
+    pub fn named(&self) -> impl Iterator<Item = usize> + '_ {
+        self.span.clone().filter(|&class| self.is_named[class])
+    }
+
+    /// The class that a number in an output stands for; none for one without a name.
+    pub fn class_of(&self, output: &TensorView<'_>, number: f32) -> Result<Option<u16>, DecodeError> {
+        let classes = self.is_named.len();
+        let nearest = number.round();
+        // Written so that NaN is refused.
+        if !((number - nearest).abs() < 1e-3 && nearest >= 0.0 && nearest < classes as f32) {
+            return Err(DecodeError::Class { output: output.name.to_owned(), class: number, classes });
+        }
+        Ok(self.is_named[nearest as usize].then_some(nearest as u16))
+    }
+
+    /// The best named class of a row of [`Self::count`] scores and its confidence, if it reaches the threshold once it is
+    /// multiplied by `factor` (0..=1).
+    pub fn best(&self, output: &TensorView<'_>, row: &[f32], factor: f32) -> Result<Option<(u16, f32)>, DecodeError> {
+        let (highest, sum) = peak(&row[self.span.clone()]);
+        if !sum.is_finite() {
+            return Err(output.not_finite());
+        }
+        // A softmax is below the threshold if it is so against the strongest rival alone.
+        let hopeless = match self.kind {
+            Scores::Probability => highest * factor < self.threshold,
+            Scores::Logit => highest < self.raw_threshold,
+            Scores::Softmax => {
+                let (rival, sum) = peak(row);
+                if !sum.is_finite() {
+                    return Err(output.not_finite());
+                }
+                logistic(highest - rival) < self.threshold && highest < rival
+            }
+        };
+        if hopeless {
+            return Ok(None);
+        }
+        let best = |best: Option<usize>, class: usize| match best {
+            Some(known) if row[known] >= row[class] => Some(known),
+            Some(_) | None => Some(class),
+        };
+        let Some(class) = self.named().fold(None, best) else { return Ok(None) };
+        let confidence = self.confidence(output, row, row[class])? * factor;
+        Ok((confidence >= self.threshold).then_some((class as u16, confidence)))
+    }
+
+    /// The probability that a raw score of `row` stands for.
+    fn confidence(&self, output: &TensorView<'_>, row: &[f32], raw: f32) -> Result<f32, DecodeError> {
+        match self.kind {
+            Scores::Probability => probability(output, raw),
+            Scores::Logit => Ok(logistic(raw)),
+            Scores::Softmax => Ok(1.0 / row.iter().map(|other| (other - raw).exp()).sum::<f32>()),
+        }
+    }
+
+    /// The probability that a raw score stands for, where there is no row of rivals.
+    pub fn single(&self, output: &TensorView<'_>, raw: f32) -> Result<f32, DecodeError> {
+        self.confidence(output, &[], raw)
+    }
+
+    /// The raw value below which no class can reach the threshold.
+    pub fn raw_threshold(&self) -> f32 {
+        self.raw_threshold
+    }
+}
+
+/// `score`, if it is one.
+pub(super) fn probability(output: &TensorView<'_>, score: f32) -> Result<f32, DecodeError> {
+    if !score.is_finite() {
+        Err(output.not_finite())
+    } else if score > 1.0 + PROBABILITY_TOLERANCE {
+        Err(DecodeError::NotProbability { output: output.name.to_owned(), score })
+    } else {
+        Ok(score.min(1.0))
+    }
+}
+
+fn logistic(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
+}
+
+/// The highest value and the sum. A maximum passes over NaN; the sum does not.
+fn peak(values: &[f32]) -> (f32, f32) {
+    let (mut highest, mut sums) = ([f32::NEG_INFINITY; LANES], [0f32; LANES]);
+    let chunks = values.chunks_exact(LANES);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        for ((highest, sum), &value) in highest.iter_mut().zip(&mut sums).zip(chunk) {
+            *highest = if value > *highest { value } else { *highest };
+            *sum += value;
+        }
+    }
+    let highest = highest.iter().chain(rest).fold(f32::NEG_INFINITY, |best, &value| best.max(value));
+    (highest, sums.iter().chain(rest).sum())
+}
