@@ -25,8 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let [frame, _, left, top, box_width, box_height, ..] = cells[..] else {
             return Err(format!("not a line of a MOT file: {line}").into());
         };
-        let bbox =
-            BBox::try_new(left / width, top / height, (left + box_width) / width, (top + box_height) / height)?;
+        let bbox = BBox::try_new(left / width, top / height, (left + box_width) / width, (top + box_height) / height)?;
         frames.entry(frame as u32).or_default().push(Detection { class: 0, confidence: 1.0, bbox });
     }
     let mut tracker = Tracker::new(vec![0], 0.5);

@@ -136,7 +136,13 @@ impl Backgrounds {
             let left = *votes - step;
             let is_outvoted = !is_same && left < 0;
             let followed = *recent + ((i32::from(difference) * follow) >> 15) as i16;
-            let next = if is_same { followed } else if is_outvoted { seen } else { *recent };
+            let next = if is_same {
+                followed
+            } else if is_outvoted {
+                seen
+            } else {
+                *recent
+            };
             let next_votes = if is_same { (*votes + step).min(most) } else { left.max(0) };
             *recent = if is_covered { *recent } else { next };
             *votes = if is_covered { *votes } else { next_votes };

@@ -242,11 +242,9 @@ impl Statics {
             let same = before.iter().find(|candidate| iou(&candidate.rect, &region.rect) >= STEADY_IOU);
             // It became recent after it had outvoted the ground, and settled after that.
             let candidate = match same {
-                Some(same) => Candidate {
-                    rect: region.rect,
-                    reviews: same.reviews + 1,
-                    standing: same.standing + since,
-                },
+                Some(same) => {
+                    Candidate { rect: region.rect, reviews: same.reviews + 1, standing: same.standing + since }
+                }
                 None => Candidate { rect: region.rect, reviews: 1, standing: MAX_VOTES + SETTLED },
             };
             if candidate.reviews >= STEADY_REVIEWS && !self.is_undecided(&region.rect) {

@@ -54,7 +54,8 @@ impl Patch {
     /// What of `seen` this place does not explain in any plausible light: mean square in luma steps, after the factor and the offset
     /// that fit best.
     pub(super) fn unexplained(&self, seen: &Self) -> f32 {
-        let pairs = || self.0.iter().copied().zip(seen.0.iter().copied()).filter(|(a, b)| a.is_finite() && b.is_finite());
+        let pairs =
+            || self.0.iter().copied().zip(seen.0.iter().copied()).filter(|(a, b)| a.is_finite() && b.is_finite());
         let (own_square, its_square, product) = moments(pairs());
         let (own, its) = pairs().fold((0.0, 0.0), |(own, its), (a, b)| (own + a, its + b));
         let level = (its.max(1.0) / own.max(1.0)).clamp(0.1, 10.0);

@@ -176,12 +176,15 @@ impl Regions {
         }
         let height = |values: &[i16]| -> f32 {
             let step = |from: usize, to: usize| luma_of(values[from] - values[to]).abs();
-            let rows = (rect.top..).zip(&of_rows).flat_map(|(row, span)| span.steps(self.columns).map(move |at| (row, at)));
+            let rows =
+                (rect.top..).zip(&of_rows).flat_map(|(row, span)| span.steps(self.columns).map(move |at| (row, at)));
             let columns = (rect.left..).zip(&of_columns);
             let columns =
                 columns.flat_map(|(column, span)| span.steps(changed.len() / self.columns).map(move |at| (column, at)));
             rows.map(|(row, (a, b))| step(row * self.columns + a, row * self.columns + b)).sum::<f32>()
-                + columns.map(|(column, (a, b))| step(a * self.columns + column, b * self.columns + column)).sum::<f32>()
+                + columns
+                    .map(|(column, (a, b))| step(a * self.columns + column, b * self.columns + column))
+                    .sum::<f32>()
         };
         let (now, before) = (height(recent), height(ground));
         let strength = now / (now + before).max(f32::EPSILON);

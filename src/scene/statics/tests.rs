@@ -60,13 +60,8 @@ fn with_crates(street: &Luma, left: usize, top: usize) -> Luma {
 
 fn bbox(left: usize, top: usize, width: usize, height: usize) -> BBox {
     let share = |at: usize, of: usize| at as f32 / of as f32;
-    BBox::try_new(
-        share(left, WIDTH),
-        share(top, HEIGHT),
-        share(left + width, WIDTH),
-        share(top + height, HEIGHT),
-    )
-    .unwrap()
+    BBox::try_new(share(left, WIDTH), share(top, HEIGHT), share(left + width, WIDTH), share(top + height, HEIGHT))
+        .unwrap()
 }
 
 fn crates_box() -> BBox {

@@ -88,7 +88,8 @@ fn crate_at(sketch: &mut Sketch, (left, bottom): (f32, f32), [r, g, b]: [u8; 3])
         &[(left, top), (left + width, top), (left + width - 0.05, top - depth), (left + 0.05, top - depth)],
         [r / 3, g / 3, b / 3, 255],
     );
-    sketch.fill(&[(left, bottom), (left + width, bottom), (left + width, top), (left, top)], [r / 2, g / 2, b / 2, 255]);
+    sketch
+        .fill(&[(left, bottom), (left + width, bottom), (left + width, top), (left, top)], [r / 2, g / 2, b / 2, 255]);
     for slat in 0..3 {
         let upper = top + 0.015 + slat as f32 * height / 3.0;
         let lower = upper + height / 3.0 - 0.04;
