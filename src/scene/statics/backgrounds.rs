@@ -179,11 +179,11 @@ impl Backgrounds {
             for column in 0..columns {
                 let low = lowest[column].min(lowest[column + 1]).min(lowest[column + 2]);
                 let high = highest[column].max(highest[column + 1]).max(highest[column + 2]);
-                let is_outside = (recent[column] < low - threshold) | (recent[column] > high + threshold);
-                let is_known = (here[column] >= 0) & (votes[column] >= settled);
-                changed[column] = is_outside & is_known;
+                let outside = (low - recent[column]).max(recent[column] - high);
+                let is_known = here[column] >= 0 && votes[column] >= settled;
+                changed[column] = is_known && outside > threshold;
                 known_cells += usize::from(is_known);
-                changed_cells += usize::from(is_outside & is_known);
+                changed_cells += usize::from(changed[column]);
             }
         }
         changed_cells as f32 / known_cells as f32
