@@ -13,10 +13,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Share of the confidence that starts a track from which a detection is worth a closer look: a thing's confidence varies by as much
-/// from frame to frame.
-const SURPRISING: f32 = 0.5;
-
 /// The model's classes as the engine needs them.
 #[derive(Debug, Clone)]
 pub struct ClassTable {
@@ -102,14 +98,12 @@ impl Engine {
     }
 
     /// Whether detections show something that a rule must see come or go, rather than passers-by and what is known to stand there.
-    /// In doubt they do: what is too faint to be followed now may be surer in the next frames.
+    /// In doubt they do: what is too faint to be followed now was, or will be, surer in the frames before and after.
     #[must_use]
     pub fn is_surprised_by(&self, detections: &[Detection]) -> bool {
         let tracks = self.tracker.tracks();
-        let min_confidence = SURPRISING * self.classes.start_confidence;
         self.rules.iter().any(|(watch, course)| {
-            watch.has_changed(tracks, detections, min_confidence)
-                || (course.lacks_attendant() && watch.shows_person(detections))
+            watch.has_changed(tracks, detections) || (course.lacks_attendant() && watch.shows_person(detections))
         })
     }
 
