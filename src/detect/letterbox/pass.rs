@@ -17,12 +17,23 @@ use crate::frame::{Frame, PixelFormat};
 pub trait Element: Copy + 'static {
     /// Stores a row of values, each in the element's range, rounded to the nearest that it can hold.
     fn store(values: &[f32], out: &mut [Self]);
+
+    /// The elements as values, where they are the same: they need not be stored twice.
+    #[inline(always)]
+    fn as_values(_: &mut [Self]) -> Option<&mut [f32]> {
+        None
+    }
 }
 
 impl Element for f32 {
     #[inline(always)]
     fn store(values: &[f32], out: &mut [Self]) {
         out.copy_from_slice(values);
+    }
+
+    #[inline(always)]
+    fn as_values(elements: &mut [Self]) -> Option<&mut [f32]> {
+        Some(elements)
     }
 }
 
@@ -75,6 +86,19 @@ pub(super) struct Target<'a, E> {
 }
 
 impl<E: Element> Target<'_, E> {
+    /// The `width` values from `(column, row)` on in each of the three planes, if it has planes and they hold values as they are.
+    #[inline(always)]
+    fn rows_mut(&mut self, column: usize, row: usize, width: usize) -> Option<[&mut [f32]; 3]> {
+        match self.layout {
+            Layout::Nchw => {
+                let (first, rest) = E::as_values(self.elements)?.split_at_mut(self.width * self.height);
+                let (second, third) = rest.split_at_mut(self.width * self.height);
+                Some([first, second, third].map(|plane| &mut plane[row * self.width + column..][..width]))
+            }
+            Layout::Nhwc => None,
+        }
+    }
+
     /// Stores one row of the three channels from `(column, row)` on.
     #[inline(always)]
     fn store(&mut self, column: usize, row: usize, channels: [&[f32]; 3], interleaved: &mut [f32]) {
@@ -150,9 +174,14 @@ fn write_rows<E: Element>(plan: &Plan, frame: &Frame, scratch: &mut Scratch, tar
             luma_y: plan.luma_y.weight[row],
             chroma_y: plan.chroma_y.weight[row],
         };
-        convert([&*y, &*cb, &*cr], &weights, &plan.channels, scratch.channels.each_mut().map(|row| &mut row[..width]));
-        let channels = scratch.channels.each_ref().map(|row| &row[..width]);
-        target.store(left, top + row, channels, &mut scratch.interleaved);
+        let quads = [&*y, &*cb, &*cr];
+        if let Some(rows) = target.rows_mut(left, top + row, width) {
+            convert(quads, &weights, &plan.channels, rows);
+        } else {
+            convert(quads, &weights, &plan.channels, scratch.channels.each_mut().map(|row| &mut row[..width]));
+            let channels = scratch.channels.each_ref().map(|row| &row[..width]);
+            target.store(left, top + row, channels, &mut scratch.interleaved);
+        }
     }
 }
 
