@@ -1,4 +1,4 @@
-//! Follows the boxes of a MOTChallenge file through the tracker: `track_mot WIDTH HEIGHT FPS STRIDE < detections.txt > tracks.txt`.
+//! Follows the boxes of a `MOTChallenge` file through the tracker: `track_mot WIDTH HEIGHT FPS STRIDE < detections.txt > tracks.txt`.
 //!
 //! In and out: `frame,id,left,top,width,height,…` in pixels, frames from 1. Identities of the input are dropped, every box counts as a
 //! sure detection of one class, and only every `STRIDE`th frame is looked at. `scripts/tracking` scores what comes out.

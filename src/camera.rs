@@ -19,9 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Share of the confidence that starts a track from which a detection is worth a closer look: a thing's confidence varies by as much
-/// from frame to frame.
-const SURPRISING: f32 = 0.5;
 /// Most requests to look again that wait at one camera.
 const MAX_RECHECKS: usize = 16;
 /// How long after its time a request to look again waits for a frame before it is answered without one.
@@ -95,8 +92,6 @@ struct Ground {
 #[derive(Debug)]
 pub struct Engine {
     tracker: Tracker,
-    /// Confidence from which a detection is worth a closer look.
-    surprising: f32,
     /// None if no rule speaks of static objects.
     ground: Option<Ground>,
     /// What was put down and stays, as of the last frame.
@@ -133,18 +128,8 @@ impl Engine {
             (rule.watch, course)
         };
         let rules = rules.into_iter().map(begin).collect();
-        let surprising = SURPRISING * classes.start_confidence;
-        let engine = Self {
-            tracker,
-            surprising,
-            ground,
-            statics: Vec::new(),
-            rules,
-            rechecks: Vec::new(),
-            ids,
-            last: None,
-            blind: None,
-        };
+        let engine =
+            Self { tracker, ground, statics: Vec::new(), rules, rechecks: Vec::new(), ids, last: None, blind: None };
         (engine, orphans)
     }
 
@@ -192,13 +177,13 @@ impl Engine {
     }
 
     /// Whether detections show something that a rule must see come or go, rather than passers-by and what is known to stand there.
-    /// In doubt they do: what is too faint to be followed now may be surer in the next frames.
+    /// In doubt they do: what is too faint to be followed now was, or will be, surer in the frames before and after.
     #[must_use]
     pub fn is_surprised_by(&self, detections: &[Detection]) -> bool {
         let tracks = self.tracker.tracks();
         self.rules.iter().any(|(watch, course)| {
             self.may_report(course)
-                && (watch.has_changed(tracks, detections, self.surprising)
+                && (watch.has_changed(tracks, detections)
                     || (course.lacks_company() && watch.shows_company(detections)))
         })
     }

@@ -115,7 +115,7 @@ fn goods_that_are_left_are_one_incident_by_day_rain_and_in_a_passing_shadow() {
 fn a_street_on_which_nothing_is_left_has_no_incident() {
     let shadow = Shadow { from: Duration::from_secs(20), to: Duration::from_secs(175) };
     let night = |infrared_at: Option<u64>| {
-        let (from, dusk) = (Duration::from_secs(40), Duration::from_secs(60));
+        let (from, dusk) = (Duration::from_secs(40), Duration::from_mins(1));
         Some(Night { from, dusk, infrared_at: infrared_at.map(Duration::from_secs) })
     };
     for (what, weather) in [
@@ -133,7 +133,7 @@ fn a_street_on_which_nothing_is_left_has_no_incident() {
 
 #[test]
 fn what_stood_there_from_the_beginning_and_leaves_is_no_incident() {
-    let leaves = Duration::from_secs(60);
+    let leaves = Duration::from_mins(1);
     let van = Appearance::between(Duration::ZERO, leaves);
     for (what, scene) in [
         ("van leaves", Scene { van: Some(van), fire_lane: true, ..street(3) }),
@@ -150,7 +150,7 @@ fn a_stall_that_no_detector_knows_is_one_incident_if_someone_attends_it() {
     let stall = || street(3).with_stall(Duration::from_secs_f64(from), Duration::from_secs_f64(to));
     // Seen two times of three, as by night.
     let attendant = |truth: &Truth, secs: f64| {
-        let is_seen = (from..to).contains(&secs) && (secs * f64::from(FPS)) as u64 % 3 != 0;
+        let is_seen = (from..to).contains(&secs) && !((secs * f64::from(FPS)) as u64).is_multiple_of(3);
         is_seen.then(|| truth.things[0].objects[1].bbox)
     };
     let (told, truth) = watch_with("attended stall", stall(), true, attendant);
@@ -165,7 +165,7 @@ fn a_stall_that_no_detector_knows_is_one_incident_if_someone_attends_it() {
 
 #[test]
 fn goods_stay_one_incident_through_nightfall() {
-    let night = Night { from: Duration::from_secs(110), dusk: Duration::from_secs(60), infrared_at: None };
+    let night = Night { from: Duration::from_secs(110), dusk: Duration::from_mins(1), infrared_at: None };
     let weather = Weather { night: Some(night), ..Weather::default() };
     let goods = street(5).with_goods(Duration::from_secs(30), Duration::from_secs(260));
     let (told, _) = watch("goods by nightfall", Scene { weather, ..goods });

@@ -52,6 +52,8 @@ pub fn resident_mib_of(process: &Child) -> f64 {
 pub enum Bar {
     AtMost(f64),
     AtLeast(f64),
+    /// It is only told.
+    None,
 }
 
 impl std::fmt::Display for Bar {
@@ -59,6 +61,7 @@ impl std::fmt::Display for Bar {
         match self {
             Self::AtMost(ratio) => write!(f, "<= {ratio}"),
             Self::AtLeast(ratio) => write!(f, ">= {ratio}"),
+            Self::None => f.write_str("none"),
         }
     }
 }

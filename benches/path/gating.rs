@@ -23,6 +23,8 @@ const GATED_FRAMES: usize = 30;
 
 /// Frames analysed per second of an active camera.
 pub const FPS_ACTIVE: f64 = 4.0;
+/// Between replayed frames.
+const INTERVAL_SECS: f64 = 0.5;
 const GATED: &str = r#"{"idle": "keyframes", "active": 4}"#;
 /// Each frame is inferred, changed or not.
 const UNGATED: &str = r#"{"idle": 4, "active": 4, "max_idle_secs": 0}"#;
@@ -145,9 +147,11 @@ impl Found {
         self.last_seen - self.first_seen
     }
 
-    /// Seconds for which both say that it was there.
+    /// Of those, the seconds for which another agent says so too, give or take an interval of analysis at each end.
     fn shared_secs(&self, other: &Self) -> f64 {
-        (self.last_seen.min(other.last_seen) - self.first_seen.max(other.first_seen)).max(0.0)
+        let late = (other.first_seen - self.first_seen - INTERVAL_SECS).max(0.0);
+        let early = (self.last_seen - other.last_seen - INTERVAL_SECS).max(0.0);
+        (self.presence_secs() - late - early).max(0.0)
     }
 }
 
@@ -156,7 +160,7 @@ impl Pair<Vec<Found>> {
     pub fn shared_and_all_secs(&self) -> (f64, f64) {
         let of_both = |found: &Found| {
             let same = self.gated.iter().filter(|other| other.rule == found.rule);
-            let best = same.max_by(|a, b| a.shared_secs(found).total_cmp(&b.shared_secs(found)));
+            let best = same.max_by(|a, b| found.shared_secs(a).total_cmp(&found.shared_secs(b)));
             if let Some(best) = best {
                 let later_by = best.opened - found.opened;
                 eprintln!(
@@ -166,7 +170,7 @@ impl Pair<Vec<Found>> {
                     best.last_seen - found.last_seen
                 );
             }
-            best.map_or(0.0, |best| best.shared_secs(found))
+            best.map_or(0.0, |best| found.shared_secs(best))
         };
         eprintln!("  incidents found: gated {}, ungated {}", self.gated.len(), self.ungated.len());
         (self.ungated.iter().map(of_both).sum(), self.ungated.iter().map(Found::presence_secs).sum())

@@ -66,7 +66,7 @@ pub fn idle_cameras(camera: &VirtualCamera, zones: &[Vec<[f32; 2]>]) -> Vec<Figu
             per_second,
             many.cpu_ms_per_camera_second,
             bares[2].cpu_ms_per_camera_second,
-            Bar::AtMost(1.15),
+            Bar::None,
         ),
         figure("rss_per_camera", "mib", slope(some, many), slope(bares[1], bares[2]), Bar::AtMost(1.25)),
     ]

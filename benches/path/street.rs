@@ -23,7 +23,7 @@ pub fn busy() -> PathBuf {
 /// Length of [`quiet`].
 pub const QUIET: Duration = Duration::from_secs(340);
 
-/// 1080p25 in which a stall and a van come and go within 40 s, and pedestrians walk for 10 s of each of the five minutes after:
+/// 1080p25 in which pedestrians walk for 10 s of each of five minutes, and a stall and a van come and go within 40 s after the second:
 /// something moves for a sixth of the time, and there are two incidents to find.
 pub fn quiet() -> PathBuf {
     let path = target().join("bench-quiet-1080p.mp4");
@@ -32,8 +32,9 @@ pub fn quiet() -> PathBuf {
         let visited =
             staged("bench-visited-1080p", street(40).with_stall(secs(4), secs(26)).with_van(secs(6), secs(28)));
         let walked = staged("bench-walked-1080p", Scene::quiet(secs(10)));
-        let minutes = (0..5).flat_map(|_| [walked.clone(), empty()]);
-        join(&std::iter::once(visited).chain(minutes).collect::<Vec<_>>(), &path);
+        let mut parts: Vec<PathBuf> = (0..5).flat_map(|_| [walked.clone(), empty()]).collect();
+        parts.insert(4, visited);
+        join(&parts, &path);
     }
     path
 }

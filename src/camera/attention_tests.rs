@@ -91,9 +91,9 @@ fn a_surprise_is_what_comes_or_goes_and_not_who_passes_or_what_stands() {
     play(&mut engine, 0.0, 1.0, |_| vec![]);
     let faint = |confidence| Detection { confidence, ..car(0.8) };
     assert!(!engine.is_surprised_by(&[person(0.8)]));
-    assert!(!engine.is_surprised_by(&[car(0.2), faint(0.12)]), "outside the zone, or next to nothing");
+    assert!(!engine.is_surprised_by(&[car(0.2), faint(0.08)]), "outside the zone, or next to nothing");
     assert!(engine.is_surprised_by(&[car(0.46)]), "at the edge of the zone");
-    assert!(engine.is_surprised_by(&[faint(0.2)]));
+    assert!(engine.is_surprised_by(&[faint(0.12)]));
     play(&mut engine, 1.0, 30.0, |_| vec![car(0.8)]);
     assert!(!engine.is_surprised_by(&[car(0.81), person(0.7)]), "it is known to stand there");
     assert!(!engine.is_surprised_by(&[faint(0.12)]), "it is still there");

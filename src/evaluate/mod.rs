@@ -16,6 +16,7 @@ use crate::incident::Phase;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use truth::{Thing, Truth};
 use uuid::Uuid;
 
@@ -156,17 +157,16 @@ pub fn evaluate(truth: &Truth, events: &[IncidentEvent], start: Timestamp) -> Re
         let score = report.kinds.entry(incident.kind.as_str()).or_default();
         let what = match thing {
             Some((index, thing)) if thing.is_reportable => {
-                if first_of.contains_key(&index) {
-                    score.duplicates += 1;
-                    MistakeKind::Duplicate
-                } else {
-                    first_of.insert(index, incident.id);
+                if let Entry::Vacant(first) = first_of.entry(index) {
+                    first.insert(incident.id);
                     score.found += 1;
                     score.confirmation_delays.push(incident.confirmed - thing.from_secs - incident.dwell_secs);
                     let has_gone = thing.to_secs < truth.duration_secs;
                     score.closing_delays.extend(incident.closed.filter(|_| has_gone).map(|at| at - thing.to_secs));
                     continue;
                 }
+                score.duplicates += 1;
+                MistakeKind::Duplicate
             }
             Some(_) | None => {
                 score.false_alarms += 1;

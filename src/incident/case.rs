@@ -7,7 +7,7 @@ use crate::clock::MediaTime;
 use crate::frame::{FrameStamp, MAX_STEP};
 use crate::geometry::BBox;
 use crate::ids::Name;
-use crate::scene::Sighting;
+use crate::scene::{SeenObject, Sighting};
 use crate::track::TrackId;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -78,7 +78,10 @@ pub(super) struct Case {
     tracks: Vec<TrackId>,
     /// Tracks of the part that was last taken for a thing of its own.
     parts: Vec<TrackId>,
-    objects: Vec<IncidentObject>,
+    /// Its objects in the last frame that showed it; none since a restart.
+    objects: Vec<SeenObject>,
+    /// Its objects as noted before a restart.
+    noted_objects: Vec<IncidentObject>,
     first_seen: Timestamp,
     last_seen: Timestamp,
     began: MediaTime,
@@ -94,16 +97,17 @@ pub(super) struct Case {
 }
 
 impl Case {
-    pub fn begin(at: &FrameStamp, observed: Duration, sighting: &Sighting, classes: &ClassTable) -> Self {
+    pub fn begin(at: &FrameStamp, observed: Duration, sighting: &Sighting, groups: BTreeSet<u16>) -> Self {
         let presence = sighting.first_presence(observed);
         Self {
             state: State::Pending,
             zone: sighting.zone.clone(),
             place: sighting.bbox,
-            groups: groups_of(sighting, classes),
+            groups,
             tracks: tracks_of(sighting),
             parts: Vec::new(),
-            objects: objects_of(sighting, classes),
+            objects: sighting.objects.clone(),
+            noted_objects: Vec::new(),
             first_seen: at.wall - presence,
             last_seen: at.wall,
             began: at.media,
@@ -130,7 +134,8 @@ impl Case {
             place: incident.bbox,
             tracks: Vec::new(),
             parts: Vec::new(),
-            objects: incident.objects,
+            objects: Vec::new(),
+            noted_objects: incident.objects,
             first_seen: incident.first_seen,
             last_seen: incident.last_seen,
             began: MediaTime::default(),
@@ -172,12 +177,13 @@ impl Case {
             && (roams || overlap(&self.place, &incident.bbox) >= SAME_PLACE)
     }
 
+    /// Takes a sighting, of these association groups, for this thing.
     pub fn see(
         &mut self,
         at: &FrameStamp,
         observed: Duration,
         sighting: &Sighting,
-        classes: &ClassTable,
+        groups: BTreeSet<u16>,
         terms: &Terms,
     ) {
         let tracks = tracks_of(sighting);
@@ -201,10 +207,10 @@ impl Case {
         self.last_seen = at.wall;
         self.seen = Some(at.media);
         self.place = sighting.bbox;
-        self.zone = sighting.zone.clone();
-        self.groups = groups_of(sighting, classes);
+        self.zone.clone_from(&sighting.zone);
+        self.groups = groups;
         self.tracks = tracks;
-        self.objects = objects_of(sighting, classes);
+        self.objects.clone_from(&sighting.objects);
         let (State::Open(Reported { looks, has_changed, .. })
         | State::Clearing(Reported { looks, has_changed, .. })
         | State::Stale(Reported { looks, has_changed, .. })
@@ -327,7 +333,7 @@ impl Case {
             severity: reported.severity,
             dwell_secs: self.presence.as_secs_f64(),
             bbox: self.place,
-            objects: self.objects.clone(),
+            objects: self.incident_objects(classes),
             suppressed: reported.suppressed,
             continues: reported.continues,
             told: Told {
@@ -335,6 +341,16 @@ impl Case {
                 extent: reported.looks.extent(),
             },
         }
+    }
+
+    fn incident_objects(&self, classes: &ClassTable) -> Vec<IncidentObject> {
+        let object = |seen: &SeenObject| IncidentObject {
+            class: classes.name(seen.class),
+            confidence: seen.confidence,
+            bbox: seen.bbox,
+            stationary_secs: seen.stationary.as_secs_f64(),
+        };
+        if self.objects.is_empty() { self.noted_objects.clone() } else { self.objects.iter().map(object).collect() }
     }
 
     /// Whether a restart should know how it stands now: it has moved or changed since the last note, or that is long ago.
@@ -388,14 +404,4 @@ fn tracks_of(sighting: &Sighting) -> Vec<TrackId> {
 /// The association groups of a sighting's classes.
 pub(super) fn groups_of(sighting: &Sighting, classes: &ClassTable) -> BTreeSet<u16> {
     sighting.objects.iter().map(|object| classes.group(object.class)).collect()
-}
-
-fn objects_of(sighting: &Sighting, classes: &ClassTable) -> Vec<IncidentObject> {
-    let object = |seen: &crate::scene::SeenObject| IncidentObject {
-        class: classes.name(seen.class),
-        confidence: seen.confidence,
-        bbox: seen.bbox,
-        stationary_secs: seen.stationary.as_secs_f64(),
-    };
-    sighting.objects.iter().map(object).collect()
 }

@@ -270,21 +270,24 @@ impl Course {
 
     /// Gives each sighting to the case that it fits best; what fits none begins one.
     fn match_up(&mut self, at: &FrameStamp, observed: Duration, sightings: &[Sighting]) {
-        let (terms, classes) = (&self.terms, &*self.classes);
-        let groups: Vec<_> = sightings.iter().map(|sighting| case::groups_of(sighting, classes)).collect();
+        let terms = &self.terms;
+        let mut groups: Vec<_> =
+            sightings.iter().map(|sighting| Some(case::groups_of(sighting, &self.classes))).collect();
         let pairs = assign::best_pairs(self.cases.len(), sightings.len(), MIN_AFFINITY, |case, sighting| {
-            self.cases[case].affinity(&sightings[sighting], &groups[sighting], terms)
+            let seen = groups[sighting].as_ref();
+            seen.map_or(0.0, |seen| self.cases[case].affinity(&sightings[sighting], seen, terms))
         });
-        let mut is_taken = vec![false; sightings.len()];
         for (case, sighting) in pairs {
-            is_taken[sighting] = true;
-            self.cases[case].see(at, observed, &sightings[sighting], classes, terms);
+            if let Some(groups) = groups[sighting].take() {
+                self.cases[case].see(at, observed, &sightings[sighting], groups, terms);
+            }
         }
-        for (index, sighting) in sightings.iter().enumerate().filter(|(index, _)| !is_taken[*index]) {
-            if let Some(case) = self.cases.iter_mut().find(|case| case.holds(sighting, &groups[index], terms)) {
+        for (sighting, groups) in sightings.iter().zip(groups) {
+            let Some(groups) = groups else { continue };
+            if let Some(case) = self.cases.iter_mut().find(|case| case.holds(sighting, &groups, terms)) {
                 case.absorb(sighting);
             } else if self.cases.len() < MAX_CASES {
-                self.cases.push(Case::begin(at, observed, sighting, classes));
+                self.cases.push(Case::begin(at, observed, sighting, groups));
             }
         }
     }
@@ -311,7 +314,8 @@ impl Course {
     fn step_all(&mut self, at: &FrameStamp, ids: &mut IdSource) -> Vec<Transition> {
         let is_muted = self.muted_until.is_some_and(|until| at.wall < until);
         let mut transitions = Vec::new();
-        for mut case in std::mem::take(&mut self.cases) {
+        let room = Vec::with_capacity(self.cases.len());
+        for mut case in std::mem::replace(&mut self.cases, room) {
             let told = match &case.state {
                 State::Pending | State::Muted if case.unseen > self.terms.patience() => continue,
                 State::Pending | State::Muted if case.is_confirmed(at, &self.terms) => {

@@ -92,9 +92,8 @@ impl Recording {
     fn failure(&self) -> RecordingError {
         let bus = self.pipeline.bus().expect("every pipeline has a bus");
         let message = bus.pop_filtered(&[gst::MessageType::Error]);
-        let reason = message.as_ref().map(|message| message.view()).and_then(|view| match view {
-            gst::MessageView::Error(error) => Some(error.error().to_string()),
-            _ => None,
+        let reason = message.as_ref().and_then(|message| {
+            if let gst::MessageView::Error(error) = message.view() { Some(error.error().to_string()) } else { None }
         });
         self.decode_error(reason.unwrap_or_else(|| "no picture comes".to_owned()))
     }

@@ -200,27 +200,24 @@ impl Watch {
         self.sightings(tracks, statics).iter().any(|sighting| sighting.is_as_asked)
     }
 
-    /// Whether detections show something else than `tracks` have standing there: a thing in a zone or at its edge that is surer than
-    /// `min_confidence` and stands nowhere yet, or none where one stood in a zone a moment ago.
+    /// Whether detections show something else than `tracks` have standing there: a thing, even a faint one, in a zone or at its edge
+    /// that does not stand there yet, or none where one stood in a zone a moment ago.
     #[must_use]
-    pub fn has_changed(&self, tracks: &[Track], detections: &[Detection], min_confidence: f32) -> bool {
+    pub fn has_changed(&self, tracks: &[Track], detections: &[Detection]) -> bool {
+        let detections = || detections.iter().filter(|seen| seen.confidence >= FAINT_CONFIDENCE);
         let standing = || tracks.iter().filter(|track| track.stationary() >= MIN_STATIONARY);
         let is_new = |seen: &Detection| {
-            seen.confidence >= min_confidence
-                && self.classes.contains(&seen.class)
+            self.classes.contains(&seen.class)
                 && self.is_near(&seen.bbox)
                 && !standing().any(|track| track.bbox().iou(&seen.bbox) >= SAME_THING_IOU)
         };
         let is_missing = |track: &Track| {
-            let is_seen = |seen: &Detection| {
-                seen.confidence >= FAINT_CONFIDENCE && seen.bbox.iou(&track.bbox()) >= STILL_THERE_IOU
-            };
             track.is_seen()
                 && self.classes.contains(&track.class())
                 && self.zone_of(track.bbox().bottom_center()).is_some()
-                && !detections.iter().any(is_seen)
+                && !detections().any(|seen| seen.bbox.iou(&track.bbox()) >= STILL_THERE_IOU)
         };
-        detections.iter().any(is_new) || standing().any(is_missing)
+        detections().any(is_new) || standing().any(is_missing)
     }
 
     /// Whether someone, or what the rule asks for beside the thing, is in a zone or at its edge.

@@ -7,8 +7,9 @@ use crate::geometry::BBox;
 
 /// Standard deviation of a measured coordinate as a share of the box's size.
 const MEASUREMENT_SHARE: f32 = 0.05;
-/// Standard deviation of the change of velocity in one second, as a share of the box's size per second.
-const ACCELERATION_SHARE: f32 = 0.30;
+/// Standard deviation of the change of velocity in one second, as a share of the box's size per second. Half of it costs three more
+/// identity switches at five frames per second on the sequences of docs/accuracy.md, and gains nothing at 25.
+const ACCELERATION_SHARE: f32 = 0.60;
 /// Standard deviation of the velocity of a new object, as a share of the box's size per second.
 const INITIAL_VELOCITY_SHARE: f32 = 1.0;
 

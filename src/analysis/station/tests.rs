@@ -195,7 +195,7 @@ fn a_van_among_passers_by_is_seen_from_its_arrival_on() {
 #[test]
 fn a_van_that_is_missed_or_faint_when_it_comes_is_looked_for_again() {
     let mut watched = Street::new();
-    let faint = Detection { confidence: 0.2, ..van() };
+    let faint = Detection { confidence: 0.12, ..van() };
     watched.play(60.0, &|secs| match secs {
         30.5..33.9 => (street(true).0, vec![]),
         33.9..34.2 => (street(true).0, vec![faint]),

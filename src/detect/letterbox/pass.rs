@@ -20,6 +20,7 @@ pub trait Element: Copy + 'static {
 
     /// The elements as values, where they are the same: they need not be stored twice.
     #[inline(always)]
+    #[must_use]
     fn as_values(_: &mut [Self]) -> Option<&mut [f32]> {
         None
     }

@@ -151,7 +151,9 @@ impl RedactedJpeg {
         limits: JpegLimits,
     ) -> Result<Self, RedactError> {
         Self::try_drawn(frame, sensitive, limits, |planes| {
-            outlines.iter().for_each(|extent| planes.draw_outline(extent));
+            for extent in outlines {
+                planes.draw_outline(extent);
+            }
         })
     }
 

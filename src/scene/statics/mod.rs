@@ -280,7 +280,9 @@ impl Statics {
         let rect = region.rect;
         let without = Patch::ground(&canvas.backgrounds, columns, &rect);
         let cells: Vec<usize> = canvas.regions.cells(region, &canvas.backgrounds.changed).collect();
-        cells.into_iter().for_each(|cell| canvas.backgrounds.absorb(cell));
+        for cell in cells {
+            canvas.backgrounds.absorb(cell);
+        }
         let is_aftermath = self.cleared.iter().any(|(place, _)| {
             intersection(place, &rect) as f32 >= AFTERMATH_WITHIN * (rect.width() * rect.height()) as f32
         });

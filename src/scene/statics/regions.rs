@@ -243,7 +243,7 @@ impl Slopes {
     }
 
     /// What is new now, after the ground's slopes at the factor that fits best.
-    fn new(&self) -> f32 {
+    fn unexplained(&self) -> f32 {
         let factor = (self.product / self.before.max(f32::EPSILON)).clamp(0.0, 3.0);
         (self.now - 2.0 * factor * self.product + factor * factor * self.before).max(0.0)
     }
@@ -255,7 +255,7 @@ fn is_light(tiles: &[Slopes], noise: f32) -> bool {
     if count < 2 * MIN_WITHIN {
         return true;
     }
-    let (new, now) = tiles.iter().fold((0.0, 0.0), |(new, now), tile| (new + tile.new(), now + tile.now));
+    let (new, now) = tiles.iter().fold((0.0, 0.0), |(new, now), tile| (new + tile.unexplained(), now + tile.now));
     // Slopes span two cells.
     let per_cell = (new / count as f32).sqrt() / 2.0;
     per_cell < LIGHT.0.max(LIGHT_PER_NOISE * noise) || new < LIGHT.1 * now

@@ -37,7 +37,8 @@ impl Shadow {
         if !(self.from..self.to).contains(&time) {
             return;
         }
-        let way = (time - self.from).as_secs_f32() / (self.to - self.from).as_secs_f32();
+        let since_from = |time: Duration| time.saturating_sub(self.from).as_secs_f32();
+        let way = since_from(time) / since_from(self.to);
         // From wholly beyond the left edge to wholly beyond the right one, slant included.
         let left = way * (1.0 + SHADOW_WIDTH + SHADOW_SLANT) - SHADOW_WIDTH - SHADOW_SLANT;
         for (row, luma) in luma.chunks_exact_mut(width).enumerate() {
