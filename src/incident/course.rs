@@ -364,13 +364,14 @@ impl Course {
             let by_open = self.cases.iter().filter_map(Case::reported).any(|reported| reported.continues == Some(id));
             by_open || self.closed.iter().any(|incident| incident.continues == Some(id))
         };
-        let returned = self.closed.iter().rfind(|incident| {
+        // Only of the last one at that place: a clock that was set back brings an earlier one no nearer.
+        let last = self.closed.iter().rfind(|incident| {
+            case.is_return_of(incident, &self.classes, &self.terms) && !is_continued(incident.id)
+        });
+        let returned = last.filter(|incident| {
             let is_over = matches!(incident.closed_reason, Some(ClosedReason::Gone | ClosedReason::Permitted));
             let since = incident.closed_at.map(|closed_at| at.wall.duration_since(closed_at).unsigned_abs());
-            is_over
-                && since.is_some_and(|since| since <= self.terms.merge)
-                && case.is_return_of(incident, &self.classes, &self.terms)
-                && !is_continued(incident.id)
+            is_over && since.is_some_and(|since| since <= self.terms.merge)
         });
         Reported {
             id: ids.next(at.wall),

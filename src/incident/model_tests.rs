@@ -202,7 +202,7 @@ fn seconds() -> impl Strategy<Value = Vec<Second>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2048, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_hub_is_told_what_a_person_with_a_stop_watch_would_tell(seconds in seconds(), stride in 1u32..4) {

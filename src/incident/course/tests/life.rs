@@ -89,6 +89,23 @@ fn what_comes_back_to_its_place_soon_continues_the_incident_and_later_does_not()
 }
 
 #[test]
+fn a_clock_set_back_makes_what_comes_no_return_of_an_earlier_one() {
+    let mut street = Street::new();
+    let there = |secs: f64| [0.0..40.0, 600.0..640.0, 1_200.0..1_240.0].iter().any(|stay| stay.contains(&secs));
+    let mut opened = Vec::new();
+    for second in 0..1_240u32 {
+        let secs = f64::from(second);
+        // Set back so far that the third stay begins when the first had just ended.
+        let set_back = jiff::SignedDuration::from_secs(if second < 1_100 { 0 } else { 1_150 });
+        let stamp = FrameStamp { wall: at(secs, 0).wall - set_back, ..at(secs, 0) };
+        let seen = if there(secs) { vec![street.sighting(0, 0.5, true)] } else { vec![] };
+        let transitions = street.course.advance(&stamp, Some(Duration::from_secs(1)), &seen, &mut street.ids);
+        opened.extend(transitions.into_iter().filter(|t| t.phase == Phase::Opened).map(|t| t.incident.continues));
+    }
+    assert_eq!(opened, [None, None, None]);
+}
+
+#[test]
 fn a_continuation_is_known_after_a_restart() {
     let mut before = Street::new();
     let found = before.play(0.0, 100.0, |s, t| if t < 40.0 { vec![s.sighting(0, 0.5, true)] } else { vec![] });
