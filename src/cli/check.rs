@@ -51,6 +51,17 @@ pub(super) fn classes_of_manifest(manifest: &str) -> Result<Vec<String>, String>
     Ok(manifest.classes)
 }
 
+/// The configuration that runs; why there is none has been printed.
+pub(super) fn load(path: &Path) -> Option<config::Loaded> {
+    match config::load(path, &classes_of_manifest) {
+        Ok(loaded) => Some(loaded),
+        Err(error) => {
+            eprintln!("curbwatch: {:#}", anyhow::Error::new(error));
+            None
+        }
+    }
+}
+
 fn read_classes(path: &Path) -> anyhow::Result<Vec<String>> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("failed to read class names from {}", path.display()))?;

@@ -1,9 +1,8 @@
 //! `curbwatch replay`: recordings through the engine, faster than real time.
 
 use super::EXIT_CONFIG;
-use super::check::classes_of_manifest;
+use super::check::load;
 use crate::clock::{Clocks, SystemClocks};
-use crate::config;
 use crate::replay::{AnnotatedVideo, Replay, Script};
 use anyhow::{Context, bail};
 use jiff::Timestamp;
@@ -56,13 +55,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let filter = tracing_subscriber::EnvFilter::try_new(&args.log).context("failed to read --log")?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let loaded = match config::load(&args.config, &classes_of_manifest) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            eprintln!("curbwatch: {:#}", anyhow::Error::new(error));
-            return Ok(ExitCode::from(EXIT_CONFIG));
-        }
-    };
+    let Some(loaded) = load(&args.config) else { return Ok(ExitCode::from(EXIT_CONFIG)) };
     let cameras: Vec<&str> = loaded.config.cameras.iter().map(|camera| camera.id.as_str()).collect();
     let camera = match (&args.camera, cameras.as_slice()) {
         (Some(id), _) => cameras.iter().position(|camera| camera == id),

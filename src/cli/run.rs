@@ -1,10 +1,10 @@
 //! `curbwatch run`: the agent in the foreground.
 
 use super::EXIT_CONFIG;
-use super::check::classes_of_manifest;
+use super::check::load;
 use crate::app::Agent;
 use crate::clock::{Clocks, SystemClocks};
-use crate::config::{self, Loaded};
+use crate::config::Loaded;
 use anyhow::Context;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -31,13 +31,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     bound_heaps();
     let filter = tracing_subscriber::EnvFilter::try_new(&args.log).context("failed to read --log")?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let loaded = match config::load(&args.config, &classes_of_manifest) {
-        Ok(loaded) => loaded,
-        Err(error) => {
-            eprintln!("curbwatch: {:#}", anyhow::Error::new(error));
-            return Ok(ExitCode::from(EXIT_CONFIG));
-        }
-    };
+    let Some(loaded) = load(&args.config) else { return Ok(ExitCode::from(EXIT_CONFIG)) };
     report(&loaded);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
