@@ -3,7 +3,6 @@
 //! In and out: `frame,id,left,top,width,height,…` in pixels, frames from 1. Identities of the input are dropped, every box counts as a
 //! sure detection of one class, and only every `STRIDE`th frame is looked at. `scripts/tracking` scores what comes out.
 
-use curbwatch::clock::{ClockQuality, MediaTime, Mono};
 use curbwatch::detect::Detection;
 use curbwatch::frame::FrameStamp;
 use curbwatch::geometry::BBox;
@@ -49,12 +48,5 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 fn stamp(frame: u32, fps: f32) -> FrameStamp {
     let time = Duration::from_secs_f32(frame as f32 / fps);
-    FrameStamp {
-        media: MediaTime(time),
-        mono: Mono(time),
-        wall: jiff::Timestamp::UNIX_EPOCH + time,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    }
+    FrameStamp::of_recording(time, jiff::Timestamp::UNIX_EPOCH, 0)
 }

@@ -37,12 +37,18 @@ impl FrameStamp {
         Self { media: MediaTime::default(), mono, wall, clock_quality, clock_offset: None, segment: 0 }
     }
 
+    /// So long after the beginning of a recording whose first picture was taken at `start`; its own time is the monotonic one too. A
+    /// still picture is a recording of one.
+    #[must_use]
+    pub fn of_recording(media: Duration, start: jiff::Timestamp, segment: u32) -> Self {
+        Self { media: MediaTime(media), segment, ..Self::without_frame(Mono(media), start + media) }
+    }
+
     /// So many seconds after the beginning of a test, on every timeline.
     #[cfg(test)]
     pub(crate) fn at_secs(secs: f64, segment: u32) -> Self {
-        let time = Duration::from_secs_f64(secs);
-        let wall = jiff::Timestamp::from_second(1_800_000_000).expect("a literal time") + time;
-        Self { media: MediaTime(time), segment, ..Self::without_frame(Mono(time), wall) }
+        let start = jiff::Timestamp::from_second(1_800_000_000).expect("a literal time");
+        Self::of_recording(Duration::from_secs_f64(secs), start, segment)
     }
 
     /// Time observed between `earlier` and this frame: none across an interruption of the stream, and none if the frames lie

@@ -1,7 +1,6 @@
 //! What a detection allocates: nothing, once it has seen a frame of each size.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use curbwatch::clock::{ClockQuality, MediaTime, Mono};
 use curbwatch::detect::{Detections, Detector, Model, Runtime, SessionOptions};
 use curbwatch::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
 use curbwatch::geometry::BBox;
@@ -46,14 +45,7 @@ fn allocations(work: impl FnOnce()) -> u64 {
 fn frame(width: u32, height: u32) -> Frame {
     let sizes = [width * height, width * height / 4, width * height / 4];
     let planes = sizes.map(|size| (0..size).map(|index| (index % 251) as u8).collect());
-    let stamp = FrameStamp {
-        media: MediaTime::default(),
-        mono: Mono::default(),
-        wall: jiff::Timestamp::UNIX_EPOCH,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    };
+    let stamp = FrameStamp::of_recording(std::time::Duration::ZERO, jiff::Timestamp::UNIX_EPOCH, 0);
     let strides = [width as usize, width as usize / 2, width as usize / 2];
     let (format, matrix, range) = (PixelFormat::I420, ColorMatrix::Bt709, ColorRange::Limited);
     Frame::try_from_planes(FrameLayout { width, height, format, matrix, range, strides }, stamp, planes).unwrap()

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use curbwatch::analysis::parts;
-use curbwatch::clock::{ClockQuality, MediaTime, Mono};
 use curbwatch::config::Region;
 use curbwatch::detect::{Detections, Detector, Runtime};
 use curbwatch::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
@@ -31,14 +30,7 @@ fn frame(bytes: &[u8]) -> Frame {
         range: ColorRange::Limited,
         strides: [WIDTH as usize, WIDTH as usize / 2, WIDTH as usize / 2],
     };
-    let stamp = FrameStamp {
-        media: MediaTime::default(),
-        mono: Mono::default(),
-        wall: jiff::Timestamp::UNIX_EPOCH,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    };
+    let stamp = FrameStamp::of_recording(Duration::ZERO, jiff::Timestamp::UNIX_EPOCH, 0);
     Frame::try_from_planes(layout, stamp, [luma.to_vec(), cb.to_vec(), cr.to_vec()]).unwrap()
 }
 

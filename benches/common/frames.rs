@@ -1,6 +1,5 @@
 //! A picture with edges, gradients and noise, made without a decoder.
 
-use curbwatch::clock::{ClockQuality, MediaTime, Mono};
 use curbwatch::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
 
 /// A made-up frame of BT.709 and limited range, packed I420; both sides even.
@@ -24,13 +23,6 @@ pub fn street(width: u32, height: u32) -> Frame {
         range: ColorRange::Limited,
         strides: [w, w / 2, w / 2],
     };
-    let stamp = FrameStamp {
-        media: MediaTime::default(),
-        mono: Mono::default(),
-        wall: jiff::Timestamp::UNIX_EPOCH,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    };
+    let stamp = FrameStamp::of_recording(std::time::Duration::ZERO, jiff::Timestamp::UNIX_EPOCH, 0);
     Frame::try_from_planes(layout, stamp, planes).expect("planes of that size")
 }

@@ -2,7 +2,7 @@
 
 use crate::measure::{cpu_ms_of, target, thread_cpu_ms};
 use crate::street::{FPS, QUIET, VirtualCamera};
-use curbwatch::clock::{ClockQuality, MediaTime, Mono};
+use curbwatch::clock::MediaTime;
 use curbwatch::config::Config;
 use curbwatch::frame::{Frame, FrameStamp};
 use curbwatch::picture::{Gate, Health, Limits, LumaSample};
@@ -210,14 +210,7 @@ pub fn every_sixth_frame(file: &Path, count: usize) -> Vec<Frame> {
     let frame = |(index, sample): (usize, gstreamer::Sample)| {
         let info = gstreamer_video::VideoInfo::from_caps(sample.caps().expect("decoded")).expect("raw video");
         let time = Duration::from_secs_f64(index as f64 / f64::from(FPS));
-        let stamp = FrameStamp {
-            media: MediaTime(time),
-            mono: Mono(time),
-            wall: jiff::Timestamp::UNIX_EPOCH + time,
-            clock_quality: ClockQuality::Arrival,
-            clock_offset: None,
-            segment: 0,
-        };
+        let stamp = FrameStamp::of_recording(time, jiff::Timestamp::UNIX_EPOCH, 0);
         Frame::try_from_gst(sample.buffer_owned().expect("decoded"), &info, stamp).expect("I420")
     };
     let frames = samples.take(count).map(frame).collect();

@@ -7,7 +7,6 @@
 
 use super::errand::{Errands, Late};
 use super::{Codec, still, stream};
-use crate::clock::{ClockQuality, MediaTime, Mono};
 use crate::frame::{Frame, FrameStamp};
 use gstreamer as gst;
 use gstreamer_video::VideoInfo;
@@ -197,14 +196,7 @@ fn check_halves(decoded: &gst::Sample) -> Result<(), String> {
 
 /// The stamp of a picture that was never taken.
 fn no_time() -> FrameStamp {
-    FrameStamp {
-        media: MediaTime::default(),
-        mono: Mono::default(),
-        wall: jiff::Timestamp::UNIX_EPOCH,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    }
+    FrameStamp::of_recording(Duration::ZERO, jiff::Timestamp::UNIX_EPOCH, 0)
 }
 
 #[cfg(test)]

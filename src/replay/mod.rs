@@ -12,7 +12,7 @@ pub use recording::RecordingError;
 pub use video::{AnnotatedVideo, VideoError};
 
 use crate::analysis::{Analysis, Attention, Finding, PictureNews, PrepareError, Prepared, Record, Surroundings};
-use crate::clock::{ClockQuality, Clocks, MediaTime, Mono};
+use crate::clock::{Clocks, MediaTime};
 use crate::config::{AnalysisConfig, Config, IdlePace, Loaded};
 use crate::contract::{EventParts, FrameSize, IncidentEvent, ModelIdentity, incident_event};
 use crate::detect::Detector;
@@ -229,14 +229,7 @@ impl Replay {
         segment: u32,
         tell: &mut dyn FnMut(&IncidentEvent) -> std::io::Result<()>,
     ) -> Result<(), ReplayError> {
-        let stamp = FrameStamp {
-            media: MediaTime(media),
-            mono: Mono(media),
-            wall: self.script.start + media,
-            clock_quality: ClockQuality::Arrival,
-            clock_offset: None,
-            segment,
-        };
+        let stamp = FrameStamp::of_recording(media, self.script.start, segment);
         let frame = Frame::try_from_gst(picture.buffer, &picture.info, stamp);
         let frame = Arc::new(frame.map_err(|source| ReplayError::Frame { path: path.to_path_buf(), source })?);
         for record in self.analysis.process(self.camera, &frame, &mut self.detector) {

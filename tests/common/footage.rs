@@ -1,6 +1,5 @@
 //! Frames of the installed footage, decoded by GStreamer in the format asked for.
 
-use curbwatch::clock::{ClockQuality, MediaTime, Mono};
 use curbwatch::frame::{Frame, FrameStamp};
 use gstreamer::prelude::*;
 use std::time::Duration;
@@ -8,14 +7,7 @@ use std::time::Duration;
 /// A stamp `secs` into a recording that began at the epoch.
 pub fn stamp(secs: f64) -> FrameStamp {
     let time = Duration::from_secs_f64(secs);
-    FrameStamp {
-        media: MediaTime(time),
-        mono: Mono(time),
-        wall: jiff::Timestamp::UNIX_EPOCH + time,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    }
+    FrameStamp::of_recording(time, jiff::Timestamp::UNIX_EPOCH, 0)
 }
 
 /// Decodes a file and hands the frames of the given numbers on, in order.

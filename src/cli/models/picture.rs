@@ -1,6 +1,5 @@
 //! Pictures from files, as a camera would give them.
 
-use crate::clock::{ClockQuality, MediaTime, Mono};
 use crate::detect::manifest::Manifest;
 use crate::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
 use anyhow::{Context, bail};
@@ -43,12 +42,5 @@ pub(super) fn grey(manifest: &Manifest) -> anyhow::Result<Frame> {
 
 /// Nobody looks at the times of a picture from a file.
 fn stamp() -> FrameStamp {
-    FrameStamp {
-        media: MediaTime::default(),
-        mono: Mono::default(),
-        wall: jiff::Timestamp::UNIX_EPOCH,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    }
+    FrameStamp::of_recording(std::time::Duration::ZERO, jiff::Timestamp::UNIX_EPOCH, 0)
 }

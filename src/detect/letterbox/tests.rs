@@ -1,5 +1,4 @@
 use super::*;
-use crate::clock::{ClockQuality, MediaTime, Mono};
 use crate::detect::manifest::{Color, ElementType, Layout};
 use crate::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
 use half::f16;
@@ -10,14 +9,7 @@ const MODEL_HEIGHT: u32 = 48;
 const TENSOR_LEN: usize = 3 * 64 * 48;
 
 fn stamp() -> FrameStamp {
-    FrameStamp {
-        media: MediaTime::default(),
-        mono: Mono::default(),
-        wall: jiff::Timestamp::UNIX_EPOCH,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    }
+    FrameStamp::of_recording(std::time::Duration::ZERO, jiff::Timestamp::UNIX_EPOCH, 0)
 }
 
 fn input(color: Color, layout: Layout, dtype: ElementType, resize: Resize) -> Input {

@@ -1,7 +1,6 @@
 //! Frames made by formula, for tests.
 
 use super::{JpegLimits, RedactedJpeg};
-use crate::clock::{ClockQuality, MediaTime, Mono};
 use crate::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
 
 /// Limits that no test picture reaches.
@@ -34,14 +33,7 @@ pub(crate) fn frame(
             ([plane(luma, &[0]), plane(chroma, &[1, 2]), Vec::new()], strides)
         }
     };
-    let stamp = FrameStamp {
-        media: MediaTime::default(),
-        mono: Mono::default(),
-        wall: jiff::Timestamp::UNIX_EPOCH,
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    };
+    let stamp = FrameStamp::of_recording(std::time::Duration::ZERO, jiff::Timestamp::UNIX_EPOCH, 0);
     let layout = FrameLayout { width, height, format, matrix, range, strides };
     Frame::try_from_planes(layout, stamp, planes).unwrap()
 }
