@@ -34,3 +34,4 @@ pub mod store;
 pub mod track;
 #[cfg(feature = "staging")]
 pub mod vcam;
+pub mod web;
