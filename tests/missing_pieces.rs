@@ -9,6 +9,7 @@ use curbwatch::contract::CameraState;
 use curbwatch::hub::{Content, HubMessage, Sight, WatchSettings, Watcher};
 use curbwatch::ids::Name;
 use mosquitto::Mosquitto;
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -102,16 +103,18 @@ fn broker_camera_and_model_may_come_later() {
     let prefix = Name::try_new("curbwatch").unwrap();
     let settings = WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix, credentials: None };
     let hub = Watcher::start(settings).unwrap();
-    let set_aside = wait_for(&hub, "the camera that is set aside", |message| {
+    // In whatever order they come.
+    let mut cameras = BTreeMap::new();
+    let (set_aside, camera) = wait_for(&hub, "the states of both cameras", |message| {
         let Content::CameraStatus(status) = &message.content else { return None };
-        (status.camera.as_str() == "wrong").then(|| status.clone())
+        if status.state != CameraState::Connecting {
+            cameras.insert(status.camera.to_string(), status.clone());
+        }
+        Some((cameras.get("wrong")?.clone(), cameras.get("absent")?.clone()))
     });
     assert_eq!(set_aside.state, CameraState::Disabled);
     assert!(set_aside.reason.unwrap().contains("1 mistake"));
-    let camera = wait_for(&hub, "the camera's state", |message| {
-        let Content::CameraStatus(status) = &message.content else { return None };
-        (status.state == CameraState::Offline).then(|| status.clone())
-    });
+    assert_eq!(camera.state, CameraState::Offline);
     assert_eq!(camera.reason.as_deref(), Some("the camera refuses connections"));
     let model = wait_for(&hub, "the model's absence", |message| {
         let Content::Health(health) = &message.content else { return None };
