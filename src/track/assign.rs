@@ -7,14 +7,14 @@
 #[must_use]
 pub fn best_pairs(rows: usize, columns: usize, floor: f32, score: impl Fn(usize, usize) -> f32) -> Vec<(usize, usize)> {
     let mut candidates = Vec::with_capacity(rows.max(columns));
-    let (mut of_row, mut of_column) = (vec![0u16; rows], vec![0u16; columns]);
-    for row in 0..rows {
-        for column in 0..columns {
+    let (mut of_row, mut of_column) = (vec![0; rows], vec![0; columns]);
+    for (row, in_row) in of_row.iter_mut().enumerate() {
+        for (column, in_column) in of_column.iter_mut().enumerate() {
             let score = score(row, column);
             if score >= floor {
                 candidates.push((row, column, score));
-                of_row[row] = of_row[row].saturating_add(1);
-                of_column[column] = of_column[column].saturating_add(1);
+                *in_row += 1;
+                *in_column += 1;
             }
         }
     }
