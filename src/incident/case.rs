@@ -1,6 +1,7 @@
 //! One thing at one place, as a rule follows it.
 
 use super::looks::Looks;
+use super::view::{CaseStage, CaseView};
 use super::{Incident, IncidentObject, Severity, Terms, Told};
 use crate::camera::ClassTable;
 use crate::clock::MediaTime;
@@ -273,6 +274,29 @@ impl Case {
     pub fn is_confirmed(&self, at: &FrameStamp, terms: &Terms) -> bool {
         let needed = terms.dwell.mul_f64(AS_ASKED_SHARE);
         self.is_here(at) && self.presence >= terms.dwell && self.as_asked >= needed
+    }
+
+    /// How it stands, for people.
+    pub fn view(&self, terms: &Terms, classes: &ClassTable, muted_until: Option<Timestamp>) -> CaseView {
+        let stage = match &self.state {
+            State::Pending => CaseStage::Pending,
+            State::Muted => CaseStage::Muted { until: muted_until },
+            State::Open(reported) => CaseStage::Open { incident: reported.id },
+            State::Clearing(reported) => CaseStage::Clearing { incident: reported.id, clear: terms.clear },
+            State::Stale(reported) => CaseStage::Stale { incident: reported.id },
+            State::Dismissed { incident, until, .. } => CaseStage::Dismissed { incident: *incident, until: *until },
+        };
+        CaseView {
+            stage,
+            zone: self.zone.clone(),
+            bbox: self.place,
+            classes: self.incident_objects(classes).into_iter().map(|object| object.class).collect(),
+            presence: self.presence,
+            dwell: terms.dwell,
+            as_asked: self.as_asked,
+            as_asked_needed: terms.dwell.mul_f64(AS_ASKED_SHARE),
+            unseen: self.unseen,
+        }
     }
 
     /// The incident that it is, or was before it was dismissed.

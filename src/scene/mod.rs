@@ -3,8 +3,10 @@
 //! In: the tracks of one frame, and the [static objects](Statics) of its picture. Out: [`Sighting`]s of one [`Watch`], which keeps nothing
 //! between frames. Knows neither MQTT nor a clock.
 
+mod passed_over;
 mod statics;
 
+pub use passed_over::{Hindrance, PassedOver};
 pub use statics::{MAX_OBJECTS, NOTICED_AFTER, StaticObject, Statics};
 
 use crate::detect::{Detection, FAINT_CONFIDENCE};
@@ -130,8 +132,18 @@ impl Watch {
     /// The things of this watch among the tracks and static objects of one frame.
     #[must_use]
     pub fn sightings(&self, tracks: &[Track], statics: &[SeenObject]) -> Vec<Sighting> {
+        self.sift(tracks, statics, &mut |_| {})
+    }
+
+    /// As [`Self::sightings`]; what is of the watch's classes and no part of them is named with the reason.
+    pub fn sift(
+        &self,
+        tracks: &[Track],
+        statics: &[SeenObject],
+        passed_over: &mut dyn FnMut(PassedOver),
+    ) -> Vec<Sighting> {
         let mut things: Vec<Vec<SeenObject>> = Vec::new();
-        for object in self.standing(tracks, statics) {
+        for object in self.standing(tracks, statics, passed_over) {
             let same_thing = |thing: &&mut Vec<SeenObject>| {
                 self.is_composite && thing.iter().any(|other| belong_together(&other.bbox, &object.bbox))
             };
@@ -140,8 +152,8 @@ impl Watch {
                 None => things.push(vec![object]),
             }
         }
-        let sightings: Vec<_> = things.into_iter().filter_map(|objects| self.sighting(objects, tracks)).collect();
-        if self.is_group() { self.groups(sightings) } else { sightings }
+        let sightings = things.into_iter().filter_map(|objects| self.sighting(objects, tracks, passed_over)).collect();
+        if self.is_group() { self.groups(sightings, passed_over) } else { sightings }
     }
 
     /// Whether its sightings are groups of things, of which a zone has one.
@@ -157,25 +169,32 @@ impl Watch {
     }
 
     /// The objects of its classes that stand; a static object that one of the others explains is not told twice.
-    fn standing(&self, tracks: &[Track], statics: &[SeenObject]) -> Vec<SeenObject> {
-        let standing = tracks.iter().filter(|track| {
-            track.is_seen() && track.stationary() >= MIN_STATIONARY && self.classes.contains(&track.class())
-        });
-        let object = |track: &Track| SeenObject {
-            track: track.id(),
-            class: track.class(),
-            confidence: track.confidence(),
-            bbox: track.bbox(),
-            stationary: track.stationary(),
-        };
-        let mut objects: Vec<SeenObject> = standing.map(object).collect();
+    fn standing(
+        &self,
+        tracks: &[Track],
+        statics: &[SeenObject],
+        passed_over: &mut dyn FnMut(PassedOver),
+    ) -> Vec<SeenObject> {
+        let mut objects: Vec<SeenObject> = Vec::new();
+        for track in tracks.iter().filter(|track| self.classes.contains(&track.class())) {
+            let (class, bbox, stationary) = (track.class(), track.bbox(), track.stationary());
+            if !track.is_seen() {
+                passed_over(PassedOver { class, bbox, why: Hindrance::OutOfSight });
+            } else if stationary < MIN_STATIONARY {
+                passed_over(PassedOver { class, bbox, why: Hindrance::Moves(stationary) });
+            } else {
+                objects.push(SeenObject { track: track.id(), class, confidence: track.confidence(), bbox, stationary });
+            }
+        }
         let tracked = objects.len();
         for object in statics.iter().filter(|object| self.classes.contains(&object.class)) {
             let explains = |other: &SeenObject| {
                 let smaller = other.bbox.area().min(object.bbox.area());
                 other.bbox.intersection(&object.bbox) >= EXPLAINED * smaller
             };
-            if !objects[..tracked].iter().any(explains) {
+            if objects[..tracked].iter().any(explains) {
+                passed_over(PassedOver { class: object.class, bbox: object.bbox, why: Hindrance::Explained });
+            } else {
                 objects.push(*object);
             }
         }
@@ -239,12 +258,21 @@ impl Watch {
         edges.into_iter().chain([bbox.center(), below]).any(|point| self.zone_of(point).is_some())
     }
 
-    fn sighting(&self, objects: Vec<SeenObject>, tracks: &[Track]) -> Option<Sighting> {
+    fn sighting(
+        &self,
+        objects: Vec<SeenObject>,
+        tracks: &[Track],
+        passed_over: &mut dyn FnMut(PassedOver),
+    ) -> Option<Sighting> {
         let bbox = objects.iter().map(|object| object.bbox).reduce(|a, b| a.union(&b))?;
-        let zone = self.zone_of(bbox.bottom_center())?.clone();
-        if bbox.area() < self.min_area {
-            return None;
-        }
+        let anchor = bbox.bottom_center();
+        let hindrance = match self.zone_of(anchor) {
+            None if self.is_excepted(anchor) => Err(Hindrance::Excepted),
+            None => Err(Hindrance::OutsideZones),
+            Some(_) if bbox.area() < self.min_area => Err(Hindrance::TooSmall(bbox.area())),
+            Some(zone) => Ok(zone.clone()),
+        };
+        let zone = hindrance.map_err(|why| passed_over(PassedOver { class: objects[0].class, bbox, why })).ok()?;
         let is_person = |track: &&Track| self.person_classes.contains(&track.class());
         let is_attended = tracks.iter().filter(is_person).any(|person| attends(person, &bbox));
         let is_attended_as_asked = match self.attended {
@@ -260,13 +288,20 @@ impl Watch {
     }
 
     /// One sighting per zone in which enough things stand as asked.
-    fn groups(&self, sightings: Vec<Sighting>) -> Vec<Sighting> {
+    fn groups(&self, sightings: Vec<Sighting>, passed_over: &mut dyn FnMut(PassedOver)) -> Vec<Sighting> {
+        let because =
+            |sighting: &Sighting, why| PassedOver { class: sighting.objects[0].class, bbox: sighting.bbox, why };
         let mut by_zone: BTreeMap<Name, Vec<Sighting>> = BTreeMap::new();
-        for sighting in sightings.into_iter().filter(|sighting| sighting.is_as_asked) {
-            by_zone.entry(sighting.zone.clone()).or_default().push(sighting);
+        for sighting in sightings {
+            if sighting.is_as_asked {
+                by_zone.entry(sighting.zone.clone()).or_default().push(sighting);
+            } else {
+                passed_over(because(&sighting, Hindrance::NotAsAsked));
+            }
         }
-        let group = |(zone, things): (Name, Vec<Sighting>)| {
+        let mut group = |(zone, things): (Name, Vec<Sighting>)| {
             if things.len() < self.min_count {
+                things.iter().for_each(|thing| passed_over(because(thing, Hindrance::TooFew(things.len()))));
                 return None;
             }
             let bbox = things.iter().map(|thing| thing.bbox).reduce(|a, b| a.union(&b))?;
@@ -274,11 +309,15 @@ impl Watch {
             let objects = things.into_iter().flat_map(|thing| thing.objects).take(MAX_GROUP).collect();
             Some(Sighting { zone, bbox, objects, is_attended, is_as_asked: true })
         };
-        by_zone.into_iter().filter_map(group).collect()
+        by_zone.into_iter().filter_map(&mut group).collect()
+    }
+
+    fn is_excepted(&self, anchor: Point) -> bool {
+        self.except.iter().any(|polygon| polygon.contains(anchor))
     }
 
     fn zone_of(&self, anchor: Point) -> Option<&Name> {
-        if self.except.iter().any(|polygon| polygon.contains(anchor)) {
+        if self.is_excepted(anchor) {
             return None;
         }
         self.zones.iter().find(|(_, polygon)| polygon.contains(anchor)).map(|(name, _)| name)
