@@ -26,8 +26,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Frames per second that are composed and, at most, analysed.
+/// Frames per second that are composed, and analysed while something goes on.
 pub const FPS: u32 = 2;
+/// Frames analysed per second while nothing does: as many as a camera has key frames.
+const IDLE_FPS: f64 = 0.5;
 
 /// Every scene of a half, in the order of the table.
 #[must_use]
@@ -128,7 +130,7 @@ fn configuration(scene: &SuiteScene, truth: &Truth) -> Value {
         "cameras": [{
             "id": "street",
             "streams": {"detect": {"url": "rtsp://127.0.0.1/street"}},
-            "analysis": {"idle": FPS, "active": FPS, "region": scene.region},
+            "analysis": {"idle": IDLE_FPS, "active": FPS, "region": scene.region},
             "zones": truth.zones,
             "rules": scene.rules
         }]

@@ -3,7 +3,6 @@
 use super::dice::Dice;
 use super::staged::{Situation, SuiteScene};
 use crate::config::RuleKind;
-use crate::geometry::Point;
 use crate::stage::{Figure, Lens, Night};
 use serde_json::json;
 use std::ops::Range;
@@ -330,6 +329,5 @@ mod tests {
     fn a_stay_is_longer_than_the_dwell() {
         let during = stay(&mut Dice::new(3));
         assert!(during.end - during.start > super::super::staged::DWELL, "{during:?}");
-        assert!(Point { x: STALL.0, y: STALL.1 }.x > 0.0);
     }
 }
