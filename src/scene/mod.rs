@@ -34,6 +34,10 @@ const PART_REACH: f32 = 0.5;
 /// seconds apart differ more than those of two frames in a row.
 const SAME_THING_IOU: f32 = 0.45;
 const STILL_THERE_IOU: f32 = 0.20;
+/// How long a thing of a group counts after it was last seen: of many things a detector misses one or another in nearly every frame.
+const GROUP_MEMORY: Duration = Duration::from_secs(4);
+/// What ends above half the height of the one who attends it hangs in the air: a parasol that is seen without its table.
+const HANGS_ABOVE: f32 = 0.5;
 /// Most objects that a group is made of; a crowd of bicycles is told by its first.
 const MAX_GROUP: usize = 32;
 
@@ -178,7 +182,8 @@ impl Watch {
         let mut objects: Vec<SeenObject> = Vec::new();
         for track in tracks.iter().filter(|track| self.classes.contains(&track.class())) {
             let (class, bbox, stationary) = (track.class(), track.bbox(), track.stationary());
-            if !track.is_seen() {
+            let is_remembered = self.is_group() && stationary >= MIN_STATIONARY && track.unseen() <= GROUP_MEMORY;
+            if !track.is_seen() && !is_remembered {
                 passed_over(PassedOver { class, bbox, why: Hindrance::OutOfSight });
             } else if stationary < MIN_STATIONARY {
                 passed_over(PassedOver { class, bbox, why: Hindrance::Moves(stationary) });
@@ -265,7 +270,9 @@ impl Watch {
         passed_over: &mut dyn FnMut(PassedOver),
     ) -> Option<Sighting> {
         let bbox = objects.iter().map(|object| object.bbox).reduce(|a, b| a.union(&b))?;
-        let anchor = bbox.bottom_center();
+        let is_person = |track: &&Track| self.person_classes.contains(&track.class());
+        let attendants = || tracks.iter().filter(is_person).filter(|person| attends(person, &bbox));
+        let anchor = self.anchor(&bbox, attendants());
         let hindrance = match self.zone_of(anchor) {
             None if self.is_excepted(anchor) => Err(Hindrance::Excepted),
             None => Err(Hindrance::OutsideZones),
@@ -273,8 +280,7 @@ impl Watch {
             Some(zone) => Ok(zone.clone()),
         };
         let zone = hindrance.map_err(|why| passed_over(PassedOver { class: objects[0].class, bbox, why })).ok()?;
-        let is_person = |track: &&Track| self.person_classes.contains(&track.class());
-        let is_attended = tracks.iter().filter(is_person).any(|person| attends(person, &bbox));
+        let is_attended = attendants().next().is_some();
         let is_attended_as_asked = match self.attended {
             Attended::Required => is_attended,
             Attended::Absent => !is_attended,
@@ -285,6 +291,18 @@ impl Watch {
             tracks.iter().any(|track| track.is_seen() && !is_own(track) && near.holds(&bbox, track))
         });
         Some(Sighting { zone, bbox, objects, is_attended, is_as_asked: is_attended_as_asked && is_near })
+    }
+
+    /// The place on the ground that counts: the middle of the lower edge; for what hangs in the air, below it, where the one who attends it
+    /// stands.
+    fn anchor<'t>(&self, bbox: &BBox, attendants: impl Iterator<Item = &'t Track>) -> Point {
+        let foot = bbox.bottom_center();
+        if !self.is_composite {
+            return foot;
+        }
+        let feet = attendants.map(|person| (person.bbox().bottom(), person.bbox().height()));
+        let Some((ground, height)) = feet.min_by(|a, b| a.0.total_cmp(&b.0)) else { return foot };
+        if ground - foot.y >= HANGS_ABOVE * height { Point { y: ground, ..foot } } else { foot }
     }
 
     /// One sighting per zone in which enough things stand as asked.
@@ -504,6 +522,17 @@ mod tests {
     }
 
     #[test]
+    fn a_parasol_without_its_table_stands_where_its_attendant_does() {
+        // The road ends at 0.9: the parasol hangs over it, and the one who attends it stands on the pavement.
+        let stall = |feet: f32| {
+            after(5, move |_| vec![seen(UMBRELLA, 0.4, 0.5, 0.6, 0.6), seen(PERSON, 0.6, feet - 0.3, 0.7, feet)])
+        };
+        assert_eq!(stall(0.95), []);
+        let inside = stall(0.85);
+        assert!(inside.len() == 1 && inside[0].is_as_asked);
+    }
+
+    #[test]
     fn from_two_on_things_of_a_zone_are_one_group() {
         let watch = Watch { min_count: 3, attended: Attended::Any, ..watch() };
         let row = |count: u8| {
@@ -515,5 +544,12 @@ mod tests {
         let group = row(4);
         assert_eq!((group.len(), group[0].objects.len()), (1, 4));
         assert!((group[0].bbox.width() - 0.35).abs() < 0.01);
+        // One of three is missed in every frame, another each time.
+        let flickering = seen_by(&watch, 10, |secs| {
+            let missed = (2.0 * secs) as u8 % 3;
+            let seen_now = (0..3).filter(|i| secs < 4.0 || *i != missed);
+            seen_now.map(|i| 0.21 + 0.1 * f32::from(i)).map(|l| seen(TABLE, l, 0.5, l + 0.05, 0.6)).collect()
+        });
+        assert_eq!(flickering.len(), 1);
     }
 }

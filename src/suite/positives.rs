@@ -282,8 +282,8 @@ pub(super) const SITUATIONS: &[Situation] = &[
         what: "crates that are reported when the agent starts anew",
         stage: |dice, scene| {
             let (place, during) = (dice.near(GOODS, REACH), stay(dice));
-            let at = during.start + dice.secs(34.0..38.0);
-            scene.lasting(100).with(Figure::Crates, place, during.start..during.end + secs(14.0)).restarting(at)
+            let at = during.start + dice.secs(44.0..48.0);
+            scene.lasting(112).with(Figure::Crates, place, during.start..during.end + secs(26.0)).restarting(at)
         },
     },
     Situation {

@@ -26,9 +26,10 @@ pub(super) fn veil(haze: f32, luma: usize, frame: &mut [u8]) {
 const CAR_EVERY_SECS: f32 = 12.0;
 const WAITS_SECS: f32 = 9.0;
 const PASSES_SECS: f32 = 3.0;
-/// Reach of its beams as shares of the frame's width and height, and their light in luma steps.
+/// Reach of its beams as shares of the frame's width and height, and their light in multiples of what falls on the street.
 const BEAM: (f32, f32) = (0.16, 0.09);
-const BEAM_LIGHT: f32 = 95.0;
+const BEAM_LIGHT: f32 = 3.0;
+const BLACK: f32 = 16.0;
 /// Radius of a lamp as a share of the frame's width.
 const LAMP: f32 = 0.006;
 
@@ -52,7 +53,8 @@ pub(super) fn shine(width: usize, time: Duration, luma: &mut [u8]) {
             if lamp[0] || lamp[1] {
                 *luma = 235;
             } else if pool < 6.0 {
-                *luma = (f32::from(*luma) + BEAM_LIGHT * (-pool).exp()).min(235.0) as u8;
+                let lit = (f32::from(*luma) - BLACK) * (1.0 + BEAM_LIGHT * (-pool).exp()) + BLACK;
+                *luma = lit.clamp(0.0, 235.0) as u8;
             }
         }
     }
