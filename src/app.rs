@@ -2,7 +2,7 @@
 //!
 //! Threads: `main` (signals, status every [`STATUS_EVERY`]), `ingest-<camera>` each, `prepare` (loads the model, then answers what no frame
 //! answers),
-//! `runner-<n>` per core, `recorder`, `mqtt`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
+//! `runner-<n>` per core, `recorder`, `mqtt`, `web`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
 //! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
 
 use crate::active::{self, ActiveBoard};
@@ -26,6 +26,7 @@ use crate::orphans;
 use crate::recorder::{self, Notice, Recorder, RecorderParts};
 use crate::status::{self, CameraView, StreamView};
 use crate::store::{SharedStore, Store, StoreError};
+use crate::web::{Board, CameraFacts, Web};
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -100,6 +101,8 @@ pub struct Agent {
     link: Arc<Link>,
     watched: Vec<Option<Watched>>,
     prepare: JoinHandle<()>,
+    /// Serves until it is dropped.
+    _web: Option<Web>,
     sampler: HostSampler,
     /// Frames analysed per camera and second, over the last whole interval.
     analysed: AnalysedRates,
@@ -179,6 +182,8 @@ struct Core {
     changed: Arc<tokio::sync::Notify>,
     analysis: OnceLock<Arc<Analysis>>,
     decoders: Arc<Decoders>,
+    /// What the agent last said of itself.
+    board: Arc<Board>,
     /// What the hub is told is open.
     active: Mutex<ActiveBoard>,
     /// Why there is no analysis, while there is none.
@@ -249,6 +254,7 @@ impl Surroundings for Desk {
     }
 
     fn picture(&self, camera: usize, news: PictureNews) {
+        self.core.views.lock().unwrap_or_else(PoisonError::into_inner)[camera].picture = Some(news.state);
         let id = &self.core.config.cameras[camera].id;
         let state = news.state.as_str();
         if news.state.suspends_rules() {
@@ -317,12 +323,13 @@ impl Agent {
         let unseen = |camera: &CameraConfig| {
             let state = if camera.enabled { CameraState::Connecting } else { CameraState::Disabled };
             let detect = StreamView::new(state, clocks.wall());
-            CameraView { evidence: camera.streams.evidence.as_ref().map(|_| detect.clone()), detect }
+            CameraView { evidence: camera.streams.evidence.as_ref().map(|_| detect.clone()), detect, picture: None }
         };
         let topics = Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id);
         let core = Arc::new(Core {
             active: Mutex::new(ActiveBoard::new(topics.clone(), time_zone.clone())),
             decoders: Decoders::of_this_box(),
+            board: Arc::default(),
             topics,
             started_at: WallTime::new(clocks.wall(), &time_zone),
             started: clocks.mono(),
@@ -365,7 +372,8 @@ impl Agent {
         };
         let analysed = AnalysedRates::new(clocks.mono(), config.cameras.len());
         let sampler = HostSampler::new(data_dir, clocks.mono());
-        Ok(Self { core, link, watched, prepare, sampler, analysed })
+        let web = core.serve()?;
+        Ok(Self { core, link, watched, prepare, _web: web, sampler, analysed })
     }
 
     /// Publishes status until `stop` completes; then stops in order.
@@ -426,6 +434,8 @@ impl Agent {
         if let Some(counts) = counts {
             self.analysed.update(self.core.clocks.mono(), counts);
         }
+        let analysis = self.core.analysis.get();
+        let mut facts = Vec::with_capacity(self.watched.len());
         let views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (index, (camera, view)) in self.core.config.cameras.iter().zip(&views).enumerate() {
             self.core.say_stale(&self.link, &camera.id, view);
@@ -436,7 +446,15 @@ impl Agent {
             let fps = self.analysed.rates[index];
             let message = status::camera_status(&camera.id, view, &stats, fps, last_key_frame, &self.core.time_zone);
             self.link.state(self.core.topics.camera_status(&camera.id), contract::to_json(&message));
+            facts.push(CameraFacts {
+                status: message,
+                picture: view.picture,
+                stats,
+                judged: analysis.map_or(0, |analysis| analysis.analysed(index)),
+                inferred: analysis.map_or(0, |analysis| analysis.inferred(index)),
+            });
         }
+        self.core.board.set_cameras(facts);
     }
 
     fn say_health(&mut self) {
@@ -486,6 +504,8 @@ impl Agent {
             verdicts: status::rule_verdicts(verdicts),
         };
         self.link.volatile_state(core.topics.health(), contract::to_json(&health));
+        let open = core.active.lock().unwrap_or_else(PoisonError::into_inner).counts();
+        core.board.set_health(health, open, now);
     }
 }
 
@@ -675,6 +695,14 @@ impl Core {
         let (mono, now) = (self.clocks.mono(), self.clocks.wall());
         change(&mut self.views.lock().unwrap_or_else(PoisonError::into_inner)[camera], mono, now);
         self.changed.notify_one();
+    }
+
+    /// Begins to serve metrics, if that is wanted.
+    fn serve(&self) -> Result<Option<Web>, AppError> {
+        let web = &self.config.web;
+        let start = || Web::start(web.listen, Arc::clone(&self.board), Arc::clone(&self.clocks));
+        let failed = |source| AppError::Thread { name: "web".to_owned(), source };
+        web.enabled.then(start).transpose().map_err(failed)
     }
 
     fn say_birth(&self, link: &Link, models: Vec<contract::BirthModel>) {

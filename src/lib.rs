@@ -36,3 +36,4 @@ pub mod suite;
 pub mod track;
 #[cfg(feature = "staging")]
 pub mod vcam;
+pub mod web;

@@ -13,6 +13,7 @@ use crate::detect::{Arrangement, ProviderInUse};
 use crate::health::{HostSample, Latencies, Stage};
 use crate::ids::Name;
 use crate::ingest::{CameraState, ClockAlarm, DecoderChoice, DecodingInUse, IngestStats, PassedOver};
+use crate::picture::PictureState;
 use crate::store::Verdicts;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -59,6 +60,8 @@ pub struct CameraView {
     pub detect: StreamView,
     /// The stream for pictures, if there is one.
     pub evidence: Option<StreamView>,
+    /// How the picture is; none before the first frame.
+    pub picture: Option<PictureState>,
 }
 
 /// The message about a camera.

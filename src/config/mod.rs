@@ -25,6 +25,7 @@ mod secret;
 mod streams;
 mod structure;
 mod subjects;
+mod web;
 
 pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_person, moves_by_itself};
 pub use explain::explain;
@@ -37,6 +38,7 @@ pub use rule::{EscalationConfig, NearConfig, RuleConfig};
 pub use schema::schema;
 pub use secret::SecretError;
 pub use streams::{EvidenceStreamConfig, RtspConfig, RtspTransport, StreamsConfig};
+pub use web::WebConfig;
 
 use crate::detect::Provider;
 use crate::geometry::Polygon;
@@ -68,6 +70,9 @@ pub struct Config {
     /// Place shared by all cameras of the box; a camera's own place replaces it field by field.
     #[serde(default)]
     pub place: PlaceConfig,
+    /// What the agent serves over HTTP.
+    #[serde(default)]
+    pub web: WebConfig,
     /// The cameras, at least one.
     #[schemars(length(min = 1))]
     pub cameras: Vec<CameraConfig>,

@@ -363,6 +363,25 @@ pub enum CameraState {
     Disabled,
 }
 
+impl CameraState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Connecting, Self::Online, Self::Stalled, Self::Offline, Self::Unauthorised, Self::Disabled];
+
+    /// Name in messages and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Online => "online",
+            Self::Stalled => "stalled",
+            Self::Offline => "offline",
+            Self::Unauthorised => "unauthorised",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
 /// Topic `camera/{camera}/image`, retained: picture health.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

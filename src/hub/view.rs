@@ -114,13 +114,11 @@ impl View {
     }
 
     fn camera_line(&self, who: &str, status: &CameraStatus) -> String {
-        let (colour, word) = match status.state {
-            CameraState::Connecting => (CYAN, "connecting"),
-            CameraState::Online => (GREEN, "online"),
-            CameraState::Stalled => (YELLOW, "stalled"),
-            CameraState::Offline => (RED, "offline"),
-            CameraState::Unauthorised => (RED, "unauthorised"),
-            CameraState::Disabled => (YELLOW, "disabled"),
+        let colour = match status.state {
+            CameraState::Connecting => CYAN,
+            CameraState::Online => GREEN,
+            CameraState::Stalled | CameraState::Disabled => YELLOW,
+            CameraState::Offline | CameraState::Unauthorised => RED,
         };
         let stream = status.stream.as_ref().map(|s| format!("  {} {}x{}", s.codec, s.width, s.height));
         let reason = status.reason.as_ref().map(|reason| format!("  {reason}"));
@@ -128,7 +126,7 @@ impl View {
             "{}  camera  {who}/{}  {}{}{}",
             status.since.time_of_day(),
             status.camera,
-            self.paint(colour, word),
+            self.paint(colour, status.state.as_str()),
             stream.unwrap_or_default(),
             reason.unwrap_or_default()
         )

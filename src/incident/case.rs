@@ -160,17 +160,15 @@ impl Case {
         if terms.is_group {
             return if self.zone == sighting.zone { 1.0 } else { 0.0 };
         }
-        if !may_be_one(&self.groups, groups, terms) {
-            return 0.0;
-        }
         let overlap = overlap(&self.place, &sighting.bbox);
         if overlap >= SAME_PLACE {
-            return overlap;
+            return if may_be_one(&self.groups, groups, terms) { overlap } else { 0.0 };
         }
         // What was moved a little is the same thing, once it is missed at its old place.
         let moves_on = terms.stays_within.is_some() && self.zone == sighting.zone;
         let is_missed = self.unseen > terms.gap && !matches!(self.state, State::Dismissed { .. });
-        if is_missed && (moves_on || is_near(&self.place, &sighting.bbox)) { MIN_AFFINITY } else { 0.0 }
+        let may_have_moved = is_missed && may_be_one(&self.groups, groups, terms);
+        if may_have_moved && (moves_on || is_near(&self.place, &sighting.bbox)) { MIN_AFFINITY } else { 0.0 }
     }
 
     /// Whether a thing of these looks at that place would be this thing come back.

@@ -59,6 +59,8 @@ pub struct Track {
     votes: Vec<(u16, f32)>,
     confidence: f32,
     filter: BoxFilter,
+    /// The filter's box: it is asked for many times per frame.
+    bbox: BBox,
     /// Observed time since the last matched detection; zero when seen in this frame.
     unseen: Duration,
     /// Observed time for which the object has been at `place`.
@@ -74,6 +76,7 @@ impl Track {
             votes: vec![(detection.class, detection.confidence)],
             confidence: detection.confidence,
             filter: BoxFilter::new(&detection.bbox),
+            bbox: detection.bbox,
             unseen: Duration::ZERO,
             stationary: Duration::ZERO,
             place: detection.bbox,
@@ -101,7 +104,7 @@ impl Track {
     /// Filtered box.
     #[must_use]
     pub fn bbox(&self) -> BBox {
-        self.filter.bbox()
+        self.bbox
     }
 
     /// Whether a detection of this frame belongs to it.
@@ -130,6 +133,7 @@ impl Track {
 
     fn see(&mut self, detection: &Detection) {
         self.filter.correct(&detection.bbox);
+        self.bbox = self.filter.bbox();
         self.confidence += 0.2 * (detection.confidence - self.confidence);
         match self.votes.iter_mut().find(|vote| vote.0 == detection.class) {
             Some(vote) => vote.1 += detection.confidence,
@@ -137,8 +141,8 @@ impl Track {
         }
         // What passed while it was hidden counts, since it is found where it stood.
         self.unseen = Duration::ZERO;
-        if self.filter.bbox().iou(&self.place) < SAME_PLACE_IOU {
-            self.place = self.filter.bbox();
+        if self.bbox.iou(&self.place) < SAME_PLACE_IOU {
+            self.place = self.bbox;
             self.stationary = Duration::ZERO;
         }
     }
@@ -210,6 +214,7 @@ impl Tracker {
             match observed {
                 Some(observed) => {
                     track.filter.predict(observed.as_secs_f32());
+                    track.bbox = track.filter.bbox();
                     track.unseen += observed;
                     track.stationary += observed;
                 }
