@@ -130,7 +130,7 @@ fn configuration(scene: &SuiteScene, truth: &Truth) -> Value {
         "cameras": [{
             "id": "street",
             "streams": {"detect": {"url": "rtsp://127.0.0.1/street"}},
-            "analysis": {"idle": IDLE_FPS, "active": FPS, "region": scene.region},
+            "analysis": {"idle": IDLE_FPS, "active": FPS},
             "zones": truth.zones,
             "rules": scene.rules
         }]

@@ -80,8 +80,6 @@ pub struct SuiteScene {
     pub rules: Vec<Value>,
     /// When it begins, and what befalls the camera.
     pub script: Script,
-    /// Which part of the picture is inferred.
-    pub region: &'static str,
     zone: Option<Vec<[f32; 2]>>,
     is_reportable: bool,
     is_one_thing: bool,
@@ -106,7 +104,6 @@ impl SuiteScene {
             street,
             rules: Vec::new(),
             script,
-            region: "frame",
             zone: None,
             is_reportable: true,
             is_one_thing: false,
