@@ -113,6 +113,12 @@ impl Track {
         self.unseen.is_zero()
     }
 
+    /// For how long, observed, no detection belonged to it.
+    #[must_use]
+    pub fn unseen(&self) -> Duration {
+        self.unseen
+    }
+
     /// For how long, observed, it has not moved.
     #[must_use]
     pub fn stationary(&self) -> Duration {
