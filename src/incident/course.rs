@@ -365,9 +365,10 @@ impl Course {
             by_open || self.closed.iter().any(|incident| incident.continues == Some(id))
         };
         // Only of the last one at that place: a clock that was set back brings an earlier one no nearer.
-        let last = self.closed.iter().rfind(|incident| {
-            case.is_return_of(incident, &self.classes, &self.terms) && !is_continued(incident.id)
-        });
+        let last = self
+            .closed
+            .iter()
+            .rfind(|incident| case.is_return_of(incident, &self.classes, &self.terms) && !is_continued(incident.id));
         let returned = last.filter(|incident| {
             let is_over = matches!(incident.closed_reason, Some(ClosedReason::Gone | ClosedReason::Permitted));
             let since = incident.closed_at.map(|closed_at| at.wall.duration_since(closed_at).unsigned_abs());
