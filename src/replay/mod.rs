@@ -8,6 +8,7 @@
 mod recording;
 mod video;
 
+pub(crate) use recording::Recording;
 pub use recording::RecordingError;
 pub use video::{AnnotatedVideo, VideoError};
 
@@ -25,7 +26,7 @@ use crate::mailbox::Mailboxes;
 use crate::status;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use recording::{Picture, Recording};
+use recording::Picture;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
