@@ -20,9 +20,12 @@ use std::path::Path;
 const EVERY: usize = 32;
 const FRAMES: usize = 24;
 /// Parts of each still, all of its size less a few pixels: each is sampled at other places.
-const PARTS_OF_STILL: usize = 8;
-/// Most that the two may differ in average precision.
+const PARTS_OF_STILL: usize = 12;
+/// Most that the two may differ in average precision; where there are few objects, of each of which one box or another nearly the same may
+/// be kept, they tell no more.
 const AVERAGE_PRECISION: f64 = 0.003;
+const AVERAGE_PRECISION_OF_FEW: f64 = 0.02;
+const FEW: usize = 100;
 
 /// What the reference finds, and how precise the two are.
 #[derive(serde::Deserialize)]
@@ -112,7 +115,8 @@ fn every_installed_detector_finds_what_the_reference_finds() {
         // Faces of the footage are too small to be found.
         let least = if manifest.classes == ["face"] { 30 } else { 100 };
         assert!(objects >= least && compared.truths >= least, "{model}: {objects} objects, {} truths", compared.truths);
-        assert!((agent - reference).abs() <= AVERAGE_PRECISION, "{model}: {agent} against {reference}");
+        let allowed = if compared.truths < FEW { AVERAGE_PRECISION_OF_FEW } else { AVERAGE_PRECISION };
+        assert!((agent - reference).abs() <= allowed, "{model}: {agent} against {reference}");
     }
 }
 

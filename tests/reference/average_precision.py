@@ -41,12 +41,16 @@ class Reference:
     def __init__(self, manifest: dict, model: Path):
         self.manifest = manifest
         self.session = detect.session_of(model)
+        # Of the picture at hand, before suppression.
+        self.proposals: Found = []
 
     def find(self, picture: detect.Picture) -> Found:
         form = self.manifest["input"]
         outputs = detect.run(self.session, self.manifest, detect.to_tensor(picture, form))
         limits = (LEAST_CONFIDENCE, self.manifest["thresholds"]["nms_iou"])
-        return detect.detections_of(decode(outputs, self.manifest), picture.size, form, limits)
+        decoded = decode(outputs, self.manifest)
+        self.proposals = detect.detections_of(decoded, picture.size, form, (LEAST_CONFIDENCE, 1.0))
+        return detect.detections_of(decoded, picture.size, form, limits)
 
     def truth(self, picture: detect.Picture, whole: Found) -> Found:
         """What it is sure of in the picture and in four tiles of it; what an edge of a tile cuts is left to the others."""
@@ -97,6 +101,13 @@ def mean_average_precision(found: list[Found], truth: list[Found]) -> float:
     return float(np.mean([average_precision(found, truth, label, limit) for label in labels for limit in IOU_LIMITS]))
 
 
+def plain(found: Found) -> list[dict]:
+    return [
+        {"index": index, "confidence": confidence, "bbox": [float(side) for side in bbox]}
+        for index, confidence, bbox in found
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pictures", type=Path)
@@ -105,23 +116,22 @@ def main() -> None:
     arguments = parser.parse_args()
     manifest = detect.read_manifest(arguments.manifest)
     model = arguments.model or detect.CACHE / "models" / manifest["name"] / manifest["file"]
-    reference, agent, of_reference, truth = Reference(manifest, model), [], [], []
+    reference, agent, of_reference, proposals, truth = Reference(manifest, model), [], [], [], []
     pictures = json.loads(arguments.pictures.read_text())
     for picture in pictures:
         image = detect.read_i420(arguments.pictures.parent / picture["file"], f"{picture['width']}x{picture['height']}")
         agent.append([(d["index"], d["confidence"], np.array(d["bbox"])) for d in picture["detections"]])
         of_reference.append(reference.find(image))
+        proposals.append(reference.proposals)
         truth.append(reference.truth(image, of_reference[-1]))
     found = [
         {
             "width": picture["width"],
             "height": picture["height"],
-            "detections": [
-                {"index": index, "confidence": confidence, "bbox": [float(side) for side in bbox]}
-                for index, confidence, bbox in of_picture
-            ],
+            "detections": plain(of_picture),
+            "proposals": plain(proposed),
         }
-        for picture, of_picture in zip(pictures, of_reference)
+        for picture, of_picture, proposed in zip(pictures, of_reference, proposals)
     ]
     figures = {
         "truths": sum(map(len, truth)),
