@@ -3,10 +3,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench faults tracking accuracy soak build fmt lint unit generated doctor
+.PHONY: help setup demo test bench fuzz faults tracking accuracy soak build fmt lint unit generated doctor
 
 # Seconds after which the demo ends by itself, with exit 0 if it saw what it should; 0: at Ctrl-C.
 DEMO_SECS ?= 0
+# Seconds for each target of the fuzzing.
+SECS ?= 60
 # Length of the soak.
 SOAK_MINUTES ?= 60
 
@@ -30,6 +32,11 @@ bench: setup ## measure detection, path, decoding and change gate beside their f
 	@cargo bench --bench detect --bench path
 	@cargo bench --bench engine
 	@cargo bench --bench scene
+
+fuzz: setup ## give hostile input to decoders, layouts, manifests and configurations for SECS each
+	$(call say,fuzz: $(SECS) s a target)
+	@cargo build --locked --release --example fuzz
+	@for target in decoders layouts manifest configuration; do target/release/examples/fuzz $$target $(SECS); done
 
 faults: setup ## hold every way in which a camera fails to its limits; writes target/faults.json and the table in docs/robustness.md
 	$(call say,faults)

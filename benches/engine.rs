@@ -15,6 +15,7 @@ use curbwatch::ids::{IdSource, Name};
 use curbwatch::incident::{Memory, Severity, Terms};
 use curbwatch::scene::{Attended, Watch};
 use curbwatch::schedule::{Calendar, Schedule, Window};
+use curbwatch::track::StartConfidence;
 use jiff::tz::TimeZone;
 use measure::{Bar, Figure, cpu_ms, median, print_table, report};
 use std::sync::Arc;
@@ -94,7 +95,7 @@ fn engine() -> Engine {
     let classes = ClassTable {
         names: ["person", "car", "umbrella", "static"].map(str::to_owned).to_vec(),
         association: vec![0, 1, 2, 3],
-        start_confidence: 0.3,
+        start_confidence: StartConfidence::same(0.3),
     };
     let rules = vec![
         rule("vending", UMBRELLA, Attended::Any, Schedule::default()),

@@ -6,7 +6,7 @@
 use curbwatch::detect::Detection;
 use curbwatch::frame::FrameStamp;
 use curbwatch::geometry::BBox;
-use curbwatch::track::{TrackId, Tracker};
+use curbwatch::track::{StartConfidence, TrackId, Tracker};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{BufRead, Write};
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let bbox = BBox::try_new(left / width, top / height, (left + box_width) / width, (top + box_height) / height)?;
         frames.entry(frame as u32).or_default().push(Detection { class: 0, confidence: 1.0, bbox });
     }
-    let mut tracker = Tracker::new(vec![0], 0.5);
+    let mut tracker = Tracker::new(vec![0], StartConfidence::same(0.5));
     let mut numbers: BTreeMap<TrackId, usize> = BTreeMap::new();
     let mut out = std::io::stdout().lock();
     let last = frames.keys().last().copied().unwrap_or(0);

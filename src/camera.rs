@@ -15,8 +15,9 @@ use crate::ids::{IdSource, Name};
 use crate::incident::{
     CannotSee, Course, Incident, Memo, Memory, Order, OrderError, Recheck, RecheckOutcome, Terms, Transition,
 };
+use crate::picture::Light;
 use crate::scene::{SeenObject, Sighting, StaticObject, Statics, Watch};
-use crate::track::{Track, Tracker};
+use crate::track::{StartConfidence, Track, Tracker};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,8 +36,8 @@ pub struct ClassTable {
     pub names: Vec<String>,
     /// Association group of each class: classes of one group may be the same object.
     pub association: Vec<u16>,
-    /// Confidence from which a detection may start a track, 0..=1.
-    pub start_confidence: f32,
+    /// Confidence from which a detection may start a track.
+    pub start_confidence: StartConfidence,
 }
 
 impl ClassTable {
@@ -124,7 +125,7 @@ impl Engine {
         let (open, orphans) =
             memory.open.into_iter().partition(|incident| rules.iter().any(|rule| applies(rule, incident)));
         memory.open = open;
-        let tracker = Tracker::new(classes.association.clone(), classes.start_confidence);
+        let tracker = Tracker::new(classes.association.clone(), classes.start_confidence.clone());
         let ground = Ground::of(classes, &rules, &memory.open);
         let begin = |rule: EngineRule| {
             let mut course = Course::new(rule.id, rule.terms, Arc::clone(classes));
@@ -143,6 +144,11 @@ impl Engine {
         if let Some(ground) = &mut self.ground {
             ground.statics.see(frame);
         }
+    }
+
+    /// Frames are seen by this light from here on: what may begin anything is judged accordingly.
+    pub fn see_by(&mut self, light: Light) {
+        self.tracker.see_by(light);
     }
 
     /// Takes in the detections of one frame, best first. Frames come in the order of their media time; one that does not

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// File name of ONNX Runtime's shared library.
 const RUNTIME_LIBRARY: &str = "libonnxruntime.so";
 
+/// Interpreter of the Python environment that set-up makes, in the folder that holds models and footage.
+const PYTHON: &str = "python/bin/python";
+
 /// How to get a piece that is missing.
 const MAKE_SETUP: &str = "make setup";
 
@@ -76,6 +79,11 @@ pub fn model_file(manifest: &Manifest) -> Result<PathBuf, NotFound> {
 /// A file of the footage that set-up installs, by its name.
 pub fn footage(file_name: &str) -> Result<PathBuf, NotFound> {
     Places::of_this_process().footage(file_name)
+}
+
+/// The Python with the packages that convert models; only set-up makes it, no package of the agent has one.
+pub fn python() -> Result<PathBuf, NotFound> {
+    Places::of_this_process().python()
 }
 
 /// Names of the models whose manifests are compiled in.
@@ -151,6 +159,11 @@ impl Places {
         found.map_err(|missing| NotFound { remedy: format!("put {} beside its manifest", manifest.file), ..missing })
     }
 
+    fn python(&self) -> Result<PathBuf, NotFound> {
+        let candidates = self.data.iter().map(|folder| folder.join(PYTHON)).collect();
+        first_file("the Python that converts models".to_owned(), candidates)
+    }
+
     fn footage(&self, file_name: &str) -> Result<PathBuf, NotFound> {
         let candidates = self.data.iter().map(|folder| folder.join("footage").join(file_name)).collect();
         first_file(format!("the footage {file_name}"), candidates)
@@ -185,6 +198,8 @@ mod tests {
         assert_eq!(places.footage("vtest.avi"), Ok(cached));
         let beside = put(prefix.path(), "share/curbwatch/footage/vtest.avi");
         assert_eq!(places.footage("vtest.avi"), Ok(beside));
+        let python = put(cache.path(), "python/bin/python");
+        assert_eq!(places.python(), Ok(python));
         let library = put(cache.path(), "lib/libonnxruntime.so");
         assert_eq!(places.runtime_library(), Ok(library));
     }

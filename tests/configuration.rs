@@ -168,6 +168,43 @@ fn doubtful_and_wrong_conditions_of_rules_are_told() {
 }
 
 #[test]
+fn thresholds_are_of_classes_and_groups_that_the_model_has() {
+    let told = |thresholds: &str| {
+        let text = format!("{GOOD}classes: {{wheels: [car, bicycle]}}\nmodel: {{thresholds: {thresholds}}}\n");
+        config::check(&Site::with(&text).path(), &model_classes).unwrap().to_string()
+    };
+    for (thresholds, expected) in [
+        ("{umbrela: {day: 0.4}}", "is neither a class of the model nor a group of which it has one; allowed: "),
+        ("{umbrela: {day: 0.4}}", "did you mean umbrella?"),
+        ("{fire: {day: 0.4}}", "nor a group of which it has one"),
+        ("{static: {day: 0.4}}", "is neither a class of the model"),
+        ("{stall: {night: 0.4}}", "model.thresholds.stall.day is missing"),
+        ("{stall: {day: 0.05}}", "is 0.05; allowed: a number from 0.1 to 0.99"),
+        ("{vehicle: {day: 0.4}, wheels: {day: 0.5}}", "and vehicle both hold car: it cannot have two thresholds"),
+    ] {
+        let told = told(thresholds);
+        assert!(told.contains(expected), "{thresholds}: {told}");
+    }
+    for right in ["{}", "{stall: {day: 0.4, night: 0.5}, dining table: {day: 0.3}}", "{person: {day: 0.4}}"] {
+        assert_eq!(told(right), "", "{right}");
+    }
+    assert_eq!(told("{vehicle: {day: 0.4}, wheels: {day: 0.5}, car: {day: 0.6}}"), "", "the class's own decides");
+}
+
+#[test]
+fn the_confidences_of_a_configuration_are_explained() {
+    let text = format!(
+        "{GOOD}model: {{min_confidence: 0.35, min_confidence_night: 0.5, thresholds: {{stall: {{day: 0.4, night: 0.55}}}}}}\n"
+    );
+    let site = Site::with(&text);
+    let output = Command::cargo_bin("curbwatch").unwrap().args(["rules", "explain"]).arg(site.path()).assert();
+    let told = String::from_utf8(output.success().get_output().stdout.clone()).unwrap();
+    let expected =
+        "A detection counts from 0.35 by day and 0.5 by night; stall from 0.4 by day and 0.55 by night. It is night";
+    assert!(told.contains(expected), "{told}");
+}
+
+#[test]
 fn a_model_that_calls_a_class_static_is_refused() {
     let with_static = |_: &str| Ok(vec!["person".to_owned(), "umbrella".to_owned(), "static".to_owned()]);
     let findings = config::check(&Site::with(GOOD).path(), &with_static).unwrap();

@@ -6,6 +6,8 @@
 mod agreement;
 #[path = "common/footage.rs"]
 mod footage;
+#[path = "common/python.rs"]
+mod python;
 #[path = "common/reference.rs"]
 mod reference;
 

@@ -3,6 +3,8 @@
 
 #[path = "common/footage.rs"]
 mod footage;
+#[path = "common/python.rs"]
+mod python;
 #[path = "common/reference.rs"]
 mod reference;
 

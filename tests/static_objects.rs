@@ -13,6 +13,7 @@ use curbwatch::ids::{IdSource, Name};
 use curbwatch::incident::{Memory, Phase, Terms, Transition};
 use curbwatch::scene::{Attended, Watch};
 use curbwatch::stage::{Appearance, Footage, FrameSize, Night, Scene, Shadow, Truth, Weather, render};
+use curbwatch::track::StartConfidence;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -47,7 +48,7 @@ fn engine(truth: &Truth, needs_attendant: bool) -> Engine {
     let secs = Duration::from_secs;
     let terms = Terms { dwell: DWELL, gap: secs(8), clear: secs(10), ..Terms::default() };
     let names = ["person", "static"].map(str::to_owned).to_vec();
-    let classes = Arc::new(ClassTable { names, association: vec![0, 1], start_confidence: 0.3 });
+    let classes = Arc::new(ClassTable { names, association: vec![0, 1], start_confidence: StartConfidence::same(0.3) });
     let rule = EngineRule { id: name("goods"), watch, terms };
     Engine::new(&classes, vec![rule], Memory::default(), IdSource::from_seed(1)).0
 }

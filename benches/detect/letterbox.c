@@ -1,5 +1,6 @@
 /* The agent's fused pass as one would write it in C, in the one form that YOLO models take: I420 of BT.709 and limited range,
- * letterboxed, scaled bilinearly, to float planes R, G, B in 0..1. Columns are laid out once per picture.
+ * letterboxed, scaled bilinearly, to float planes R, G, B in 0..1. Chroma is brought to luma's size by weights of 3/4 and 1/4, and each
+ * of the four pixels that are interpolated is cut to what can be shown. Columns are laid out once per picture.
  *
  *     letterbox FRAME WIDTH HEIGHT SIDE REPETITIONS TENSOR
  *
@@ -15,27 +16,47 @@
 struct axis {
     int *first;
     float *weight;
+    int *middle; /* Of three chroma samples. */
+    float *before, *after;
 };
 
 static struct axis lay_out(int count, int source, float ratio) {
-    struct axis axis = {malloc((size_t)count * sizeof(int)), malloc((size_t)count * sizeof(float))};
+    size_t ints = (size_t)count * sizeof(int), floats = (size_t)count * sizeof(float);
+    struct axis axis = {malloc(ints), malloc(floats), malloc(ints), malloc(floats), malloc(floats)};
     for (int i = 0; i < count; i++) {
         float at = ((float)i + 0.5f) * ratio - 0.5f;
         if (at < 0.0f) at = 0.0f;
         int first = (int)at;
         if (first > source - 2) first = source - 2;
-        axis.first[i] = first;
-        axis.weight[i] = at - (float)first > 1.0f ? 1.0f : at - (float)first;
+        float weight = at - (float)first > 1.0f ? 1.0f : at - (float)first;
+        axis.first[i] = first, axis.weight[i] = weight, axis.middle[i] = first / 2;
+        axis.before[i] = first % 2 == 0 ? 0.25f * (1.0f - weight) : 0.0f;
+        axis.after[i] = first % 2 == 0 ? 0.25f * weight : 0.25f + 0.5f * weight;
     }
     return axis;
 }
 
-static inline float clamp01(float v) { return v < 0.0f ? 0.0f : v > 1.0f ? 1.0f : v; }
+static void discard(struct axis axis) {
+    free(axis.first), free(axis.weight), free(axis.middle), free(axis.before), free(axis.after);
+}
 
-static inline float sample(const uint8_t *upper, const uint8_t *lower, int x, float fx, float fy) {
-    float top = (float)upper[x] + fx * ((float)upper[x + 1] - (float)upper[x]);
-    float bottom = (float)lower[x] + fx * ((float)lower[x + 1] - (float)lower[x]);
-    return top + fy * (bottom - top);
+static inline float cut(float v, float low, float high) { return v < low ? low : v > high ? high : v; }
+
+/* Three rows of a chroma plane around one, into a row of floats with a sample more at each end. */
+static void mix(const uint8_t *plane, int row, int width, int height, float before, float after, float *restrict out) {
+    const uint8_t *b = plane + row * width;
+    const uint8_t *a = row > 0 ? b - width : b, *c = row < height - 1 ? b + width : b;
+    float middle = 1.0f - before - after;
+    for (int x = 0; x < width; x++) out[x + 1] = before * (float)a[x] + middle * (float)b[x] + after * (float)c[x];
+    out[0] = out[1], out[width + 1] = out[width];
+}
+
+static inline float channel(const float luma[4], float color, float fx, float fy) {
+    const float gain = 1.164384f / 255.0f;
+    float low = -color, high = 1.0f - color, y[4];
+    for (int i = 0; i < 4; i++) y[i] = cut(gain * (luma[i] - 16.0f), low, high);
+    float top = y[0] + fx * (y[1] - y[0]), bottom = y[2] + fx * (y[3] - y[2]);
+    return top + fy * (bottom - top) + color;
 }
 
 static void letterbox(const uint8_t *frame, int width, int height, float *restrict out, int side) {
@@ -44,25 +65,27 @@ static void letterbox(const uint8_t *frame, int width, int height, float *restri
     int inner_width = (int)((float)width * scale + 0.5f), inner_height = (int)((float)height * scale + 0.5f);
     int left = (side - inner_width) / 2, top = (side - inner_height) / 2, half = width / 2;
     float *restrict red = out, *restrict green = out + side * side, *restrict blue = out + 2 * side * side;
-    float ratio_x = (float)width / (float)inner_width, ratio_y = (float)height / (float)inner_height;
-    struct axis lx = lay_out(inner_width, width, ratio_x), cx = lay_out(inner_width, half, ratio_x / 2.0f);
-    struct axis ly = lay_out(inner_height, height, ratio_y), cy = lay_out(inner_height, height / 2, ratio_y / 2.0f);
-    const float gain = 1.164384f / 255.0f;
+    struct axis ax = lay_out(inner_width, width, (float)width / (float)inner_width);
+    struct axis ay = lay_out(inner_height, height, (float)height / (float)inner_height);
+    float *restrict u = malloc((size_t)(half + 2) * sizeof(float)), *restrict v = malloc((size_t)(half + 2) * sizeof(float));
     for (int row = 0; row < inner_height; row++) {
-        const uint8_t *y = luma + ly.first[row] * width, *b = cb + cy.first[row] * half, *r = cr + cy.first[row] * half;
-        float fy = ly.weight[row], fc = cy.weight[row];
+        const uint8_t *upper = luma + ay.first[row] * width, *lower = upper + width;
+        mix(cb, ay.middle[row], half, height / 2, ay.before[row], ay.after[row], u);
+        mix(cr, ay.middle[row], half, height / 2, ay.before[row], ay.after[row], v);
+        float fy = ay.weight[row];
         size_t at = (size_t)(row + top) * (size_t)side + (size_t)left;
         for (int x = 0; x < inner_width; x++) {
-            float l = gain * (sample(y, y + width, lx.first[x], lx.weight[x], fy) - 16.0f);
-            float u = sample(b, b + half, cx.first[x], cx.weight[x], fc) - 128.0f;
-            float v = sample(r, r + half, cx.first[x], cx.weight[x], fc) - 128.0f;
-            red[at + (size_t)x] = clamp01(l + 1.792741f / 255.0f * v);
-            green[at + (size_t)x] = clamp01(l - 0.213249f / 255.0f * u - 0.532909f / 255.0f * v);
-            blue[at + (size_t)x] = clamp01(l + 2.112402f / 255.0f * u);
+            int first = ax.first[x], middle = ax.middle[x];
+            float y[4] = {upper[first], upper[first + 1], lower[first], lower[first + 1]};
+            float before = ax.before[x], after = ax.after[x], own = 1.0f - before - after, fx = ax.weight[x];
+            float b = before * u[middle] + own * u[middle + 1] + after * u[middle + 2] - 128.0f;
+            float r = before * v[middle] + own * v[middle + 1] + after * v[middle + 2] - 128.0f;
+            red[at + (size_t)x] = channel(y, 1.792741f / 255.0f * r, fx, fy);
+            green[at + (size_t)x] = channel(y, -0.213249f / 255.0f * b - 0.532909f / 255.0f * r, fx, fy);
+            blue[at + (size_t)x] = channel(y, 2.112402f / 255.0f * b, fx, fy);
         }
     }
-    free(lx.first), free(lx.weight), free(cx.first), free(cx.weight);
-    free(ly.first), free(ly.weight), free(cy.first), free(cy.weight);
+    discard(ax), discard(ay), free(u), free(v);
 }
 
 static double cpu_ms(void) {

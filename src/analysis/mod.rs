@@ -306,10 +306,13 @@ impl Analysis {
     /// Looks at one frame of a camera, in the order of their times; what it changed is returned.
     pub fn process(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Record> {
         let mut station = self.station(camera);
-        let before = station.attention();
+        let (before, light_before) = (station.attention(), station.light());
         let began = self.clocks.mono();
         let (look, news) = station.look(frame, self.around.frames_corrupt(camera));
         self.latencies.record(Stage::Gate, self.clocks.mono().since(began));
+        if station.light() != light_before {
+            tracing::info!(camera, light = ?station.light(), "the light changed, and with it the confidences that count");
+        }
         if let Some(news) = news {
             self.around.picture(camera, news);
         }

@@ -5,7 +5,7 @@ use crate::camera::{ClassTable, Engine, EngineRule};
 use crate::clock::Clocks;
 use crate::config::{
     CameraConfig, ClassError, ClassGroups, Config, EscalationConfig, IdlePace, ModelConfig, NearConfig, RuleConfig,
-    STATIC_CLASS, bears_plate, is_person,
+    STATIC_CLASS, ThresholdConfig, bears_plate, is_head, is_person,
 };
 use crate::detect::manifest::Manifest;
 use crate::detect::{
@@ -18,6 +18,7 @@ use crate::incident::{Incident, Memory, Terms};
 use crate::install;
 use crate::scene::{Near, Watch};
 use crate::schedule::{Calendar, Schedule};
+use crate::track::{ByLight, StartConfidence};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,6 +57,9 @@ pub enum PrepareError {
         /// Which class.
         source: ClassError,
     },
+    /// A threshold is of a class that the model lacks.
+    #[error("failed to resolve the classes of model.thresholds")]
+    Thresholds(#[source] ClassError),
     /// The time zone is not known.
     #[error("failed to find the time zone")]
     TimeZone(#[from] jiff::Error),
@@ -117,8 +121,8 @@ impl Prepared {
         let LoadedModel { manifest, provider, arrangement, detectors } = model;
         let groups = ClassGroups::new(&config.classes);
         let sensitive = sensitive_classes(&manifest.classes);
-        let of_kind = |kind| sensitive.iter().filter(move |(_, of)| **of == kind).map(|(class, _)| *class);
-        let people: Vec<u16> = of_kind(SensitiveKind::Person).collect();
+        let people: Vec<u16> =
+            sensitive.iter().filter(|(_, kind)| kind.is_of_person()).map(|(class, _)| *class).collect();
         if people.is_empty() {
             return Err(PrepareError::NoPeople { model: manifest.name });
         }
@@ -130,7 +134,7 @@ impl Prepared {
         let names: Vec<String> = manifest.classes.iter().cloned().chain([STATIC_CLASS.to_owned()]).collect();
         let classes = Arc::new(ClassTable {
             association: association(&names, &[&people, &vehicles, &two_wheelers]),
-            start_confidence: manifest.thresholds.confidence,
+            start_confidence: start_confidence(&config.model, &manifest, &groups).map_err(PrepareError::Thresholds)?,
             names,
         });
         let views: Vec<View> = config.cameras.iter().map(view).collect();
@@ -211,10 +215,25 @@ fn load(
     Ok((Model::open(runtime, manifest, path, &options)?, arrangement))
 }
 
+/// What the configuration wants of each class, and of the others; the manifest's confidence where it is silent.
+fn start_confidence(
+    config: &ModelConfig,
+    manifest: &Manifest,
+    groups: &ClassGroups,
+) -> Result<StartConfidence, ClassError> {
+    let day = config.min_confidence.unwrap_or(manifest.thresholds.confidence);
+    let general = ByLight { day, night: config.min_confidence_night.unwrap_or(day) };
+    let of_class = groups.thresholds(&config.thresholds, &manifest.classes)?;
+    let by_light = |own: ThresholdConfig| ByLight { day: own.day, night: own.night.unwrap_or(own.day) };
+    Ok(StartConfidence::new(general, of_class.into_iter().map(|(class, own)| (class, by_light(own))).collect()))
+}
+
 /// What must be redacted of each class, by the class's own name: no configuration takes a class out.
 pub(crate) fn sensitive_classes(classes: &[String]) -> BTreeMap<u16, SensitiveKind> {
     let kind_of = |class: &str| {
-        if is_person(class) {
+        if is_head(class) {
+            Some(SensitiveKind::Head)
+        } else if is_person(class) {
             Some(SensitiveKind::Person)
         } else {
             bears_plate(class).then_some(SensitiveKind::Vehicle)
@@ -307,8 +326,9 @@ mod tests {
 
     #[test]
     fn people_and_whatever_bears_a_plate_are_redacted_whatever_the_model_calls_them() {
-        let classes = ["pedestrian", "motorcycle", "bicycle", "truck", "umbrella", "Person"].map(str::to_owned);
-        let (person, vehicle) = (SensitiveKind::Person, SensitiveKind::Vehicle);
-        assert_eq!(sensitive_classes(&classes), [(0, person), (1, vehicle), (3, vehicle), (5, person)].into());
+        let classes = ["pedestrian", "motorcycle", "bicycle", "truck", "umbrella", "Person", "face"].map(str::to_owned);
+        let (person, head, vehicle) = (SensitiveKind::Person, SensitiveKind::Head, SensitiveKind::Vehicle);
+        let expected = [(0, person), (1, vehicle), (3, vehicle), (5, person), (6, head)];
+        assert_eq!(sensitive_classes(&classes), expected.into());
     }
 }

@@ -11,7 +11,7 @@ use crate::evidence::{SensitiveKind, SensitiveObject};
 use crate::frame::{Frame, FrameStamp};
 use crate::ids::Name;
 use crate::incident::{CannotSee, Memo, Order, OrderError, Transition};
-use crate::picture::{Gate, Health, Limits, LumaSample, PictureState};
+use crate::picture::{Gate, Health, Light, LightMeter, Limits, LumaSample, PictureState};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -61,6 +61,7 @@ pub(super) struct Station {
     sample: LumaSample,
     gate: Gate,
     health: Health,
+    light: LightMeter,
     is_picture_told: bool,
     attention: Attention,
     /// The next frame is inferred, changed or not: the engine asks for attention, or the last one could not be inferred.
@@ -84,6 +85,7 @@ impl Station {
             sample: LumaSample::new(),
             gate: Gate::new(&view.zones, view.max_idle),
             health: Health::new(Limits::default()),
+            light: LightMeter::default(),
             is_picture_told: false,
             attention: Attention::Idle,
             is_busy: false,
@@ -103,6 +105,7 @@ impl Station {
         }
         self.sample.take(frame);
         let news = self.picture_news(stamp, damaged);
+        self.meter_light(stamp);
         if self.health.state().suspends_rules() || self.health.is_view_in_doubt() {
             self.engine.pause(CannotSee::from(self.health.state()));
             self.attend(stamp);
@@ -191,6 +194,11 @@ impl Station {
         self.engine.view()
     }
 
+    /// By what light the camera sees.
+    pub(super) fn light(&self) -> Light {
+        self.light.light()
+    }
+
     /// What is open now, by rule.
     pub(super) fn active(&self) -> BTreeMap<Name, Vec<Uuid>> {
         self.engine.active()
@@ -216,6 +224,21 @@ impl Station {
             }
             None if !was_told => Some(PictureNews { state: self.health.state(), since: *stamp, previous: None }),
             None => None,
+        }
+    }
+
+    /// A picture that does not show the scene says nothing of its light.
+    fn meter_light(&mut self, stamp: &FrameStamp) {
+        let shows_scene = match self.health.state() {
+            PictureState::Ok
+            | PictureState::Dark
+            | PictureState::Bright
+            | PictureState::Moved
+            | PictureState::Blurred => true,
+            PictureState::Corrupt | PictureState::Covered | PictureState::Frozen => false,
+        };
+        if shows_scene && let Some(light) = self.light.observe(stamp, &self.sample) {
+            self.engine.see_by(light);
         }
     }
 

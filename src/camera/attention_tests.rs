@@ -31,7 +31,7 @@ fn engine_with(needs_attendant: bool) -> Engine {
     let classes = Arc::new(ClassTable {
         names: ["car", "person"].map(str::to_owned).to_vec(),
         association: vec![CAR, PERSON],
-        start_confidence: 0.3,
+        start_confidence: StartConfidence::same(0.3),
     });
     Engine::new(&classes, vec![rule], Memory::default(), IdSource::from_seed(1)).0
 }

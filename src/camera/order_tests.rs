@@ -23,7 +23,11 @@ fn engine(memory: Memory) -> Engine {
     let secs = Duration::from_secs;
     let terms = Terms { dwell: secs(20), gap: secs(8), clear: secs(10), ..Terms::default() };
     let rule = EngineRule { id: rule(), watch, terms };
-    let classes = Arc::new(ClassTable { names: vec!["car".to_owned()], association: vec![0], start_confidence: 0.3 });
+    let classes = Arc::new(ClassTable {
+        names: vec!["car".to_owned()],
+        association: vec![0],
+        start_confidence: StartConfidence::same(0.3),
+    });
     Engine::new(&classes, vec![rule], memory, IdSource::from_seed(1)).0
 }
 

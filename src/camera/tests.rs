@@ -49,7 +49,7 @@ fn engine(rules: Vec<EngineRule>, open: Vec<Incident>) -> (Engine, Vec<Incident>
     let classes = ClassTable {
         names: ["person", "car", "truck"].map(str::to_owned).to_vec(),
         association: vec![PERSON, CAR, CAR],
-        start_confidence: 0.3,
+        start_confidence: StartConfidence::same(0.3),
     };
     Engine::new(&Arc::new(classes), rules, Memory { open, ..Memory::default() }, IdSource::from_seed(1))
 }

@@ -1,6 +1,6 @@
 //! Groups of a model's classes under names that rules use: `stall`, `vehicle`, `person` and the site's own.
 
-use super::RuleConfig;
+use super::{RuleConfig, ThresholdConfig};
 use crate::ids::Name;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,9 +30,12 @@ pub(super) const BUILT_IN: [(&str, &[&str]); 14] = [
 /// Whatever was put down and stays, of any class or none: not a class of a model.
 pub const STATIC_CLASS: &str = "static";
 
-/// Classes that show a person or a part of one. They are context (someone attends a stall), never the subject of a rule.
-const PERSON_CLASSES: [&str; 12] =
-    ["person", "people", "pedestrian", "man", "woman", "boy", "girl", "child", "rider", "cyclist", "face", "head"];
+/// Classes that show a whole person. They are context (someone attends a stall), never the subject of a rule.
+const PERSON_CLASSES: [&str; 10] =
+    ["person", "people", "pedestrian", "man", "woman", "boy", "girl", "child", "rider", "cyclist"];
+
+/// Classes that show a person's head or face alone. They are people too.
+const HEAD_CLASSES: [&str; 4] = ["face", "head", "human face", "human head"];
 
 /// Classes that bear a number plate. A table of its own: what is hidden in pictures does not depend on what a site's rules call
 /// a vehicle.
@@ -74,7 +77,13 @@ pub fn bears_plate(class: &str) -> bool {
 /// Whether a class shows a person or a part of one.
 #[must_use]
 pub fn is_person(class: &str) -> bool {
-    PERSON_CLASSES.contains(&class.to_lowercase().as_str())
+    PERSON_CLASSES.contains(&class.to_lowercase().as_str()) || is_head(class)
+}
+
+/// Whether a class shows a person's head or face alone.
+#[must_use]
+pub fn is_head(class: &str) -> bool {
+    HEAD_CLASSES.contains(&class.to_lowercase().as_str())
 }
 
 /// Groups by name: the built-in ones, and the site's, which replace a built-in one of the same name.
@@ -138,6 +147,21 @@ impl ClassGroups {
         }
     }
 
+    /// The threshold of each class that has one: its own, or else that of its group.
+    pub fn thresholds(
+        &self,
+        thresholds: &BTreeMap<String, ThresholdConfig>,
+        model_classes: &[String],
+    ) -> Result<BTreeMap<u16, ThresholdConfig>, ClassError> {
+        let (of_groups, of_classes): (Vec<_>, Vec<_>) =
+            thresholds.iter().partition(|(name, _)| self.0.contains_key(*name));
+        let mut found = BTreeMap::new();
+        for (name, threshold) in of_groups.into_iter().chain(of_classes) {
+            found.extend(self.resolve(&[name], model_classes)?.into_iter().map(|class| (class, *threshold)));
+        }
+        Ok(found)
+    }
+
     /// Indices into `model_classes` of the classes that the names mean, ascending, each once; [`STATIC_CLASS`] comes after the model's
     /// own.
     pub fn resolve<S: AsRef<str>>(&self, names: &[S], model_classes: &[String]) -> Result<Vec<u16>, ClassError> {
@@ -180,6 +204,19 @@ mod tests {
     fn a_group_of_the_site_replaces_the_built_in_one() {
         let own = BTreeMap::from([(Name::try_new("stall").unwrap(), vec!["bicycle".to_owned()])]);
         assert_eq!(ClassGroups::new(&own).resolve(&["stall"], &model()), Ok(vec![1]));
+    }
+
+    #[test]
+    fn a_class_has_its_own_threshold_before_that_of_its_group() {
+        let groups = ClassGroups::new(&BTreeMap::new());
+        let threshold = |day| ThresholdConfig { day, night: None };
+        let of = |pairs: &[(&str, f32)]| {
+            let thresholds = pairs.iter().map(|&(name, day)| (name.to_owned(), threshold(day))).collect();
+            groups.thresholds(&thresholds, &model())
+        };
+        let days: Vec<_> = of(&[("bus", 0.6), ("vehicle", 0.4)]).unwrap().iter().map(|(c, t)| (*c, t.day)).collect();
+        assert_eq!(days, [(2, 0.4), (3, 0.6), (4, 0.4)]);
+        assert_eq!(of(&[("trolley", 0.5)]), Err(ClassError::Unknown("trolley".to_owned())));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a configuration will report, in plain words: a paragraph per camera and rule.
 
-use super::{CameraConfig, Config, RuleConfig};
+use super::{CameraConfig, Config, ModelConfig, RuleConfig};
 use crate::ids::Name;
 use crate::scene::Attended;
 use crate::schedule::Window;
@@ -22,9 +22,29 @@ pub fn explain(config: &Config) -> String {
         }
         text.push('\n');
     }
+    let _ = writeln!(text, "{}", confidences(&config.model));
     let holidays: Vec<String> = config.agent.holidays.iter().map(ToString::to_string).collect();
     let holidays = if holidays.is_empty() { "none are given".to_owned() } else { holidays.join(", ") };
     let _ = writeln!(text, "Times are those of {}. Holidays: {holidays}.", config.agent.time_zone);
+    text
+}
+
+/// From what confidence a detection counts.
+fn confidences(model: &ModelConfig) -> String {
+    let by_light = |day: String, night: Option<f32>| match night {
+        Some(night) => format!("{day} by day and {night} by night"),
+        None => day,
+    };
+    let general =
+        model.min_confidence.map_or_else(|| "the confidence of the model's manifest".to_owned(), |c| c.to_string());
+    let mut text = format!("A detection counts from {}", by_light(general, model.min_confidence_night));
+    for (name, own) in &model.thresholds {
+        let _ = write!(text, "; {name} from {}", by_light(own.day.to_string(), own.night));
+    }
+    text.push('.');
+    if model.min_confidence_night.is_some() || model.thresholds.values().any(|own| own.night.is_some()) {
+        text += " It is night for a camera whose picture has had no colour or has been dark for a minute.";
+    }
     text
 }
 

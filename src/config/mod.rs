@@ -27,7 +27,7 @@ mod structure;
 mod subjects;
 mod web;
 
-pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_person, moves_by_itself};
+pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_head, is_person, moves_by_itself};
 pub use explain::explain;
 pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;
@@ -208,6 +208,25 @@ pub struct ModelConfig {
     /// continue what is already followed, and are redacted in pictures.
     #[schemars(range(min = 0.01, max = 0.99))]
     pub min_confidence: Option<f32>,
+    /// The same by night; as by day, if absent. By night is when a camera's own picture has had no colour (infrared light) or has been dark
+    /// for a minute, until it has been in colour and bright for one; a camera that never shows colour sees by night.
+    #[schemars(range(min = 0.1, max = 0.99))]
+    pub min_confidence_night: Option<f32>,
+    /// The same for classes or groups of classes that need another; a class's own comes before its group's.
+    pub thresholds: BTreeMap<String, ThresholdConfig>,
+}
+
+/// Confidence from which a detection of a class may be the beginning of something.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ThresholdConfig {
+    /// By day, 0..1.
+    #[schemars(range(min = 0.1, max = 0.99))]
+    pub day: f32,
+    /// By night, 0..1; as by day, if absent.
+    #[serde(default)]
+    #[schemars(range(min = 0.1, max = 0.99))]
+    pub night: Option<f32>,
 }
 
 impl Default for ModelConfig {
@@ -218,6 +237,8 @@ impl Default for ModelConfig {
             runners: 0,
             threads: 1,
             min_confidence: None,
+            min_confidence_night: None,
+            thresholds: BTreeMap::new(),
         }
     }
 }

@@ -79,6 +79,8 @@ impl Pages<'_> {
             (property, path.to_owned(), "a section")
         } else if is_section(&target["items"]) {
             (&target["items"], format!("{path}[]"), "a list of sections")
+        } else if is_section(&target["additionalProperties"]) {
+            (&target["additionalProperties"], format!("{path}.*"), "sections by name")
         } else if target["patternProperties"].is_object() {
             return "a section of lists of classes".to_owned();
         } else {

@@ -7,9 +7,13 @@ use super::meaning::{elements, typed};
 use super::report::{Draft, Report, suggestion};
 use crate::scene::Attended;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// Class names that a message lists at most; COCO has 80.
 const MAX_LISTED: usize = 100;
+
+/// Where the thresholds of classes and groups stand.
+const THRESHOLDS: &str = "/model/thresholds";
 
 /// The model's classes and the groups over them.
 pub(super) struct Subjects<'a> {
@@ -33,6 +37,7 @@ impl<'a> Subjects<'a> {
         let own = own.into_iter().flatten().map(|(name, list)| (name.clone(), names(list)));
         let subjects = Self { groups: ClassGroups::from_pairs(own), model: classes.ok() };
         subjects.check_groups(document, report);
+        subjects.check_thresholds(document, report);
         subjects
     }
 
@@ -50,6 +55,30 @@ impl<'a> Subjects<'a> {
                         Draft::at_value(pointer, format!("is {}, which is not a class of the model", quoted(class)));
                     let help = suggestion(class, model.iter().map(String::as_str));
                     report.error(draft.allowed(listed(model.iter().map(String::as_str))).help(help));
+                }
+            }
+        }
+    }
+
+    /// A threshold is of a class or group of the model, and no class has those of two groups.
+    fn check_thresholds(&self, document: &Document, report: &mut Report) {
+        let Some(model) = self.model else { return };
+        let mut group_by_class: BTreeMap<&str, &String> = BTreeMap::new();
+        for name in document.get(THRESHOLDS).and_then(Value::as_object).into_iter().flat_map(|names| names.keys()) {
+            let pointer = join(THRESHOLDS, name);
+            let classes = self.groups.expand(name);
+            if !model.iter().any(|class| classes.contains(&class.as_str())) {
+                let draft = Draft::at_key(pointer, "is neither a class of the model nor a group of which it has one");
+                let known = || self.known(model).filter(|name| *name != STATIC_CLASS);
+                report.error(draft.allowed(listed(known())).help(suggestion(name, known())));
+                continue;
+            }
+            for class in classes.into_iter().filter(|class| document.get(&join(THRESHOLDS, class)).is_none()) {
+                if let Some(other) = group_by_class.insert(class, name) {
+                    let problem = format!("and {other} both hold {class}: it cannot have two thresholds");
+                    let draft = Draft::at_key(pointer.clone(), problem);
+                    let first = document.key_position(&join(THRESHOLDS, other));
+                    report.error(draft.related(first, "first given"));
                 }
             }
         }

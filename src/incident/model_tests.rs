@@ -8,7 +8,7 @@ use crate::frame::FrameStamp;
 use crate::geometry::BBox;
 use crate::ids::{IdSource, Name};
 use crate::scene::{MIN_STATIONARY, SeenObject, Sighting};
-use crate::track::{Track, TrackId, Tracker};
+use crate::track::{StartConfidence, Track, TrackId, Tracker};
 use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::Duration;
@@ -164,7 +164,11 @@ fn course() -> Course {
     let secs = |secs: u32| Duration::from_secs(u64::from(secs));
     let terms =
         Terms { dwell: secs(DWELL), gap: secs(GAP), clear: secs(CLEAR), merge: secs(MERGE), ..Terms::default() };
-    let classes = ClassTable { names: vec!["van".to_owned()], association: vec![0], start_confidence: 0.3 };
+    let classes = ClassTable {
+        names: vec!["van".to_owned()],
+        association: vec![0],
+        start_confidence: StartConfidence::same(0.3),
+    };
     Course::new(Name::try_new("rule").unwrap(), terms, Arc::new(classes))
 }
 
@@ -176,7 +180,11 @@ fn place(index: usize) -> BBox {
 fn tracks() -> Vec<TrackId> {
     let seen = |index| crate::detect::Detection { class: 0, confidence: 0.9, bbox: place(index) };
     let seen: Vec<_> = (0..PLACES.len()).map(seen).collect();
-    Tracker::new(vec![0], 0.3).update(&FrameStamp::at_secs(0.0, 0), &seen).iter().map(Track::id).collect()
+    Tracker::new(vec![0], StartConfidence::same(0.3))
+        .update(&FrameStamp::at_secs(0.0, 0), &seen)
+        .iter()
+        .map(Track::id)
+        .collect()
 }
 
 fn sighting(index: usize, track: TrackId) -> Sighting {

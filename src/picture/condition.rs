@@ -55,6 +55,11 @@ impl Condition {
         Self { delays, holds: false, since: None, change: None }
     }
 
+    /// One that holds from the beginning.
+    pub(super) fn holding(delays: Delays) -> Self {
+        Self { holds: true, ..Self::new(delays) }
+    }
+
     pub(super) fn observe(&mut self, stamp: &FrameStamp, evidence: Evidence) {
         let changes = match evidence {
             Evidence::For => !self.holds,

@@ -1,9 +1,10 @@
-//! The luma of a frame, sampled on a coarse grid: all that picture health and the change gate look at.
+//! The luma of a frame, sampled on a coarse grid, and how much of the frame is coloured: all that picture health, the change gate and the
+//! light meter look at.
 //!
 //! Reading 4 of every 64 pixels of a 1080p frame costs about a thousandth of its inference. The buffers are reused: in the steady
 //! state nothing is allocated.
 
-use crate::frame::{ColorRange, Frame};
+use crate::frame::{ColorRange, Frame, PixelFormat};
 
 /// Columns of the grid.
 pub const COLUMNS: usize = 240;
@@ -15,6 +16,10 @@ pub const CELLS: usize = COLUMNS * ROWS;
 const RUN: usize = 4;
 /// Noise is measured in every fourth row.
 const NOISE_ROW_STEP: usize = 4;
+/// Colour is looked at in every fourth cell of every fourth row.
+const COLOR_STEP: usize = 4;
+/// Distance from grey (128) of Cb or Cr beyond which a place is coloured; compression and noise stay within it.
+const GREY_TOLERANCE: u8 = 6;
 /// The third difference of four pixels with independent noise has 20 times its variance; the median of a normal
 /// distribution's magnitude is 0.6745 of its deviation.
 const NOISE_PER_MEDIAN: f32 = 1.0 / (0.6745 * 4.472_136);
@@ -27,6 +32,7 @@ pub struct LumaSample {
     /// Magnitudes of the third difference, by value.
     noise_counts: Box<[u16; 256]>,
     noise: f32,
+    colored_share: f32,
     range: ColorRange,
     size: (u32, u32),
 }
@@ -46,12 +52,13 @@ impl LumaSample {
             steps: vec![0; CELLS].into(),
             noise_counts: Box::new([0; 256]),
             noise: 0.0,
+            colored_share: 0.0,
             range: ColorRange::Limited,
             size: (0, 0),
         }
     }
 
-    /// Samples the Y plane of a frame; what this held before is overwritten.
+    /// Samples a frame; what this held before is overwritten.
     pub fn take(&mut self, frame: &Frame) {
         let layout = frame.layout();
         let (width, height) = (layout.width as usize, layout.height as usize);
@@ -64,6 +71,7 @@ impl LumaSample {
             self.take_row(row, line);
         }
         self.noise = median_of_counts(&self.noise_counts) * NOISE_PER_MEDIAN;
+        self.colored_share = colored_share(frame);
     }
 
     fn take_row(&mut self, row: usize, line: &[u8]) {
@@ -104,6 +112,19 @@ impl LumaSample {
         self.noise
     }
 
+    /// Share of the picture, 0..=1, that is not grey. Half of a street by day; next to nothing under infrared light.
+    #[must_use]
+    pub fn colored_share(&self) -> f32 {
+        self.colored_share
+    }
+
+    /// Mean level of the picture as a share of the way from black to white.
+    #[must_use]
+    pub fn mean_level(&self) -> f32 {
+        let sum: u32 = self.luma.iter().map(|&luma| u32::from(luma)).sum();
+        self.level(sum as f32 / CELLS as f32)
+    }
+
     /// Luma as a share of the way from black to white.
     #[must_use]
     pub fn level(&self, luma: f32) -> f32 {
@@ -139,8 +160,33 @@ impl LumaSample {
         self.luma.copy_from_slice(&other.luma);
         self.steps.copy_from_slice(&other.steps);
         self.noise_counts.copy_from_slice(&other.noise_counts[..]);
-        (self.noise, self.range, self.size) = (other.noise, other.range, other.size);
+        (self.noise, self.colored_share) = (other.noise, other.colored_share);
+        (self.range, self.size) = (other.range, other.size);
     }
+}
+
+/// Share of the places looked at whose chroma is not grey.
+fn colored_share(frame: &Frame) -> f32 {
+    let layout = frame.layout();
+    let (width, height) = (layout.width.div_ceil(2) as usize, layout.height.div_ceil(2) as usize);
+    // Where Cr lies from Cb, and the next Cb: beside each other, or in planes of their own.
+    let (cr_plane, cr_offset, step) = match layout.format {
+        PixelFormat::I420 => (2, 0, 1),
+        PixelFormat::Nv12 => (1, 1, 2),
+    };
+    let (mut colored, mut places) = (0_u32, 0_u32);
+    for row in (COLOR_STEP / 2..ROWS).step_by(COLOR_STEP) {
+        let line = (2 * row + 1) * height / (2 * ROWS);
+        let cb_row = &frame.plane(1)[line * layout.strides[1]..];
+        let cr_row = &frame.plane(cr_plane)[line * layout.strides[cr_plane]..];
+        for column in (COLOR_STEP / 2..COLUMNS).step_by(COLOR_STEP) {
+            let at = (2 * column + 1) * width / (2 * COLUMNS) * step;
+            let farthest = cb_row[at].abs_diff(128).max(cr_row[at + cr_offset].abs_diff(128));
+            colored += u32::from(farthest > GREY_TOLERANCE);
+            places += 1;
+        }
+    }
+    colored as f32 / places as f32
 }
 
 /// The median of values that were counted, interpolated within its bin.
@@ -162,7 +208,7 @@ fn median_of_counts(counts: &[u16; 256]) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::picture::test_pictures::{Luma, frame};
+    use crate::picture::test_pictures::{Luma, frame, half_colored};
     use proptest::prelude::*;
 
     #[test]
@@ -182,6 +228,20 @@ mod tests {
         assert_eq!([at(0, 0), at(66, 239), at(134, 118), at(68, 121), at(134, 239)], [50, 50, 50, 200, 200]);
     }
 
+    #[test]
+    fn the_coloured_part_of_a_picture_is_measured_in_both_formats() {
+        for format in [PixelFormat::I420, PixelFormat::Nv12] {
+            let sample_with = |cb: u8, cr: u8| {
+                let mut sample = LumaSample::new();
+                sample.take(&half_colored(format, cb, cr));
+                sample.colored_share()
+            };
+            assert!((sample_with(128, 140) - 0.5).abs() < 0.02, "{format:?}");
+            assert!((sample_with(100, 128) - 0.5).abs() < 0.02, "{format:?}");
+            assert!(sample_with(123, 133) <= 0.0, "a tint of compression: {format:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn every_size_of_frame_is_sampled(width in 2_usize..300, height in 2_usize..200, value in 0_u8..=255) {
@@ -189,6 +249,7 @@ mod tests {
             sample.take(&frame(vec![value; width * height], width, height));
             prop_assert!(sample.luma().iter().all(|&luma| luma == value));
             prop_assert!(sample.steps().iter().all(|&step| step == 0));
+            prop_assert!(sample.colored_share() <= 0.0, "its chroma is grey");
         }
     }
 }

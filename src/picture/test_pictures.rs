@@ -108,7 +108,12 @@ fn blur_lines(source: &[u8], length: usize, step: usize, radius: usize) -> Vec<u
 }
 
 pub(crate) fn frame(luma: Vec<u8>, width: usize, height: usize) -> Frame {
-    let chroma = vec![128; width.div_ceil(2) * height.div_ceil(2)];
+    tinted(luma, width, height, [128, 128])
+}
+
+/// A picture of one colour, Cb and Cr, in many shades.
+pub(crate) fn tinted(luma: Vec<u8>, width: usize, height: usize, chroma: [u8; 2]) -> Frame {
+    let chroma = chroma.map(|value| vec![value; width.div_ceil(2) * height.div_ceil(2)]);
     let layout = FrameLayout {
         width: width as u32,
         height: height as u32,
@@ -117,5 +122,23 @@ pub(crate) fn frame(luma: Vec<u8>, width: usize, height: usize) -> Frame {
         range: ColorRange::Limited,
         strides: [width, width.div_ceil(2), width.div_ceil(2)],
     };
-    Frame::try_from_planes(layout, stamp(0.0), [luma, chroma.clone(), chroma]).unwrap()
+    let [cb, cr] = chroma;
+    Frame::try_from_planes(layout, stamp(0.0), [luma, cb, cr]).unwrap()
+}
+
+/// A grey picture whose upper half has the given chroma.
+pub(crate) fn half_colored(format: PixelFormat, cb: u8, cr: u8) -> Frame {
+    let (width, height) = (WIDTH / 2, HEIGHT / 2);
+    let plane = |value: u8| [vec![value; width * height / 2], vec![128; width * height / 2]].concat();
+    let (chroma, strides) = match format {
+        PixelFormat::I420 => ([plane(cb), plane(cr)], [WIDTH, width, width]),
+        PixelFormat::Nv12 => {
+            let pairs = plane(cb).into_iter().zip(plane(cr)).flat_map(|(cb, cr)| [cb, cr]);
+            ([pairs.collect(), Vec::new()], [WIDTH, WIDTH, 0])
+        }
+    };
+    let (matrix, range) = (ColorMatrix::Bt709, ColorRange::Limited);
+    let layout = FrameLayout { width: WIDTH as u32, height: HEIGHT as u32, format, matrix, range, strides };
+    let [first, second] = chroma;
+    Frame::try_from_planes(layout, stamp(0.0), [vec![110; WIDTH * HEIGHT], first, second]).unwrap()
 }

@@ -8,6 +8,7 @@
 mod recording;
 mod video;
 
+pub(crate) use recording::Recording;
 pub use recording::RecordingError;
 pub use video::{AnnotatedVideo, VideoError};
 

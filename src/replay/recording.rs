@@ -37,15 +37,15 @@ pub enum RecordingError {
 }
 
 /// One decoded picture.
-pub(super) struct Picture {
+pub(crate) struct Picture {
     /// Since the beginning of the file.
-    pub(super) at: Duration,
-    pub(super) buffer: gst::Buffer,
-    pub(super) info: VideoInfo,
+    pub(crate) at: Duration,
+    pub(crate) buffer: gst::Buffer,
+    pub(crate) info: VideoInfo,
 }
 
 /// A video file that is being decoded, as fast as its pictures are taken.
-pub(super) struct Recording {
+pub(crate) struct Recording {
     path: PathBuf,
     pipeline: gst::Pipeline,
     pictures: AppSink,
@@ -55,7 +55,7 @@ pub(super) struct Recording {
 
 impl Recording {
     /// Opens a file in any container and codec that is installed. One decoding thread per core; the pictures do not depend on it.
-    pub(super) fn open(path: &Path) -> Result<Self, RecordingError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, RecordingError> {
         std::fs::File::open(path).map_err(|source| RecordingError::Open { path: path.to_path_buf(), source })?;
         let refused = |error: gst::glib::Error| RecordingError::Decoder(error.to_string());
         gst::init().map_err(refused)?;
@@ -76,7 +76,7 @@ impl Recording {
     }
 
     /// The next picture; none at the end of the file. A picture without a time is left out.
-    pub(super) fn next(&mut self) -> Result<Option<Picture>, RecordingError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Picture>, RecordingError> {
         loop {
             let Some(sample) = self.pictures.try_pull_sample(PULL_LIMIT) else {
                 return if self.pictures.is_eos() { Ok(None) } else { Err(self.failure()) };

@@ -375,7 +375,7 @@ mod tests {
     use super::*;
     use crate::detect::Detection;
     use crate::frame::FrameStamp;
-    use crate::track::Tracker;
+    use crate::track::{StartConfidence, Tracker};
 
     const PERSON: u16 = 0;
     const UMBRELLA: u16 = 1;
@@ -406,7 +406,7 @@ mod tests {
     }
 
     fn seen_by(watch: &Watch, secs: u32, scene: impl Fn(f32) -> Vec<Detection>) -> Vec<Sighting> {
-        let mut tracker = Tracker::new(vec![0, 1, 2], 0.3);
+        let mut tracker = Tracker::new(vec![0, 1, 2], StartConfidence::same(0.3));
         let mut last = Vec::new();
         for step in 0..=2 * secs {
             let secs = f64::from(step) / 2.0;
@@ -432,7 +432,7 @@ mod tests {
     #[test]
     fn what_comes_into_a_zone_is_awaited_until_it_stands() {
         let awaits = |l: f32, secs: u32| {
-            let mut tracker = Tracker::new(vec![0, 1, 2], 0.3);
+            let mut tracker = Tracker::new(vec![0, 1, 2], StartConfidence::same(0.3));
             let mut awaits = false;
             for step in 0..=2 * secs {
                 let stamp = FrameStamp::at_secs(f64::from(step) / 2.0, 0);
@@ -459,7 +459,7 @@ mod tests {
         let alone = watch.sightings(&[], &[crates]);
         assert_eq!((alone.len(), alone[0].objects[0].class), (1, STATIC));
         assert_eq!(alone[0].first_presence(Duration::from_secs(1)), NOTICED_AFTER + Duration::from_secs(1));
-        let mut tracker = Tracker::new(vec![0, 1, 2], 0.3);
+        let mut tracker = Tracker::new(vec![0, 1, 2], StartConfidence::same(0.3));
         for step in 0..=6u32 {
             tracker.update(&FrameStamp::at_secs(f64::from(step) / 2.0, 0), &[seen(UMBRELLA, 0.4, 0.3, 0.6, 0.45)]);
         }

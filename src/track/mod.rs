@@ -11,7 +11,9 @@ mod kalman;
 use crate::detect::Detection;
 use crate::frame::FrameStamp;
 use crate::geometry::BBox;
+use crate::picture::Light;
 use kalman::BoxFilter;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Confidence from which a detection is matched in the first round; fainter ones only continue tracks.
@@ -157,13 +159,51 @@ impl Track {
     }
 }
 
+/// A confidence by day and by night, 0..=1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ByLight {
+    /// By day.
+    pub day: f32,
+    /// By night.
+    pub night: f32,
+}
+
+/// Confidence from which a detection may start a track, by its class and the light. Fainter ones continue tracks whatever their class.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StartConfidence {
+    general: ByLight,
+    of_class: BTreeMap<u16, ByLight>,
+}
+
+impl StartConfidence {
+    /// The general one, and those of classes that have their own.
+    #[must_use]
+    pub fn new(general: ByLight, of_class: BTreeMap<u16, ByLight>) -> Self {
+        Self { general, of_class }
+    }
+
+    /// The same for all classes by any light.
+    #[must_use]
+    pub fn same(confidence: f32) -> Self {
+        Self::new(ByLight { day: confidence, night: confidence }, BTreeMap::new())
+    }
+
+    fn of(&self, class: u16, light: Light) -> f32 {
+        let ByLight { day, night } = *self.of_class.get(&class).unwrap_or(&self.general);
+        match light {
+            Light::Day => day,
+            Light::Night => night,
+        }
+    }
+}
+
 /// Follows the objects of one camera.
 #[derive(Debug)]
 pub struct Tracker {
     /// Association group of each class: classes of one group may be the same object.
     groups: Vec<u16>,
-    /// Confidence from which a detection may start a track.
-    start_confidence: f32,
+    start_confidence: StartConfidence,
+    light: Light,
     tracks: Vec<Track>,
     next_id: u64,
     last: Option<FrameStamp>,
@@ -173,8 +213,13 @@ impl Tracker {
     /// `groups[class]` is the association group of a class; objects are only matched within a group.
     /// `start_confidence` is what a detection must have to start a track.
     #[must_use]
-    pub fn new(groups: Vec<u16>, start_confidence: f32) -> Self {
-        Self { groups, start_confidence, tracks: Vec::new(), next_id: 0, last: None }
+    pub fn new(groups: Vec<u16>, start_confidence: StartConfidence) -> Self {
+        Self { groups, start_confidence, light: Light::default(), tracks: Vec::new(), next_id: 0, last: None }
+    }
+
+    /// Frames are seen by this light from here on; by day at the beginning. What is followed already is followed on.
+    pub fn see_by(&mut self, light: Light) {
+        self.light = light;
     }
 
     /// Takes in the detections of one frame (best first) and returns all tracks, seen or looked for.
@@ -189,7 +234,9 @@ impl Tracker {
         unmatched.extend(self.associate(&low, &mut seen));
         self.tracks.retain(|track| !track.is_expired());
         for detection in unmatched {
-            if detection.confidence >= self.start_confidence && self.tracks.len() < MAX_TRACKS {
+            if detection.confidence >= self.start_confidence.of(detection.class, self.light)
+                && self.tracks.len() < MAX_TRACKS
+            {
                 let id = TrackId(self.next_id);
                 self.next_id += 1;
                 self.tracks.push(Track::start(id, self.group(detection.class), &detection));

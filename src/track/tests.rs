@@ -15,7 +15,7 @@ fn seen(class: u16, confidence: f32, cx: f32) -> Detection {
 
 /// Cars and trucks are one association group.
 fn tracker() -> Tracker {
-    Tracker::new(vec![0, 1, 1], 0.3)
+    Tracker::new(vec![0, 1, 1], StartConfidence::same(0.3))
 }
 
 #[test]
@@ -53,6 +53,32 @@ fn faint_detections_continue_a_track_but_start_none() {
     tracker.update(&at(1.0, 0), &[seen(CAR, 0.6, 0.5)]);
     let tracks = tracker.update(&at(2.0, 0), &[seen(CAR, 0.12, 0.5)]);
     assert!(tracks.len() == 1 && tracks[0].is_seen());
+}
+
+#[test]
+fn what_a_detection_needs_to_start_a_track_depends_on_its_class_and_the_light() {
+    let start = |light: Light, class: u16, confidence: f32| {
+        let truck = ByLight { day: 0.2, night: 0.6 };
+        let general = ByLight { day: 0.3, night: 0.5 };
+        let mut tracker = Tracker::new(vec![0, 1, 1], StartConfidence::new(general, [(TRUCK, truck)].into()));
+        tracker.see_by(light);
+        !tracker.update(&at(0.0, 0), &[seen(class, confidence, 0.5)]).is_empty()
+    };
+    assert!(start(Light::Day, TRUCK, 0.21) && !start(Light::Day, CAR, 0.21));
+    assert!(start(Light::Night, CAR, 0.55) && !start(Light::Night, TRUCK, 0.55));
+    assert!(start(Light::Day, CAR, 0.31) && !start(Light::Night, CAR, 0.31));
+}
+
+#[test]
+fn what_was_followed_by_day_is_followed_on_by_night_below_the_nights_confidence() {
+    let general = ByLight { day: 0.3, night: 0.6 };
+    let mut tracker = Tracker::new(vec![0, 1, 1], StartConfidence::new(general, BTreeMap::new()));
+    let id = tracker.update(&at(0.0, 0), &[seen(CAR, 0.4, 0.5)])[0].id();
+    tracker.see_by(Light::Night);
+    for (secs, confidence) in [(1.0, 0.4), (2.0, 0.12), (3.0, 0.3)] {
+        let tracks = tracker.update(&at(secs, 0), &[seen(CAR, confidence, 0.5)]);
+        assert!(tracks.len() == 1 && tracks[0].id() == id && tracks[0].is_seen(), "{secs}");
+    }
 }
 
 #[test]

@@ -1,6 +1,4 @@
-//! Running the independent reference in `tests/reference/`.
-
-use std::process::Command;
+//! Handing a frame to the independent reference in `tests/reference/`.
 
 /// Runs a script of the reference on a decoded I420 frame and gives what it prints.
 pub fn run(script: &str, sample: &gstreamer::Sample, arguments: &[&str]) -> Vec<u8> {
@@ -8,15 +6,8 @@ pub fn run(script: &str, sample: &gstreamer::Sample, arguments: &[&str]) -> Vec<
     let folder = tempfile::tempdir().unwrap();
     let raw = folder.path().join("frame.i420");
     std::fs::write(&raw, packed(sample)).unwrap();
-    let output = Command::new(dirs::cache_dir().unwrap().join("curbwatch/python/bin/python"))
-        .arg(script)
-        .arg(&raw)
-        .args(["--i420", &format!("{}x{}", info.width(), info.height())])
-        .args(arguments)
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    output.stdout
+    let size = format!("{}x{}", info.width(), info.height());
+    crate::python::run(script, &[&[raw.to_str().unwrap(), "--i420", &size], arguments].concat())
 }
 
 /// The planes without padding between rows.

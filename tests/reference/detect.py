@@ -22,7 +22,6 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,34 +44,50 @@ def read_manifest(path: Path) -> dict:
 
 
 @dataclass
-class Planes:
-    """A picture as planes of float64 [height, width] of any sizes, and what makes RGB (0..255, not yet cut) of their values at a place."""
+class Picture:
+    """A picture in full colour: float64 [height, width, 3], R, G, B from 0 to 255."""
 
-    width: int
-    height: int
-    planes: list[np.ndarray]
-    to_rgb: Callable[[list[np.ndarray]], list[np.ndarray]]
+    colors: np.ndarray
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        return self.colors.shape[1], self.colors.shape[0]
+
+    def part(self, left: int, top: int, right: int, bottom: int) -> "Picture":
+        return Picture(self.colors[top:bottom, left:right])
 
 
-def read_i420(path: str, size: str) -> Planes:
-    """A file of packed I420 (BT.601, limited range, even size). Chroma samples lie between two luma samples in both directions (JPEG's
-    siting); colours that cannot be shown are cut once, after scaling.
-    """
+def upsample(plane: np.ndarray) -> np.ndarray:
+    """Twice as many samples in both directions, as JPEG decoders make them ("fancy upsampling" of libjpeg): three quarters of the nearest
+    sample, one quarter of the next."""
+
+    def rows(samples: np.ndarray) -> np.ndarray:
+        padded = np.pad(samples, ((1, 1), (0, 0)), mode="edge")
+        doubled = np.empty((2 * samples.shape[0], samples.shape[1]))
+        doubled[0::2] = 0.75 * padded[1:-1] + 0.25 * padded[:-2]
+        doubled[1::2] = 0.75 * padded[1:-1] + 0.25 * padded[2:]
+        return doubled
+
+    return rows(rows(plane).T).T
+
+
+def read_i420(path: str | Path, size: str) -> Picture:
+    """A file of packed I420 (BT.601, limited range, even size), brought to full colour: chroma to luma's size, then RGB, cut to what can
+    be shown. Only then is anything scaled, as where models are trained."""
     width, height = (int(side) for side in size.split("x"))
     data = np.fromfile(path, dtype=np.uint8).astype(np.float64)
     luma, chroma = width * height, width * height // 4
     if len(data) != luma + 2 * chroma:
         raise SystemExit(f"{path} has {len(data)} bytes, {width}×{height} I420 has {luma + 2 * chroma}")
-
-    def to_rgb(values):
-        y, cb, cr = (values[0] - 16) * 255 / 219, (values[1] - 128) * 255 / 224, (values[2] - 128) * 255 / 224
-        return [y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb]
-
-    planes = [plane.reshape(height // 2, width // 2) for plane in np.split(data[luma:], 2)]
-    return Planes(width, height, [data[:luma].reshape(height, width), *planes], to_rgb)
+    halves = [plane.reshape(height // 2, width // 2) for plane in np.split(data[luma:], 2)]
+    y = (data[:luma].reshape(height, width) - 16) * 255 / 219
+    cb, cr = ((upsample(plane) - 128) * 255 / 224 for plane in halves)
+    colors = np.stack([y + 1.402 * cr, y - 0.344136 * cb - 0.714136 * cr, y + 1.772 * cb], axis=-1)
+    return Picture(np.clip(colors, 0, 255))
 
 
-def read_image(path: str, raw_size: str | None) -> Planes:
+def read_image(path: str, raw_size: str | None) -> Picture:
     if raw_size is None:
         return of_rgb(np.asarray(Image.open(path).convert("RGB")))
     width, height = (int(side) for side in raw_size.split("x"))
@@ -82,10 +97,9 @@ def read_image(path: str, raw_size: str | None) -> Planes:
     return of_rgb(np.frombuffer(data, dtype=np.uint8).reshape(height, width, 3))
 
 
-def of_rgb(image: np.ndarray) -> Planes:
+def of_rgb(image: np.ndarray) -> Picture:
     """From uint8 [height, width, 3]."""
-    height, width = image.shape[:2]
-    return Planes(width, height, [image[..., channel].astype(np.float64) for channel in range(3)], lambda values: values)
+    return Picture(image.astype(np.float64))
 
 
 def letterbox(width: int, height: int, model_width: int, model_height: int) -> tuple[float, float, float]:
@@ -102,26 +116,23 @@ def placement(width: int, height: int, form: dict) -> tuple[np.ndarray, np.ndarr
     return np.array([scale, scale]), np.array([left, top])
 
 
-def to_tensor(image: Planes, form: dict) -> np.ndarray:
-    """The input tensor; each plane is sampled bilinearly where the middle of an input pixel lies in it."""
-    scales, borders = placement(image.width, image.height, form)
-    # In shares of the picture, which are the same for every plane.
-    share_x = (np.arange(form["width"]) + 0.5 - borders[0]) / scales[0] / image.width
-    share_y = (np.arange(form["height"]) + 0.5 - borders[1]) / scales[1] / image.height
+def to_tensor(image: Picture, form: dict) -> np.ndarray:
+    """The input tensor: sampled bilinearly where the middle of an input pixel lies in the picture."""
+    width, height = image.size
+    scales, borders = placement(width, height, form)
+    share_x = (np.arange(form["width"]) + 0.5 - borders[0]) / scales[0] / width
+    share_y = (np.arange(form["height"]) + 0.5 - borders[1]) / scales[1] / height
 
     def between(shares: np.ndarray, side: int):
         position = np.clip(shares * side - 0.5, 0, side - 1)
         low = np.floor(position).astype(int)
-        return low, np.minimum(low + 1, side - 1), position - low
+        return low, np.minimum(low + 1, side - 1), (position - low)[:, None]
 
-    def sample(plane: np.ndarray) -> np.ndarray:
-        y0, y1, fy = between(share_y, plane.shape[0])
-        x0, x1, fx = between(share_x, plane.shape[1])
-        upper = plane[y0][:, x0] * (1 - fx) + plane[y0][:, x1] * fx
-        lower = plane[y1][:, x0] * (1 - fx) + plane[y1][:, x1] * fx
-        return upper * (1 - fy[:, None]) + lower * fy[:, None]
-
-    fitted = np.clip(np.stack(image.to_rgb([sample(plane) for plane in image.planes]), axis=-1), 0, 255)
+    x0, x1, fx = between(share_x, width)
+    y0, y1, fy = between(share_y, height)
+    upper = image.colors[y0][:, x0] * (1 - fx) + image.colors[y0][:, x1] * fx
+    lower = image.colors[y1][:, x0] * (1 - fx) + image.colors[y1][:, x1] * fx
+    fitted = upper * (1 - fy[:, None]) + lower * fy[:, None]
     inside = ((share_y >= 0) & (share_y < 1))[:, None] & ((share_x >= 0) & (share_x < 1))[None]
     fitted[~inside] = form["pad"]
     if form["color"] == "bgr":
@@ -169,11 +180,15 @@ def detections_of(
     return sorted(result, key=lambda detection: -detection[1])
 
 
-def run(model: Path, manifest: dict, tensor: np.ndarray) -> list[np.ndarray]:
-    """The outputs in the manifest's order, on one thread."""
+def session_of(model: Path) -> onnxruntime.InferenceSession:
+    """On one thread of the CPU."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run(session: onnxruntime.InferenceSession, manifest: dict, tensor: np.ndarray) -> list[np.ndarray]:
+    """The outputs in the manifest's order."""
     form = manifest["input"]
     inputs = {form["name"]: tensor}
     if "size_input" in form:
@@ -197,7 +212,7 @@ def main() -> None:
     model = arguments.model or CACHE / "models" / manifest["name"] / manifest["file"]
     form = manifest["input"]
     image = read_i420(arguments.image, arguments.i420) if arguments.i420 else read_image(arguments.image, arguments.raw)
-    width, height = image.width, image.height
+    width, height = image.size
 
     if arguments.tensor:
         sides = (form["height"], form["width"])
@@ -209,7 +224,7 @@ def main() -> None:
         manifest["thresholds"]["confidence"] if arguments.confidence is None else arguments.confidence,
         manifest["thresholds"]["nms_iou"] if arguments.nms_iou is None else arguments.nms_iou,
     )
-    found = detections_of(decode(run(model, manifest, tensor), manifest), (width, height), form, limits)
+    found = detections_of(decode(run(session_of(model), manifest, tensor), manifest), (width, height), form, limits)
     names = manifest["classes"]
     detections = [
         {"class": names[i], "index": i, "confidence": round(c, 6), "bbox": [round(float(v), 6) for v in box]}

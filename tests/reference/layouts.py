@@ -321,7 +321,7 @@ def main() -> None:
     parser.add_argument("--confidence", type=float, default=0.10)
     arguments = parser.parse_args()
     image = detect.read_i420(arguments.frame, arguments.i420)
-    width, height = image.width, image.height
+    width, height = image.size
 
     for name, (outputs, options, is_recognised) in layouts().items():
         folder = arguments.out / name
@@ -353,7 +353,7 @@ def main() -> None:
 
         tensor = detect.to_tensor(image, complete)
         manifest["input"] = complete
-        found = decode(detect.run(folder / "model.onnx", manifest, tensor), manifest)
+        found = decode(detect.run(detect.session_of(folder / "model.onnx"), manifest, tensor), manifest)
         limits = (arguments.confidence, manifest["thresholds"]["nms_iou"])
         detections = [
             {"index": i, "confidence": c, "bbox": [float(v) for v in corners]}

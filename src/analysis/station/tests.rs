@@ -6,8 +6,9 @@ use crate::detect::Detection;
 use crate::geometry::{BBox, Polygon};
 use crate::ids::IdSource;
 use crate::incident::{Memory, Phase, Terms};
-use crate::picture::test_pictures::{HEIGHT, Luma, WIDTH, frame, stamp};
+use crate::picture::test_pictures::{HEIGHT, Luma, WIDTH, frame, stamp, tinted};
 use crate::scene::{Attended, Watch};
+use crate::track::{ByLight, StartConfidence};
 
 const VAN: u16 = 0;
 const PERSON: u16 = 1;
@@ -20,6 +21,8 @@ type Scene<'a> = &'a dyn Fn(f64) -> (Luma, Vec<Detection>);
 
 struct Street {
     station: Station,
+    /// Cb and Cr of its pictures.
+    tint: [u8; 2],
     /// The next frame's time.
     next_secs: f64,
     told: Vec<(f64, Phase)>,
@@ -36,6 +39,10 @@ fn lane() -> Polygon {
 
 impl Street {
     fn new() -> Self {
+        Self::starting_from(StartConfidence::same(0.3))
+    }
+
+    fn starting_from(start_confidence: StartConfidence) -> Self {
         let watch = Watch {
             zones: vec![(Name::try_new("lane").unwrap(), lane())],
             except: vec![],
@@ -51,11 +58,12 @@ impl Street {
         let terms = Terms { dwell: secs(20), gap: secs(8), clear: secs(10), ..Terms::default() };
         let rule = EngineRule { id: Name::try_new("lane-blocked").unwrap(), watch, terms };
         let names = ["van", "person"].map(str::to_owned).to_vec();
-        let classes = Arc::new(ClassTable { names, association: vec![VAN, PERSON], start_confidence: 0.3 });
+        let classes = Arc::new(ClassTable { names, association: vec![VAN, PERSON], start_confidence });
         let engine = Engine::new(&classes, vec![rule], Memory::default(), IdSource::from_seed(1)).0;
         let view = View { zones: vec![lane()], idles_at_key_frames: true, max_idle: secs(10) };
         Self {
             station: Station::new(engine, &view, Arc::default()),
+            tint: [128, 128],
             next_secs: 0.0,
             told: Vec::new(),
             first_seen: Vec::new(),
@@ -86,7 +94,7 @@ impl Street {
         let (luma, seen) = scene(secs);
         let pixels = luma.noisy(2.0, (secs * 4.0) as u64).pixels;
         let at = stamp(secs);
-        let picture = frame(pixels, WIDTH, HEIGHT).stamped(at);
+        let picture = tinted(pixels, WIDTH, HEIGHT, self.tint).stamped(at);
         let (look, news) = self.station.look(&picture, 0);
         self.news.extend(news.map(|news| news.state));
         if matches!(look, Look::Infer | Look::Glance) {
@@ -203,6 +211,21 @@ fn a_van_that_is_missed_or_faint_when_it_comes_is_looked_for_again() {
     });
     assert_eq!(watched.woke, [34.0]);
     assert!(matches!(watched.told[..], [(at, Phase::Opened)] if near(at, 54.2, 0.6)), "{:?}", watched.told);
+}
+
+#[test]
+fn a_doubtful_van_counts_by_day_and_not_by_night() {
+    let general = ByLight { day: 0.3, night: 0.6 };
+    for (tint, is_night) in [([110, 150], false), ([128, 128], true)] {
+        let mut watched = Street::starting_from(StartConfidence::new(general, BTreeMap::new()));
+        watched.tint = tint;
+        let doubtful = |secs: f64| (street(secs >= 30.5).0, vec![Detection { confidence: 0.45, ..van() }]);
+        watched.play(70.0, &|secs| if secs >= 30.5 { doubtful(secs) } else { street(false) });
+        assert_eq!(watched.told.is_empty(), is_night, "{:?}", watched.told);
+        // What is sure counts by night too.
+        watched.play(140.0, &|_| street(true));
+        assert_eq!(watched.told.len(), 1, "{:?}", watched.told);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bench;
 mod picture;
+mod quantize;
 mod try_on;
 
 use crate::detect::layout;
@@ -37,6 +38,8 @@ enum Command {
     Try(try_on::Args),
     /// Measure what a frame costs, stage by stage.
     Bench(bench::Args),
+    /// Make an 8-bit model of one, calibrated on pictures of your own cameras, and measure what it gains and loses.
+    Quantize(quantize::Args),
 }
 
 /// Runs the command.
@@ -47,6 +50,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Verify { model } => verify(model)?,
         Command::Try(args) => try_on::run(args)?,
         Command::Bench(args) => bench::run(args)?,
+        Command::Quantize(args) => quantize::run(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -4,7 +4,7 @@ use super::picture;
 use crate::analysis::sensitive_classes;
 use crate::config::ModelConfig;
 use crate::detect::Detection;
-use crate::evidence::{JpegLimits, Mark, RedactedJpeg, SensitiveKind, SensitiveObject};
+use crate::evidence::{JpegLimits, Mark, RedactedJpeg, SensitiveObject};
 use crate::frame::Frame;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -74,7 +74,7 @@ fn sensitive_objects(frame: &Frame, found: &[Detection], classes: &[String]) -> 
         found.iter().filter_map(object).collect()
     };
     let mut sensitive = of(found, classes);
-    if !sensitive_classes(classes).values().any(|kind| *kind == SensitiveKind::Person) {
+    if !sensitive_classes(classes).values().any(|kind| kind.is_of_person()) {
         let own = ModelConfig::default().manifest;
         let (_, mut detector) = super::open(&own).with_context(|| {
             format!("the model shows no people, and {own}, which would find whom to redact, is not there")

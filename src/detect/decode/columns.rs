@@ -2,7 +2,9 @@
 //!
 //! YOLOv8, YOLOv9 (Wang et al. 2024), YOLO11. A column's values lie N apart, so that columns are not read: the rows are, one after the
 //! other, while the best score of each column so far is kept for a block of columns that stays in the first-level cache. Only
-//! columns that reach the threshold are then read from top to bottom.
+//! columns that reach the threshold are then read from top to bottom. On x86-64 all of it is compiled a second time for AVX2.
+
+#![expect(clippy::inline_always, reason = "what is called by the version for AVX2 must be compiled into it")]
 
 use super::DecodeError;
 use super::candidates::Candidates;
@@ -26,6 +28,32 @@ impl Default for Buffers {
 }
 
 pub(super) fn decode(
+    output: &TensorView<'_>,
+    scores: &ClassScores,
+    buffers: &mut Buffers,
+    found: &mut Candidates<'_>,
+) -> Result<(), DecodeError> {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has AVX2, asked just above.
+        return unsafe { decode_avx2(output, scores, buffers, found) };
+    }
+    decode_blocks(output, scores, buffers, found)
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+fn decode_avx2(
+    output: &TensorView<'_>,
+    scores: &ClassScores,
+    buffers: &mut Buffers,
+    found: &mut Candidates<'_>,
+) -> Result<(), DecodeError> {
+    decode_blocks(output, scores, buffers, found)
+}
+
+#[inline(always)]
+fn decode_blocks(
     output: &TensorView<'_>,
     scores: &ClassScores,
     buffers: &mut Buffers,
@@ -63,6 +91,7 @@ pub(super) fn decode(
 /// Takes four rows of scores into account. A maximum passes over NaN; the sum does not.
 ///
 /// Four at once, so that best and sum are read and written a quarter as often: 0.14 instead of 0.23 CPU-ms for 8400 columns of 80 classes.
+#[inline(always)]
 fn raise(best: &mut [f32], sum: &mut [f32], rows: [&[f32]; 4]) {
     let higher = |a: f32, b: f32| if a > b { a } else { b };
     let count = best.len();

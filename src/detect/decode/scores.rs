@@ -1,5 +1,7 @@
 //! The best class of a row of scores, and its confidence.
 
+#![expect(clippy::inline_always, reason = "what is called by a version for AVX2 must be compiled into it")]
+
 use super::DecodeError;
 use super::tensor::TensorView;
 use crate::detect::manifest::Scores;
@@ -59,21 +61,27 @@ impl ClassScores {
 
     /// The best named class of a row of [`Self::count`] scores and its confidence, if it reaches the threshold once it is
     /// multiplied by `factor` (0..=1).
+    #[inline(always)]
     pub fn best(&self, output: &TensorView<'_>, row: &[f32], factor: f32) -> Result<Option<(u16, f32)>, DecodeError> {
-        let (highest, sum) = peak(&row[self.span.clone()]);
-        if !sum.is_finite() {
+        let lanes = Lanes::of(&row[self.span.clone()]);
+        if !lanes.are_finite() {
             return Err(output.not_finite());
         }
+        // Almost every row ends here.
+        if self.kind != Scores::Softmax && lanes.are_below(self.raw_threshold) {
+            return Ok(None);
+        }
+        let highest = lanes.highest();
         // A softmax is below the threshold if it is so against the strongest rival alone.
         let hopeless = match self.kind {
             Scores::Probability => highest * factor < self.threshold,
             Scores::Logit => highest < self.raw_threshold,
             Scores::Softmax => {
-                let (rival, sum) = peak(row);
-                if !sum.is_finite() {
+                let rivals = Lanes::of(row);
+                if !rivals.are_finite() {
                     return Err(output.not_finite());
                 }
-                logistic(highest - rival) < self.threshold && highest < rival
+                logistic(highest - rivals.highest()) < self.threshold && highest < rivals.highest()
             }
         };
         if hopeless {
@@ -123,33 +131,48 @@ fn logistic(logit: f32) -> f32 {
     1.0 / (1.0 + (-logit).exp())
 }
 
-/// The highest value and the sum. A maximum passes over NaN; the sum does not.
-fn peak(values: &[f32]) -> (f32, f32) {
-    let (mut highest, mut sums) = ([f32::NEG_INFINITY; LANES], [0f32; LANES]);
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    for chunk in chunks {
-        for lane in 0..LANES {
-            highest[lane] = larger(highest[lane], chunk[lane]);
-            sums[lane] += chunk[lane];
+/// The highest values and the sums of a row, in lanes that the compiler makes vectors of. A maximum passes over NaN; a sum does not.
+struct Lanes {
+    highest: [f32; LANES],
+    sums: [f32; LANES],
+}
+
+impl Lanes {
+    #[inline(always)]
+    fn of(values: &[f32]) -> Self {
+        let (mut highest, mut sums) = ([f32::NEG_INFINITY; LANES], [0f32; LANES]);
+        let (chunks, rest) = values.as_chunks::<LANES>();
+        for chunk in chunks {
+            for lane in 0..LANES {
+                highest[lane] = larger(highest[lane], chunk[lane]);
+                sums[lane] += chunk[lane];
+            }
         }
-    }
-    for (lane, &value) in rest.iter().enumerate() {
-        highest[lane] = larger(highest[lane], value);
-        sums[lane] += value;
-    }
-    // By halves: one lane after the other would take longer than the row.
-    let mut half = LANES / 2;
-    while half > 0 {
-        for lane in 0..half {
-            highest[lane] = larger(highest[lane], highest[lane + half]);
-            sums[lane] += sums[lane + half];
+        for (lane, &value) in rest.iter().enumerate() {
+            highest[lane] = larger(highest[lane], value);
+            sums[lane] += value;
         }
-        half /= 2;
+        Self { highest, sums }
     }
-    (highest[0], sums[0])
+
+    #[inline(always)]
+    fn are_finite(&self) -> bool {
+        self.sums.iter().fold(true, |all, sum| all & sum.is_finite())
+    }
+
+    #[inline(always)]
+    fn are_below(&self, limit: f32) -> bool {
+        self.highest.iter().fold(true, |all, highest| all & (*highest < limit))
+    }
+
+    #[inline(always)]
+    fn highest(&self) -> f32 {
+        self.highest.iter().copied().fold(f32::NEG_INFINITY, larger)
+    }
 }
 
 /// The larger of two; the first if the second is not a number.
+#[inline(always)]
 fn larger(first: f32, second: f32) -> f32 {
     if second > first { second } else { first }
 }

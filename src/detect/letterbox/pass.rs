@@ -1,13 +1,14 @@
 //! The loops over pixels.
 //!
-//! Each output row is made in two steps. Gathering picks, for every output pixel, the four neighbours of a component and
-//! packs them into a `u32`, two bytes at a time; the loads are scattered, so that no vector unit helps. Converting interpolates,
-//! applies the channels' maps and stores; it has no branch and no index that is computed, so that the compiler vectorises it. On x86-64
-//! the whole pass is compiled a second time for AVX2, which is chosen where the processor has it; other targets use what their
-//! baseline has (NEON on aarch64).
+//! Each output row is made in two steps. Gathering picks, for every output pixel, the four neighbours of luma and packs them into a
+//! `u32`, two bytes at a time, and the [chroma](super::chroma) beside them; the loads are scattered, so that no vector unit helps.
+//! Converting applies the channels' maps, cuts and interpolates; it has no branch and no index that is computed, so that the compiler
+//! vectorises it. On x86-64 the whole pass is compiled a second time for AVX2, which is chosen where the processor has it; other
+//! targets use what their baseline has (NEON on aarch64).
 
 #![expect(clippy::inline_always, reason = "what is called by the version for AVX2 must be compiled into it")]
 
+use super::chroma::{self, ChromaRow, Triples};
 use super::color::Channel;
 use super::plan::{Axis, Plan};
 use crate::detect::manifest::Layout;
@@ -58,8 +59,10 @@ impl Element for u8 {
 /// Room for one output row, kept between frames.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    /// Neighbours of Y, Cb and Cr: upper left, upper right, lower left, lower right from the lowest byte up.
-    quads: [Vec<u32>; 3],
+    /// Neighbours of Y: upper left, upper right, lower left, lower right from the lowest byte up.
+    quads: Vec<u32>,
+    /// Cb and Cr.
+    chroma: [ChromaRow; 2],
     /// The three channels.
     channels: [Vec<f32>; 3],
     /// The three channels, interleaved; for NHWC.
@@ -71,7 +74,8 @@ impl Scratch {
     pub(super) fn new(width: u32) -> Self {
         let width = width as usize;
         Self {
-            quads: std::array::from_fn(|_| vec![0; width]),
+            quads: vec![0; width],
+            chroma: std::array::from_fn(|_| ChromaRow::new(width)),
             channels: std::array::from_fn(|_| vec![0.0; width]),
             interleaved: vec![0.0; 3 * width],
         }
@@ -156,32 +160,32 @@ fn write_rows<E: Element>(plan: &Plan, frame: &Frame, scratch: &mut Scratch, tar
     let (luma_width, luma_height) = (plan.layout.width as usize, plan.layout.height as usize);
     let (chroma_width, chroma_height) = (luma_width.div_ceil(2), luma_height.div_ceil(2));
     let (left, top, width) = (plan.letterbox.left as usize, plan.letterbox.top as usize, plan.letterbox.width as usize);
-    let [y, cb, cr] = scratch.quads.each_mut().map(|row| &mut row[..width]);
+    let converters = plan.channels.each_ref().map(Converter::of);
+    let Scratch { quads, chroma: [cb, cr], channels, interleaved } = scratch;
+    let quads = &mut quads[..width];
     for row in 0..plan.letterbox.height as usize {
-        let chroma_row = plan.chroma_y.first[row];
-        gather(planes[0].rows(plan.luma_y.first[row], luma_width, luma_height), &plan.luma_x, y);
-        match plan.layout.format {
+        gather(planes[0].pair(plan.luma_y.first[row], luma_width, luma_height), &plan.luma_x, quads);
+        let middle = plan.chroma_y.middle[row];
+        let (before, after) = (plan.chroma_y.before[row], plan.chroma_y.after[row]);
+        let (weights, axis) = ([before, 1.0 - before - after, after], &plan.chroma_x);
+        let (cb, cr) = match plan.layout.format {
             PixelFormat::I420 => {
-                gather(planes[1].rows(chroma_row, chroma_width, chroma_height), &plan.chroma_x, cb);
-                gather(planes[2].rows(chroma_row, chroma_width, chroma_height), &plan.chroma_x, cr);
+                let [blue, red] = [1, 2].map(|index| planes[index].three(middle, chroma_width, chroma_height));
+                (cb.take::<1>(blue, chroma_width, weights, axis), cr.take::<1>(red, chroma_width, weights, axis))
             }
             PixelFormat::Nv12 => {
-                gather_pairs(planes[1].rows(chroma_row, 2 * chroma_width, chroma_height), &plan.chroma_x, cb, cr);
+                let blue = planes[1].three(middle, 2 * chroma_width, chroma_height);
+                let red = blue.map(|row| &row[1..]);
+                (cb.take::<2>(blue, chroma_width, weights, axis), cr.take::<2>(red, chroma_width, weights, axis))
             }
-        }
-        let weights = RowWeights {
-            luma_x: &plan.luma_x.weight,
-            chroma_x: &plan.chroma_x.weight,
-            luma_y: plan.luma_y.weight[row],
-            chroma_y: plan.chroma_y.weight[row],
         };
-        let quads = [&*y, &*cb, &*cr];
+        let sources = Sources { luma: quads, cb, cr };
+        let weight_y = plan.luma_y.weight[row];
         if let Some(rows) = target.rows_mut(left, top + row, width) {
-            convert(quads, &weights, &plan.channels, rows);
+            convert(&sources, plan, weight_y, &converters, rows);
         } else {
-            convert(quads, &weights, &plan.channels, scratch.channels.each_mut().map(|row| &mut row[..width]));
-            let channels = scratch.channels.each_ref().map(|row| &row[..width]);
-            target.store(left, top + row, channels, &mut scratch.interleaved);
+            convert(&sources, plan, weight_y, &converters, channels.each_mut().map(|row| &mut row[..width]));
+            target.store(left, top + row, channels.each_ref().map(|row| &row[..width]), interleaved);
         }
     }
 }
@@ -196,9 +200,16 @@ struct Plane<'a> {
 impl<'a> Plane<'a> {
     /// A row of `row_bytes` and the next; the last of `height` twice at the lower edge.
     #[inline(always)]
-    fn rows(self, row: u32, row_bytes: usize, height: usize) -> [&'a [u8]; 2] {
+    fn pair(self, row: u32, row_bytes: usize, height: usize) -> [&'a [u8]; 2] {
         let row = row as usize;
         [row, (row + 1).min(height - 1)].map(|row| &self.bytes[row * self.stride..][..row_bytes])
+    }
+
+    /// The row before, the row, and the next; the first and the last of `height` twice at the edges.
+    #[inline(always)]
+    fn three(self, row: u32, row_bytes: usize, height: usize) -> [&'a [u8]; 3] {
+        let row = row as usize;
+        [row.saturating_sub(1), row, (row + 1).min(height - 1)].map(|row| &self.bytes[row * self.stride..][..row_bytes])
     }
 }
 
@@ -214,58 +225,69 @@ fn gather([upper, lower]: [&[u8]; 2], axis: &Axis, out: &mut [u32]) {
     }
 }
 
-/// As [`gather`], for a row in which Cb and Cr take turns.
-#[inline(always)]
-fn gather_pairs([upper, lower]: [&[u8]; 2], axis: &Axis, blue: &mut [u32], red: &mut [u32]) {
-    let four = |row: &[u8], at: usize| match row.get(2 * at..2 * at + 4) {
-        Some(four) => u32::from_le_bytes([four[0], four[1], four[2], four[3]]),
-        None => u32::from(u16::from_le_bytes([row[2 * at], row[2 * at + 1]])) * 0x0001_0001,
-    };
-    // Cb0 Cr0 Cb1 Cr1 from the lowest byte up.
-    let cb = |four: u32| four & 0xff | four >> 8 & 0xff00;
-    let cr = |four: u32| four >> 8 & 0xff | four >> 16 & 0xff00;
-    for ((blue, red), &first) in blue.iter_mut().zip(red).zip(&axis.first) {
-        let (upper, lower) = (four(upper, first as usize), four(lower, first as usize));
-        *blue = cb(upper) | cb(lower) << 16;
-        *red = cr(upper) | cr(lower) << 16;
+/// What one output row is made of.
+struct Sources<'a> {
+    luma: &'a [u32],
+    cb: Triples<'a>,
+    cr: Triples<'a>,
+}
+
+/// A channel's map, divided by what luma is multiplied with: cut and interpolated are bytes of luma, to which the colour is added.
+struct Converter {
+    cb: f32,
+    cr: f32,
+    bias: f32,
+    low: f32,
+    high: f32,
+    gain: f32,
+}
+
+impl Converter {
+    fn of(channel: &Channel) -> Self {
+        let Channel { luma: gain, cb, cr, bias, low, high } = *channel;
+        let (cb, cr) = (cb / gain / chroma::UNIT, cr / gain / chroma::UNIT);
+        Self { cb, cr, bias: bias / gain, low: low / gain, high: high / gain, gain }
+    }
+
+    /// The value of a pixel among four of luma: each is converted and cut to what can be shown, then they are interpolated.
+    #[inline(always)]
+    fn value(&self, luma: [f32; 4], cb: f32, cr: f32, x: f32, y: f32) -> f32 {
+        let color = cb * self.cb + cr * self.cr + self.bias;
+        let (low, high) = (self.low - color, self.high - color);
+        let [upper_left, upper_right, lower_left, lower_right] = luma.map(|luma| smaller(larger(luma, low), high));
+        let upper = upper_left + (upper_right - upper_left) * x;
+        let lower = lower_left + (lower_right - lower_left) * x;
+        (upper + (lower - upper) * y + color) * self.gain
     }
 }
 
-/// Weights of the right and lower neighbours in one output row.
-struct RowWeights<'a> {
-    luma_x: &'a [f32],
-    chroma_x: &'a [f32],
-    luma_y: f32,
-    chroma_y: f32,
-}
-
-/// Interpolates one row and maps it to the channels.
+/// Converts and interpolates one row.
 #[inline(always)]
-fn convert(quads: [&[u32]; 3], weights: &RowWeights<'_>, channels: &[Channel; 3], out: [&mut [f32]; 3]) {
-    let width = quads[0].len();
+fn convert(sources: &Sources<'_>, plan: &Plan, y: f32, converters: &[Converter; 3], out: [&mut [f32]; 3]) {
+    let width = sources.luma.len();
     // Slices of one length, so that the loop needs no check.
-    let [y, cb, cr] = quads.map(|quads| &quads[..width]);
-    let (luma_x, chroma_x) = (&weights.luma_x[..width], &weights.chroma_x[..width]);
+    let (cb, cr) = (sources.cb.of_length(width), sources.cr.of_length(width));
+    let x = &plan.luma_x.weight[..width];
+    let (before, after) = (&plan.chroma_x.before[..width], &plan.chroma_x.after[..width]);
     let [first, second, third] = out.map(|row| &mut row[..width]);
     for index in 0..width {
-        let luma = bilinear(y[index], luma_x[index], weights.luma_y);
-        let cb = bilinear(cb[index], chroma_x[index], weights.chroma_y);
-        let cr = bilinear(cr[index], chroma_x[index], weights.chroma_y);
-        let value = |channel: &Channel| {
-            let value = luma * channel.luma + cb * channel.cb + cr * channel.cr + channel.bias;
-            value.max(channel.low).min(channel.high)
-        };
-        first[index] = value(&channels[0]);
-        second[index] = value(&channels[1]);
-        third[index] = value(&channels[2]);
+        let quad = sources.luma[index];
+        let luma = [quad & 0xff, quad >> 8 & 0xff, quad >> 16 & 0xff, quad >> 24].map(|byte| byte as f32);
+        let (cb, cr) = (cb.at(index, before[index], after[index]), cr.at(index, before[index], after[index]));
+        first[index] = converters[0].value(luma, cb, cr, x[index], y);
+        second[index] = converters[1].value(luma, cb, cr, x[index], y);
+        third[index] = converters[2].value(luma, cb, cr, x[index], y);
     }
 }
 
+/// The larger of two numbers: one instruction, where `f32::max` looks for NaN as well.
 #[inline(always)]
-fn bilinear(quad: u32, x: f32, y: f32) -> f32 {
-    let [upper_left, upper_right, lower_left, lower_right] =
-        [quad & 0xff, quad >> 8 & 0xff, quad >> 16 & 0xff, quad >> 24].map(|byte| byte as f32);
-    let upper = upper_left + (upper_right - upper_left) * x;
-    let lower = lower_left + (lower_right - lower_left) * x;
-    upper + (lower - upper) * y
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
+}
+
+/// The smaller of two numbers.
+#[inline(always)]
+fn smaller(a: f32, b: f32) -> f32 {
+    if a < b { a } else { b }
 }

@@ -67,35 +67,52 @@ fn reference(frame: &Frame, part: PixelRect, resize: Resize, x: u32, y: u32) -> 
     if ix < 0.0 || iy < 0.0 || ix >= iw || iy >= ih {
         return None;
     }
-    let sample = |plane: usize, step: usize, offset: usize, halving: f64, pw: f64, ph: f64| {
-        let at = |v: f64, start: u32, inner: f64, size: f64, n: f64| {
-            ((f64::from(start) + (v + 0.5) * size / inner) / halving - 0.5).clamp(0.0, n - 1.0)
-        };
-        let (sx, sy) = (at(ix, part.left, iw, w, pw), at(iy, part.top, ih, h, ph));
-        let get = |px: f64, py: f64| {
-            let (px, py) = (px.min(pw - 1.0) as usize, py.min(ph - 1.0) as usize);
-            f64::from(frame.plane(plane)[py * layout.strides[plane] + px * step + offset])
-        };
+    let (fw, fh) = (f64::from(layout.width), f64::from(layout.height));
+    let at = |v: f64, start: u32, inner: f64, size: f64, n: f64| {
+        (f64::from(start) + (v + 0.5) * size / inner - 0.5).clamp(0.0, n - 1.0)
+    };
+    let (sx, sy) = (at(ix, part.left, iw, w, fw), at(iy, part.top, ih, h, fh));
+    let between = |get: &dyn Fn(f64, f64) -> f64| {
         let (fx, fy, x0, y0) = (sx.fract(), sy.fract(), sx.floor(), sy.floor());
-        let upper = get(x0, y0) * (1.0 - fx) + get(x0 + 1.0, y0) * fx;
-        let lower = get(x0, y0 + 1.0) * (1.0 - fx) + get(x0 + 1.0, y0 + 1.0) * fx;
+        let (x1, y1) = ((x0 + 1.0).min(fw - 1.0), (y0 + 1.0).min(fh - 1.0));
+        let upper = get(x0, y0) * (1.0 - fx) + get(x1, y0) * fx;
+        let lower = get(x0, y1) * (1.0 - fx) + get(x1, y1) * fx;
         upper * (1.0 - fy) + lower * fy
     };
-    let (fw, fh) = (f64::from(layout.width), f64::from(layout.height));
-    let (cw, ch) = ((fw / 2.0).ceil(), (fh / 2.0).ceil());
-    let luma = sample(0, 1, 0, 1.0, fw, fh);
+    let luma_at = |x: f64, y: f64| f64::from(frame.plane(0)[y as usize * layout.strides[0] + x as usize]);
+    // Chroma of one luma pixel: three quarters of the nearest sample, one of the next, in both directions.
+    let chroma_at = |plane: usize, step: usize, offset: usize, x: f64, y: f64| {
+        let (cw, ch) = (layout.width.div_ceil(2) as usize, layout.height.div_ceil(2) as usize);
+        let neighbours = |v: f64, count: usize| {
+            let nearest = v as usize / 2;
+            let next = if v as usize % 2 == 0 { nearest.saturating_sub(1) } else { (nearest + 1).min(count - 1) };
+            [(nearest, 0.75), (next, 0.25)]
+        };
+        let mut sum = 0.0;
+        for (row, row_weight) in neighbours(y, ch) {
+            for (column, column_weight) in neighbours(x, cw) {
+                let sample = frame.plane(plane)[row * layout.strides[plane] + column * step + offset];
+                sum += row_weight * column_weight * f64::from(sample);
+            }
+        }
+        sum
+    };
+    let chroma = |plane, step, offset| between(&|x, y| chroma_at(plane, step, offset, x, y));
     let (cb, cr) = match layout.format {
-        PixelFormat::I420 => (sample(1, 1, 0, 2.0, cw, ch), sample(2, 1, 0, 2.0, cw, ch)),
-        PixelFormat::Nv12 => (sample(1, 2, 0, 2.0, cw, ch), sample(1, 2, 1, 2.0, cw, ch)),
+        PixelFormat::I420 => (chroma(1, 1, 0), chroma(2, 1, 0)),
+        PixelFormat::Nv12 => (chroma(1, 2, 0), chroma(1, 2, 1)),
     };
     let (kr, kb) = if layout.matrix == ColorMatrix::Bt601 { (0.299, 0.114) } else { (0.2126, 0.0722) };
-    let (luma, cb, cr) = match layout.range {
-        ColorRange::Limited => ((luma - 16.0) / 219.0, (cb - 128.0) / 224.0, (cr - 128.0) / 224.0),
-        ColorRange::Full => (luma / 255.0, (cb - 128.0) / 255.0, (cr - 128.0) / 255.0),
+    let colors = |luma: f64| {
+        let (luma, cb, cr) = match layout.range {
+            ColorRange::Limited => ((luma - 16.0) / 219.0, (cb - 128.0) / 224.0, (cr - 128.0) / 224.0),
+            ColorRange::Full => (luma / 255.0, (cb - 128.0) / 255.0, (cr - 128.0) / 255.0),
+        };
+        let (red, blue) = (luma + 2.0 * (1.0 - kr) * cr, luma + 2.0 * (1.0 - kb) * cb);
+        let green = (luma - kr * red - kb * blue) / (1.0 - kr - kb);
+        [red, green, blue].map(|v| v.clamp(0.0, 1.0))
     };
-    let (red, blue) = (luma + 2.0 * (1.0 - kr) * cr, luma + 2.0 * (1.0 - kb) * cb);
-    let green = (luma - kr * red - kb * blue) / (1.0 - kr - kb);
-    Some([red, green, blue].map(|v| v.clamp(0.0, 1.0)))
+    Some([0, 1, 2].map(|channel| between(&|x, y| colors(luma_at(x, y))[channel])))
 }
 
 /// A tensor written by the pass, as shares of full white in the order R, G, B.

@@ -20,6 +20,9 @@ const CUT_AT: f32 = 0.98;
 const HEAD_SHARE: f32 = 0.35;
 /// Margin around the head region: shares of the box's width and height.
 const PERSON_MARGIN: (f32, f32) = (0.15, 0.10);
+/// Margin around a face or head: shares of the box's width and height. A face detector's box ends at the eyebrows and the chin, or at the
+/// ears: the whole head is half as wide and half as high again.
+const HEAD_MARGIN: (f32, f32) = (0.25, 0.30);
 /// Share of a vehicle's box, from the bottom, that holds its plates.
 const PLATE_SHARE: f32 = 0.45;
 /// Margin around the regions of a vehicle: shares of the box's width and height.
@@ -92,7 +95,8 @@ pub(super) fn to_hide(sensitive: &[SensitiveObject], width: u16, height: u16) ->
             bottom: object.bbox.bottom() * picture.height,
         };
         let areas = match object.kind {
-            SensitiveKind::Person => [Some(picture.head(in_pixels)), None],
+            SensitiveKind::Person => [Some(picture.head_of(in_pixels)), None],
+            SensitiveKind::Head => [Some(picture.head(in_pixels)), None],
             SensitiveKind::Vehicle => [Some(picture.plates(in_pixels)), picture.occupants(in_pixels)],
         };
         for area in areas.into_iter().flatten() {
@@ -147,7 +151,15 @@ struct Picture {
 }
 
 impl Picture {
-    fn head(&self, person: Region) -> HiddenArea {
+    /// The whole box, whatever its shape: all of it is what must not be seen.
+    fn head(&self, head: Region) -> HiddenArea {
+        let (width, height) = (head.width(), head.height());
+        let (margin_x, margin_y) = HEAD_MARGIN;
+        let region = head.grown(margin_x * width, margin_y * height);
+        self.area(region, width.max(height) / CELLS_PER_HEAD, RedactedClass::PersonHead)
+    }
+
+    fn head_of(&self, person: Region) -> HiddenArea {
         let (width, height) = (person.width(), person.height());
         let is_cut = person.bottom >= CUT_AT * self.height;
         let whole = height < SMALL_PERSON_PX || width > UPRIGHT_ASPECT * height || is_cut;

@@ -3,6 +3,7 @@
 //! What is hidden, by [`SensitiveObject`] (the figures are in [`areas`]):
 //! - **person**: the head region over the whole width of the box; the whole box if the person is small, not upright or
 //!   cut by the frame's lower edge, because then the head may be anywhere in it;
+//! - **head** (or face): the whole box, widened to the whole head;
 //! - **vehicle**: the lower part of the box over its whole width, where the plates are; and the upper part, more finely,
 //!   if the vehicle is near enough for the heads of its occupants to be seen.
 //!
@@ -26,7 +27,7 @@ use planes::JfifPlanes;
 use sha2::{Digest, Sha256};
 
 /// Version of what is hidden and how; it counts up when either changes.
-pub const REDACTION_VERSION: u16 = 1;
+pub const REDACTION_VERSION: u16 = 2;
 
 /// Something whose identifying area must not be seen.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,8 +52,21 @@ pub struct Mark {
 pub enum SensitiveKind {
     /// A human being.
     Person,
+    /// A human head or face, seen by itself.
+    Head,
     /// Anything that bears a number plate.
     Vehicle,
+}
+
+impl SensitiveKind {
+    /// Whether it is a person or a part of one.
+    #[must_use]
+    pub fn is_of_person(self) -> bool {
+        match self {
+            Self::Person | Self::Head => true,
+            Self::Vehicle => false,
+        }
+    }
 }
 
 /// What a hidden area may have shown; the names are those of the event's `redaction.classes`.

@@ -2,7 +2,7 @@ use super::*;
 use crate::detect::Detection;
 use crate::geometry::BBox;
 use crate::scene::MIN_STATIONARY;
-use crate::track::{TrackId, Tracker};
+use crate::track::{StartConfidence, TrackId, Tracker};
 use proptest::prelude::*;
 
 const STEP: f64 = 0.5;
@@ -26,7 +26,7 @@ impl Street {
 
     fn with(terms: Terms) -> Self {
         let names = ["person", "umbrella", "table"].map(str::to_owned).to_vec();
-        let classes = ClassTable { names, association: vec![0, 1, 2], start_confidence: 0.3 };
+        let classes = ClassTable { names, association: vec![0, 1, 2], start_confidence: StartConfidence::same(0.3) };
         Self {
             course: Course::new(Name::try_new("rule").unwrap(), terms, Arc::new(classes)),
             ids: IdSource::from_seed(1),
@@ -86,7 +86,11 @@ fn distinct_tracks() -> Vec<TrackId> {
             bbox: BBox::try_from_center(0.1 + 0.2 * i as f32, 0.5, 0.1, 0.1).unwrap(),
         })
         .collect();
-    Tracker::new(vec![0, 1], 0.3).update(&at(0.0, 0), &detections).iter().map(crate::track::Track::id).collect()
+    Tracker::new(vec![0, 1], StartConfidence::same(0.3))
+        .update(&at(0.0, 0), &detections)
+        .iter()
+        .map(crate::track::Track::id)
+        .collect()
 }
 
 fn phases(found: &[(f64, Transition)]) -> Vec<Phase> {
