@@ -319,7 +319,7 @@ impl Notice for ToLink {
     }
     fn snapshot(&self, ticket: &str, taken: Result<Evidence, String>) {
         let outcome = match taken {
-            Ok(evidence) => Outcome { evidence: Some(evidence), ..Outcome::ok() },
+            Ok(evidence) => Outcome { evidence: Some(Box::new(evidence)), ..Outcome::ok() },
             Err(reason) => Outcome::failed(reason),
         };
         self.core.finish(ticket, &outcome);
@@ -634,7 +634,7 @@ impl Core {
 
     fn commander(&self, link: &Arc<Link>) -> Commander {
         Commander::new(CommanderParts {
-            allowed: BTreeSet::from_iter(self.config.hub.commands.allow.iter().copied()),
+            allowed: self.config.hub.commands.allow.iter().copied().collect(),
             topics: self.topics.clone(),
             prefix: self.config.hub.prefix.clone(),
             time_zone: self.time_zone.clone(),

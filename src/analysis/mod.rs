@@ -290,17 +290,11 @@ impl Analysis {
         if self.prepared.parts(camera).is_empty() {
             return station.sensitive();
         }
-        self.sensitive_in(station, camera, frame, detector)
+        Self::sensitive_in(station, camera, frame, detector)
     }
 
     /// People and vehicles of the whole of a picture, which is looked at for that, and of the second before it.
-    fn sensitive_in(
-        &self,
-        station: &Station,
-        camera: usize,
-        frame: &Frame,
-        detector: &mut Detector,
-    ) -> Vec<SensitiveObject> {
+    fn sensitive_in(station: &Station, camera: usize, frame: &Frame, detector: &mut Detector) -> Vec<SensitiveObject> {
         let mut sensitive = station.sensitive();
         let mut seen = Detections::new();
         match detector.detect(frame, &mut seen) {

@@ -97,7 +97,7 @@ impl Analysis {
             return Vec::new();
         }
         // A panic costs the pictures, not the camera's engine; whoever asked hears nothing of them and asks again.
-        let look = || (self.sensitive_in(station, camera, frame, detector), self.still(camera, detector, station));
+        let look = || (Self::sensitive_in(station, camera, frame, detector), self.still(camera, detector, station));
         let Ok((sensitive, still)) = catch_unwind(AssertUnwindSafe(look)) else {
             tracing::error!(camera, "taking a picture for the hub panicked");
             return Vec::new();

@@ -68,7 +68,7 @@ enum Command {
         agent: AgentArgs,
         /// The incident.
         incident: Uuid,
-        /// Why: nothing_there, other_kind, permitted, duplicate or other.
+        /// Why.
         #[arg(long, value_parser = ["nothing_there", "other_kind", "permitted", "duplicate", "other"])]
         reason: Option<String>,
     },

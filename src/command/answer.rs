@@ -11,7 +11,7 @@ pub struct Outcome {
     /// Why it was not carried out.
     pub reason: Option<String>,
     /// The picture that was taken.
-    pub evidence: Option<Evidence>,
+    pub evidence: Option<Box<Evidence>>,
     /// The events that are sent again.
     pub replay: Option<Replayed>,
 }

@@ -359,7 +359,16 @@ impl Commander {
     fn reply(&self, to: &Address, id: Option<&RequestId>, verb: Option<Verb>, outcome: &Outcome, repeated: bool) {
         let Outcome { status, reason, evidence, replay } = outcome.clone();
         let time = WallTime::new(self.clocks.wall(), &self.time_zone);
-        let message = ReplyMessage { id: id.cloned(), verb, status, reason, repeated, time, evidence, replay };
+        let message = ReplyMessage {
+            id: id.cloned(),
+            verb,
+            status,
+            reason,
+            repeated,
+            time,
+            evidence: evidence.map(|evidence| *evidence),
+            replay,
+        };
         let Address { topic, correlation_data } = to.clone();
         self.link.reply(Reply { topic, correlation_data, payload: contract::to_json(&message) });
     }

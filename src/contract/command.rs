@@ -159,9 +159,12 @@ pub struct RecheckArgs {
     pub incident: Uuid,
     /// For how many seconds to look.
     #[serde(default = "default_look_secs")]
-    #[schemars(range(min = 2, max = 120))]
+    #[schemars(range(min = *LOOK_SECS.start(), max = *LOOK_SECS.end()))]
     pub look_secs: u16,
 }
+
+/// For how long the hub may have a camera look.
+const LOOK_SECS: std::ops::RangeInclusive<u16> = 2..=120;
 
 fn default_look_secs() -> u16 {
     10
@@ -332,12 +335,12 @@ pub fn read_command(verb: Verb, payload: &[u8]) -> Result<Command<Request>, Comm
         Verb::Replay => read(payload, Request::Replay),
         Verb::Status => read(payload, |NoArgs {}| Request::Status),
     }?;
-    match &command.args {
-        Request::Recheck(args) if !(2..=120).contains(&args.look_secs) => {
-            Err(CommandError::Malformed("look_secs is 2 to 120".to_owned()))
-        }
-        _ => Ok(command),
+    if let Request::Recheck(args) = &command.args
+        && !LOOK_SECS.contains(&args.look_secs)
+    {
+        return Err(CommandError::Malformed(format!("look_secs is {} to {}", LOOK_SECS.start(), LOOK_SECS.end())));
     }
+    Ok(command)
 }
 
 /// Reads a case.

@@ -257,6 +257,23 @@ fn samples() -> Vec<(&'static str, Value)> {
     let active =
         Active { camera: name("east"), rule: name("fire"), incidents: vec![Uuid::from_u128(1)], stale: Some(time) };
     let value = |message: &dyn Fn() -> Vec<u8>| serde_json::from_slice(&message()).unwrap();
+    let mut samples = samples_of_commands(time);
+    samples.extend([
+        ("status", value(&|| to_json(&status))),
+        ("birth", value(&|| to_json(&birth))),
+        ("heartbeat", value(&|| to_json(&Heartbeat { session: 7, time }))),
+        ("health", value(&|| to_json(&health))),
+        ("camera-status", value(&|| to_json(&camera_status(time)))),
+        ("image", value(&|| to_json(&image))),
+        ("active", value(&|| to_json(&active))),
+        ("incident", value(&|| to_json(&event(Phase::Opened, 4217)))),
+        ("incident", value(&|| to_json(&event(Phase::Rechecked, 4218)))),
+        ("incident", value(&|| to_json(&event(Phase::Closed, 4219)))),
+    ]);
+    samples
+}
+
+fn samples_of_commands(time: WallTime) -> Vec<(&'static str, Value)> {
     let lost = EventsLost {
         time,
         count: 3,
@@ -275,6 +292,7 @@ fn samples() -> Vec<(&'static str, Value)> {
     let incident = Uuid::from_u128(1);
     let command =
         |args: Value| json!({"id": "r-1", "client": "hub", "issued_at": time, "expires_at": time, "args": args});
+    let value = |message: &dyn Fn() -> Vec<u8>| serde_json::from_slice(&message()).unwrap();
     vec![
         ("events-lost", value(&|| to_json(&lost))),
         ("reply", value(&|| to_json(&reply))),
@@ -287,16 +305,6 @@ fn samples() -> Vec<(&'static str, Value)> {
         ("command-rule", command(json!({"camera": "east", "rule": "fire", "muted_until": time}))),
         ("command-snapshot", command(json!({"camera": "east", "incident": incident}))),
         ("command-status", command(json!({}))),
-        ("status", value(&|| to_json(&status))),
-        ("birth", value(&|| to_json(&birth))),
-        ("heartbeat", value(&|| to_json(&Heartbeat { session: 7, time }))),
-        ("health", value(&|| to_json(&health))),
-        ("camera-status", value(&|| to_json(&camera_status(time)))),
-        ("image", value(&|| to_json(&image))),
-        ("active", value(&|| to_json(&active))),
-        ("incident", value(&|| to_json(&event(Phase::Opened, 4217)))),
-        ("incident", value(&|| to_json(&event(Phase::Rechecked, 4218)))),
-        ("incident", value(&|| to_json(&event(Phase::Closed, 4219)))),
     ]
 }
 

@@ -91,7 +91,15 @@ async fn exchange(settings: &WatchSettings, question: &Question) -> Result<Reply
                 PubAckReason::NoMatchingSubscribers => {
                     return Err(AskError::Broker("no agent of that name listens at this broker".to_owned()));
                 }
-                reason => return Err(AskError::Broker(format!("the broker refuses the command: {reason:?}"))),
+                reason @ (PubAckReason::UnspecifiedError
+                | PubAckReason::ImplementationSpecificError
+                | PubAckReason::NotAuthorized
+                | PubAckReason::TopicNameInvalid
+                | PubAckReason::PacketIdentifierInUse
+                | PubAckReason::QuotaExceeded
+                | PubAckReason::PayloadFormatInvalid) => {
+                    return Err(AskError::Broker(format!("the broker refuses the command: {reason:?}")));
+                }
             }
         } else if let Packet::Publish(publish) = &packet {
             return Ok(serde_json::from_slice(&publish.payload)?);

@@ -191,7 +191,7 @@ impl<'a> Exchange<'a> {
             Heard::Subscribed(Err(words)) => {
                 self.raise(
                     AlarmKind::CommandsRefused,
-                    format!("the broker refuses the subscription to commands: {words}"),
+                    &format!("the broker refuses the subscription to commands: {words}"),
                 );
             }
             Heard::FromHub(message) => self.shared.deliver(message),
@@ -264,12 +264,12 @@ impl<'a> Exchange<'a> {
         };
         Stats::add(&self.shared.stats.refused, 1);
         self.is_over_quota |= verdict == Verdict::Quota;
-        self.raise(kind, format!("{detail}: {tag:?}"));
+        self.raise(kind, &format!("{detail}: {tag:?}"));
     }
 
-    fn raise(&self, kind: AlarmKind, detail: String) {
+    fn raise(&self, kind: AlarmKind, detail: &str) {
         let now = self.clocks.wall();
-        if self.shared.alarms().raise(kind, now, detail.clone()) {
+        if self.shared.alarms().raise(kind, now, detail.to_owned()) {
             tracing::error!(alarm = ?kind, "{detail}");
         } else {
             tracing::debug!(alarm = ?kind, "{detail}");

@@ -226,7 +226,7 @@ impl Poller {
         match self {
             Self::V5(event_loop) => match event_loop.poll().await {
                 Ok(event) => Ok(heard_v5(event)),
-                Err(error) => Err(failure_v5(error)),
+                Err(error) => Err(failure_v5(&error)),
             },
             Self::V311(event_loop) => match event_loop.poll().await {
                 Ok(event) => Ok(heard_v311(event)),
@@ -249,7 +249,7 @@ fn properties(publish: &Publish<'_>) -> packets::PublishProperties {
 const PACKET_TOO_LARGE: u8 = 0x95;
 
 /// The library does not know that a PUBACK may say so.
-fn failure_v5(error: v5::ConnectionError) -> Failure {
+fn failure_v5(error: &v5::ConnectionError) -> Failure {
     use v5::mqttbytes::Error::InvalidConnectReturnCode;
     use v5::mqttbytes::v5::DisconnectReasonCode;
     use v5::{ConnectionError, StateError};

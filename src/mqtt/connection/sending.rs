@@ -162,7 +162,7 @@ impl Exchange<'_> {
         Stats::add(&self.shared.stats.refused, 1);
         self.raise(
             AlarmKind::TooLarge,
-            format!("a message of {size_bytes} bytes is larger than the broker takes; it is set aside"),
+            &format!("a message of {size_bytes} bytes is larger than the broker takes; it is set aside"),
         );
         self.reading.leave(row);
     }
@@ -173,7 +173,7 @@ impl Exchange<'_> {
         if let Err(TooLarge { size_bytes, limit_bytes }) = self.wire.publish(tag, publish) {
             Stats::add(&self.shared.stats.refused, 1);
             let detail = format!("{topic}: {size_bytes} bytes, and the broker takes {limit_bytes}");
-            self.raise(AlarmKind::TooLarge, detail);
+            self.raise(AlarmKind::TooLarge, &detail);
         }
     }
 
