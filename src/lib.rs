@@ -6,6 +6,7 @@ pub mod app;
 pub mod camera;
 pub mod cli;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod contract;
 pub mod detect;
