@@ -34,7 +34,7 @@ use crate::store::{Bounds, SharedStore, Store, StoreError};
 use crate::web::{Board, CameraFacts, Web};
 use jiff::tz::TimeZone;
 use orders::{Orders, Wish};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

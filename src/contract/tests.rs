@@ -167,6 +167,16 @@ fn camera_status(time: WallTime) -> CameraStatus {
     }
 }
 
+fn image_health(time: WallTime) -> ImageHealth {
+    ImageHealth {
+        camera: name("east"),
+        state: PictureState::Covered,
+        since: time,
+        previous: Some(PictureState::Ok),
+        rules_suspended: true,
+    }
+}
+
 fn samples() -> Vec<(&'static str, Value)> {
     let time = WallTime::new("2026-11-21T07:29:41.120Z".parse().unwrap(), &TimeZone::get("Asia/Shanghai").unwrap());
     let status = AgentStatus { status: AgentState::Online, session: 7, time };
@@ -247,13 +257,6 @@ fn samples() -> Vec<(&'static str, Value)> {
             precision: 0.875,
         }],
     };
-    let image = ImageHealth {
-        camera: name("east"),
-        state: PictureState::Covered,
-        since: time,
-        previous: Some(PictureState::Ok),
-        rules_suspended: true,
-    };
     let active =
         Active { camera: name("east"), rule: name("fire"), incidents: vec![Uuid::from_u128(1)], stale: Some(time) };
     let value = |message: &dyn Fn() -> Vec<u8>| serde_json::from_slice(&message()).unwrap();
@@ -264,7 +267,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         ("heartbeat", value(&|| to_json(&Heartbeat { session: 7, time }))),
         ("health", value(&|| to_json(&health))),
         ("camera-status", value(&|| to_json(&camera_status(time)))),
-        ("image", value(&|| to_json(&image))),
+        ("image", value(&|| to_json(&image_health(time)))),
         ("active", value(&|| to_json(&active))),
         ("incident", value(&|| to_json(&event(Phase::Opened, 4217)))),
         ("incident", value(&|| to_json(&event(Phase::Rechecked, 4218)))),
