@@ -27,7 +27,7 @@ use crate::mailbox::Mailboxes;
 use crate::status;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use recording::{Picture, Recording};
+use recording::Picture;
 use std::collections::VecDeque;
 use std::ops::Range;
 use std::path::PathBuf;

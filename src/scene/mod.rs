@@ -319,7 +319,9 @@ impl Watch {
         }
         let mut group = |(zone, things): (Name, Vec<Sighting>)| {
             if things.len() < self.min_count {
-                things.iter().for_each(|thing| passed_over(because(thing, Hindrance::TooFew(things.len()))));
+                for thing in &things {
+                    passed_over(because(thing, Hindrance::TooFew(things.len())));
+                }
                 return None;
             }
             let bbox = things.iter().map(|thing| thing.bbox).reduce(|a, b| a.union(&b))?;

@@ -78,7 +78,7 @@ pub fn play(
     clocks: &Arc<dyn Clocks>,
 ) -> Result<Outcome, SuiteError> {
     let mut composer = Composer::try_new(&scene.street, footage)?;
-    let truth = scene.truth(composer.truth());
+    let truth = scene.truth(&composer.truth());
     let text = configuration(scene, &truth).to_string();
     let path = PathBuf::from(format!("{}.yaml", scene.name));
     let loaded = config::load_bytes(&path, text.as_bytes(), &classes_of)

@@ -69,8 +69,8 @@ pub(super) const SITUATIONS: &[Situation] = &[
             let scene = unscaled(scene).lasting(110);
             let (van, from) = (dice.near((520.0, 290.0), 16.0), dice.secs(12.0..18.0));
             let crates = Point { x: van.x + 80.0, y: van.y + 20.0 };
-            let stays = from + secs(60.0);
-            scene.with(Figure::Van, van, from..stays).with(Figure::Crates, crates, from + secs(8.0)..stays - secs(4.0))
+            let (stays, unloaded) = (from + secs(60.0), from + secs(8.0)..from + secs(56.0));
+            scene.with(Figure::Van, van, from..stays).with(Figure::Crates, crates, unloaded)
         },
     },
     Situation {

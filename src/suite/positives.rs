@@ -53,8 +53,8 @@ fn behind_traffic(dice: &mut Dice, mut scene: SuiteScene, (x, y): (f32, f32)) ->
     scene
 }
 
-fn nightfall(from: f32, dusk: f32, infrared_at: Option<f32>) -> Option<Night> {
-    Some(Night { from: secs(from), dusk: secs(dusk), infrared_at: infrared_at.map(secs) })
+fn nightfall(from: f32, dusk: f32, infrared_at: Option<f32>) -> Night {
+    Night { from: secs(from), dusk: secs(dusk), infrared_at: infrared_at.map(secs) }
 }
 
 pub(super) const SITUATIONS: &[Situation] = &[
@@ -83,7 +83,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         what: "a stall while night falls; street lamps",
         stage: |dice, scene| {
             let night = nightfall(dice.number(0.0..10.0), dice.number(40.0..60.0), None);
-            stall(dice, scene).in_weather(|weather| weather.night = night)
+            stall(dice, scene).in_weather(|weather| weather.night = Some(night))
         },
     },
     Situation {
@@ -92,7 +92,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         what: "a stall by night; the camera is in infrared",
         stage: |dice, scene| {
             let night = nightfall(0.0, 4.0, Some(dice.number(3.0..6.0)));
-            stall(dice, scene).in_weather(|weather| weather.night = night)
+            stall(dice, scene).in_weather(|weather| weather.night = Some(night))
         },
     },
     Situation {
@@ -137,7 +137,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         what: "a stall that comes while the camera is away",
         stage: |dice, scene| {
             let (place, during) = (dice.near(STALL, REACH), stay(dice));
-            let gap = during.start - secs(4.0)..during.start + dice.secs(2.0..5.0);
+            let gap = during.start.saturating_sub(secs(4.0))..during.start + dice.secs(2.0..5.0);
             scene.lasting(84).with(Figure::Stall, place, during.start..during.end + secs(4.0)).away(gap)
         },
     },
@@ -167,7 +167,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         what: "a stall that moves on after less than the dwell, twice",
         stage: |dice, scene| {
             let [a, b, c] = [(410.0, 270.0), (560.0, 316.0), (650.0, 340.0)].map(|place| dice.near(place, 12.0));
-            let mut scene = scene.lasting(100).as_one();
+            let mut scene = scene.lasting(100).one_thing();
             for (place, from) in [(a, 12.0), (b, 36.0), (c, 60.0)] {
                 scene = scene.with(Figure::Stall, place, secs(from)..secs(from) + dice.secs(13.0..16.0));
             }
@@ -211,7 +211,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         what: "a van stands in the fire lane while night falls",
         stage: |dice, scene| {
             let night = nightfall(dice.number(0.0..8.0), dice.number(40.0..60.0), None);
-            van_in_lane(dice, scene).in_weather(|weather| weather.night = night)
+            van_in_lane(dice, scene).in_weather(|weather| weather.night = Some(night))
         },
     },
     Situation {
@@ -229,7 +229,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         what: "three bicycles, reported as one heap",
         stage: |dice, scene| {
             let during = stay(dice);
-            let mut scene = scene.with_rule(json!({"min_count": 3})).as_one();
+            let mut scene = scene.with_rule(json!({"min_count": 3})).one_thing();
             for x in [400.0, 530.0, 640.0] {
                 let place = dice.near((x, 330.0 + (x - 530.0) * 0.2), 10.0);
                 scene = scene.with(Figure::Bicycle, place, during.clone());
@@ -264,7 +264,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         what: "crates while night falls",
         stage: |dice, scene| {
             let night = nightfall(dice.number(0.0..8.0), dice.number(50.0..70.0), None);
-            goods(Figure::Crates, dice, scene).in_weather(|weather| weather.night = night)
+            goods(Figure::Crates, dice, scene).in_weather(|weather| weather.night = Some(night))
         },
     },
     Situation {
@@ -273,7 +273,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         what: "crates by night; the camera is in infrared",
         stage: |dice, scene| {
             let night = nightfall(0.0, 2.0, Some(2.5));
-            goods(Figure::Crates, dice, scene).in_weather(|weather| weather.night = night)
+            goods(Figure::Crates, dice, scene).in_weather(|weather| weather.night = Some(night))
         },
     },
     Situation {
@@ -328,6 +328,6 @@ mod tests {
     #[test]
     fn a_stay_is_longer_than_the_dwell() {
         let during = stay(&mut Dice::new(3));
-        assert!(during.end - during.start > super::super::staged::DWELL, "{during:?}");
+        assert!(during.end > during.start + super::super::staged::DWELL, "{during:?}");
     }
 }

@@ -199,13 +199,13 @@ impl SuiteScene {
     }
 
     /// All of it is one thing.
-    pub(super) fn as_one(mut self) -> Self {
+    pub(super) fn one_thing(mut self) -> Self {
         self.is_one_thing = true;
         self
     }
 
     /// What is to be told, from what is in the street.
-    pub(super) fn truth(&self, street: Truth) -> Truth {
+    pub(super) fn truth(&self, street: &Truth) -> Truth {
         let Truth { mut things, zones, .. } = street.clone();
         for thing in &mut things {
             thing.kind = self.kind;
@@ -231,6 +231,6 @@ impl SuiteScene {
             // The last: the fire lane where there is one, else the carriageway.
             None => zones.into_iter().next_back().map(|zone| zone.polygon).unwrap_or_default(),
         };
-        Truth { things, zones: vec![TruthZone { id: "watched".to_owned(), polygon }], ..street }
+        Truth { things, zones: vec![TruthZone { id: "watched".to_owned(), polygon }], ..street.clone() }
     }
 }

@@ -15,6 +15,7 @@ use curbwatch::mqtt::{BackOffSettings, Farewell, Link, MqttSettings};
 use curbwatch::recorder::{MAX_WAITING, Notice, Recorder, RecorderParts};
 use curbwatch::scene::{Attended, Watch};
 use curbwatch::store::{RowId, SharedStore, Store};
+use curbwatch::track::StartConfidence;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -204,7 +205,11 @@ impl Street {
         let secs = Duration::from_secs;
         let terms = Terms { dwell: secs(3), gap: secs(2), clear: secs(3), ..Terms::default() };
         let rule = EngineRule { id: Name::try_new("parking").unwrap(), watch, terms };
-        let classes = ClassTable { names: vec!["car".to_owned()], association: vec![0], start_confidence: 0.3 };
+        let classes = ClassTable {
+            names: vec!["car".to_owned()],
+            association: vec![0],
+            start_confidence: StartConfidence::same(0.3),
+        };
         // Two days on: what is closed need not be remembered, since nothing continues it.
         let later = now + Duration::from_hours(48);
         let memory = store.lock().memory(&config.cameras[camera].id, later).unwrap();

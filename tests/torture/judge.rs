@@ -11,7 +11,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Time within which what is waited for must happen.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// What came of it.
 #[derive(Debug, Serialize)]

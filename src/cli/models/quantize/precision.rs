@@ -1,4 +1,4 @@
-//! Average precision as COCO has it (Lin et al. 2014): 101 points, mean over IoU 0.50 to 0.95 and over classes.
+//! Average precision as COCO has it (Lin et al. 2014): 101 points, mean over `IoU` 0.50 to 0.95 and over classes.
 
 use crate::detect::{Detection, Detections};
 use std::collections::BTreeMap;
