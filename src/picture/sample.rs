@@ -177,11 +177,11 @@ fn colored_share(frame: &Frame) -> f32 {
     let (mut colored, mut places) = (0_u32, 0_u32);
     for row in (COLOR_STEP / 2..ROWS).step_by(COLOR_STEP) {
         let line = (2 * row + 1) * height / (2 * ROWS);
-        let cb_row = &frame.plane(1)[line * layout.strides[1]..];
-        let cr_row = &frame.plane(cr_plane)[line * layout.strides[cr_plane]..];
+        let blue = &frame.plane(1)[line * layout.strides[1]..];
+        let red = &frame.plane(cr_plane)[line * layout.strides[cr_plane]..];
         for column in (COLOR_STEP / 2..COLUMNS).step_by(COLOR_STEP) {
             let at = (2 * column + 1) * width / (2 * COLUMNS) * step;
-            let farthest = cb_row[at].abs_diff(128).max(cr_row[at + cr_offset].abs_diff(128));
+            let farthest = blue[at].abs_diff(128).max(red[at + cr_offset].abs_diff(128));
             colored += u32::from(farthest > GREY_TOLERANCE);
             places += 1;
         }

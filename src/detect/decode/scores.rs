@@ -161,6 +161,7 @@ impl Lanes {
     }
 
     #[inline(always)]
+    #[expect(clippy::needless_bitwise_bool, reason = "all lanes at once: a lazy operator would branch at each")]
     fn are_below(&self, limit: f32) -> bool {
         self.highest.iter().fold(true, |all, highest| all & (*highest < limit))
     }

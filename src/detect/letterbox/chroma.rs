@@ -86,7 +86,7 @@ impl ChromaRow {
 fn mix<const STEP: usize>(rows: [&[u8]; 3], weights: [f32; 3], out: &mut [u16]) {
     // Sixteen bits of each: a product's upper half is one instruction for sixteen samples.
     let weights = weights.map(|weight| u32::from((weight * 65536.0) as u16));
-    let [a, b, c] = rows.map(|row| &row[..STEP * (out.len() - 1) + 1]);
+    let [a, b, c] = rows.map(|row| &row[..=STEP * (out.len() - 1)]);
     let part = |sample: u8, weight: u32| (((u32::from(sample) << 8) * weight) >> 16) as u16;
     for (index, out) in out.iter_mut().enumerate() {
         let at = STEP * index;

@@ -85,7 +85,8 @@ fn reference(frame: &Frame, part: PixelRect, resize: Resize, x: u32, y: u32) -> 
         let (cw, ch) = (layout.width.div_ceil(2) as usize, layout.height.div_ceil(2) as usize);
         let neighbours = |v: f64, count: usize| {
             let nearest = v as usize / 2;
-            let next = if v as usize % 2 == 0 { nearest.saturating_sub(1) } else { (nearest + 1).min(count - 1) };
+            let next =
+                if (v as usize).is_multiple_of(2) { nearest.saturating_sub(1) } else { (nearest + 1).min(count - 1) };
             [(nearest, 0.75), (next, 0.25)]
         };
         let mut sum = 0.0;
