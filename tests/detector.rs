@@ -17,15 +17,19 @@ use serde_json::json;
 use std::path::Path;
 
 /// Every so many frames of the footage.
-const EVERY: usize = 32;
-const FRAMES: usize = 24;
+const EVERY: usize = 48;
+const FRAMES: usize = 16;
 /// Parts of each still, all of its size less a few pixels: each is sampled at other places.
-const PARTS_OF_STILL: usize = 12;
+const PARTS_OF_STILL: usize = 6;
+/// Most that the two may differ in confidence, but for one object in a hundred, and that one at most: the pass gives four pixels one chroma,
+/// which shows where saturated colours meet.
+const CONFIDENCE: f32 = 0.01;
+const MOST_CONFIDENCE: f32 = 0.02;
 /// Most that the two may differ in average precision; where there are few objects, of each of which one box or another nearly the same may
 /// be kept, they tell no more.
 const AVERAGE_PRECISION: f64 = 0.003;
 const AVERAGE_PRECISION_OF_FEW: f64 = 0.02;
-const FEW: usize = 100;
+const FEW: usize = 80;
 
 /// What the reference finds, and how precise the two are.
 #[derive(serde::Deserialize)]
@@ -106,14 +110,17 @@ fn every_installed_detector_finds_what_the_reference_finds() {
         let (agent, reference) = (compared.agent, compared.reference);
         println!("{model}: {} truths, AP of the agent {agent:.4}, of the reference {reference:.4}", compared.truths);
         let limit = manifest.thresholds.confidence;
-        let mut objects = 0;
+        let mut differences = Vec::new();
         for (found, mut expected) in found.iter().zip(compared.found) {
             expected.detections.retain(|wanted| wanted.confidence >= limit);
-            agreement::assert_same(model, found, &expected, limit);
-            objects += expected.detections.len();
+            differences.extend(agreement::assert_same(model, found, &expected, limit, MOST_CONFIDENCE));
         }
+        let objects = differences.len();
+        let beyond = differences.iter().filter(|difference| **difference > CONFIDENCE).count();
+        println!("{model}: {beyond} of {objects} differ by more than {CONFIDENCE} of confidence");
+        assert!(beyond * 100 <= objects, "{model}: {beyond} of {objects}");
         // Faces of the footage are too small to be found.
-        let least = if manifest.classes == ["face"] { 30 } else { 100 };
+        let least = if manifest.classes == ["face"] { 20 } else { 80 };
         assert!(objects >= least && compared.truths >= least, "{model}: {objects} objects, {} truths", compared.truths);
         let allowed = if compared.truths < FEW { AVERAGE_PRECISION_OF_FEW } else { AVERAGE_PRECISION };
         assert!((agent - reference).abs() <= allowed, "{model}: {agent} against {reference}");

@@ -74,7 +74,7 @@ fn every_layout_finds_what_the_reference_finds() {
         let (manifest, found) = bench.detect(&folder.join("manifest.yaml")).unwrap();
         let (expected, _) = expected(&folder);
         assert!(expected.detections.len() >= if manifest.classes == ["face"] { 1 } else { 3 }, "{}", manifest.name);
-        agreement::assert_same(&manifest.name, &found, &expected, 0.10);
+        agreement::assert_same(&manifest.name, &found, &expected, 0.10, 0.01);
     }
 }
 
@@ -89,7 +89,7 @@ fn a_layout_is_recognised_without_a_decoder_or_refused_with_what_to_write() {
                 assert!(auto, "{} was guessed", given.name);
                 assert_eq!(manifest.decoder, given.decoder, "{}", given.name);
                 assert_eq!(manifest.classes, given.classes, "{}", given.name);
-                agreement::assert_same(&given.name, &found, &expected, 0.10);
+                agreement::assert_same(&given.name, &found, &expected, 0.10, 0.01);
             }
             Err(error) => {
                 assert!(!auto, "{}: {}", given.name, chain(&error));

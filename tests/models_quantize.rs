@@ -18,7 +18,12 @@ fn a_quantised_model_is_smaller_described_measured_and_usable() {
     // A picture every eight seconds of eighty.
     let told = quantize(&install::footage("vtest.avi").unwrap(), "8", out.path()).success();
     let told = String::from_utf8(told.get_output().stdout.clone()).unwrap();
-    for expected in ["7 pictures to calibrate on, 3 others", "times as fast", "lost", "recommended (from 1.2 times"] {
+    for expected in [
+        "7 pictures to calibrate on, 3 others",
+        "times as fast",
+        "objects that it found before",
+        "recommended (from 1.2 times",
+    ] {
         assert!(told.contains(expected), "{expected}: {told}");
     }
 

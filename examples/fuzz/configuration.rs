@@ -21,8 +21,8 @@ static FILE: LazyLock<PathBuf> = LazyLock::new(|| {
 });
 
 pub fn run(random: &mut Pcg64Mcg) {
-    let example = EXAMPLES[random.random_range(0..EXAMPLES.len())];
-    let text = mutate::text(random, example, &EXAMPLES);
+    let original = EXAMPLES[random.random_range(0..EXAMPLES.len())];
+    let text = mutate::text(random, original, &EXAMPLES);
     std::fs::write(&*FILE, &text).expect("a temporary file can be written");
     let classes = |_: &str| Ok(["person", "car", "umbrella", "dining table"].map(str::to_owned).to_vec());
     let findings = config::check(&FILE, &classes).expect("the file can be read");

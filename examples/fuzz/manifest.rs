@@ -12,8 +12,8 @@ const MANIFESTS: [&str; 3] = [
 ];
 
 pub fn run(random: &mut Pcg64Mcg) {
-    let example = MANIFESTS[random.random_range(0..MANIFESTS.len())];
-    let text = mutate::text(random, example, &MANIFESTS);
+    let original = MANIFESTS[random.random_range(0..MANIFESTS.len())];
+    let text = mutate::text(random, original, &MANIFESTS);
     let Ok(manifest) = Manifest::parse(&text, "fuzzed") else { return };
     assert!(manifest.input.shape().iter().all(|&side| (1..=4096).contains(&side)), "{:?}", manifest.input);
     assert!(manifest.input.scale.is_finite() && manifest.input.scale > 0.0);

@@ -50,17 +50,20 @@ impl Expected {
     }
 }
 
-/// Holds that every object of the reference is found within a pixel and 0.01 of confidence, and, from `limit` of confidence up,
-/// no other.
-pub fn assert_same(model: &str, found: &[Detection], expected: &Expected, limit: f32) {
+/// Holds that every object of the reference is found within a pixel and `most` of confidence, and, from `limit` of confidence up, no
+/// other. Gives the differences in confidence.
+pub fn assert_same(model: &str, found: &[Detection], expected: &Expected, limit: f32, most: f32) -> Vec<f32> {
+    let mut differences = Vec::new();
     for wanted in &expected.detections {
         let twin = found.iter().find(|d| expected.is_within_a_pixel(d, wanted));
         let Some(twin) = twin.or_else(|| found.iter().find(|d| expected.is_other_proposal(d, wanted))) else {
             panic!("{model}: class {} is not within a pixel of {:?}: {found:?}", wanted.index, wanted.bbox)
         };
         let difference = (twin.confidence - wanted.confidence).abs();
-        assert!(difference <= 0.01, "{model}: {twin:?}, the reference says {}", wanted.confidence);
+        assert!(difference <= most, "{model}: {twin:?}, the reference says {}", wanted.confidence);
+        differences.push(difference);
     }
     let clearly_more = found.iter().filter(|d| d.confidence >= limit + 0.01).count();
     assert!(clearly_more <= expected.detections.len(), "{model}: {found:?}");
+    differences
 }

@@ -102,18 +102,14 @@ def of_rgb(image: np.ndarray) -> Picture:
     return Picture(image.astype(np.float64))
 
 
-def letterbox(width: int, height: int, model_width: int, model_height: int) -> tuple[float, float, float]:
-    """Scale, left and top border in model pixels of an image fitted evenly and centred."""
-    scale = min(model_width / width, model_height / height)
-    return scale, (model_width - width * scale) / 2, (model_height - height * scale) / 2
-
-
 def placement(width: int, height: int, form: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Scales (x, y) and border (left, top) in model pixels of an image in the input that `form` describes."""
+    """Scales (x, y) and border (left, top) in model pixels of an image in the input that `form` describes. Letterboxed, it is fitted evenly
+    and centred, in whole pixels as a library resizes it (ultralytics' LetterBox)."""
+    source, model = np.array([width, height]), np.array([form["width"], form["height"]])
     if form["resize"] == "stretch":
-        return np.array([form["width"] / width, form["height"] / height]), np.zeros(2)
-    scale, left, top = letterbox(width, height, form["width"], form["height"])
-    return np.array([scale, scale]), np.array([left, top])
+        return model / source, np.zeros(2)
+    fitted = np.floor(source * (model / source).min() + 0.5)
+    return fitted / source, np.floor((model - fitted) / 2)
 
 
 def to_tensor(image: Picture, form: dict) -> np.ndarray:

@@ -6,9 +6,7 @@
 mod frames;
 mod precision;
 
-use crate::analysis::parts;
 use crate::clock::thread_cpu_time;
-use crate::config::Region;
 use crate::detect::letterbox::{InputWriter, PixelRect};
 use crate::detect::manifest::{ElementType, Manifest, Sha256Hex, sha256_of};
 use crate::detect::{Detections, Detector, Runtime};
@@ -25,8 +23,6 @@ const SCRIPT: &str = include_str!("../../../../models/convert/quantize.py");
 /// From what gain and up to what loss an 8-bit model is worth it.
 const WORTH_FROM: f64 = 1.2;
 const WORTH_UP_TO: f64 = 0.01;
-/// Confidence of what counts as truth.
-const SURE: f32 = 0.5;
 /// Runs of each model that are timed, in turns.
 const ROUNDS: usize = 30;
 
@@ -130,30 +126,28 @@ fn described(float: &Manifest, name: &str, file: &Path) -> anyhow::Result<Manife
     })
 }
 
-/// What the two models cost and find.
+/// What the two models cost, and how far they agree.
 struct Comparison {
     float_ms: f64,
     int8_ms: f64,
-    float_precision: f64,
-    int8_precision: f64,
+    /// Average precision of the 8-bit model, if what the float model finds is the truth: over COCO's overlaps, and at an overlap of one half.
+    agreement: f64,
+    found_again: f64,
     truths: usize,
 }
 
 impl Comparison {
-    /// Both on the same pictures. The truth is what the float model is sure of when it sees them in full and in tiles.
+    /// Both on the same pictures.
     fn of(float: &mut Detector, int8: &mut Detector, pictures: &[Frame]) -> anyhow::Result<Self> {
-        let tiles = parts(Region::Tiles, &[]);
-        let (mut truth, mut of_float, mut of_int8) = (Vec::new(), Vec::new(), Vec::new());
+        let limit = float.manifest().thresholds.confidence;
+        let (mut truth, mut found) = (Vec::new(), Vec::new());
         for picture in pictures {
-            let mut sure = Detections::new();
-            float.detect_in(picture, &tiles, &mut sure)?;
-            sure.retain(|detection| detection.confidence >= SURE);
-            truth.push(sure);
-            for (detector, found) in [(&mut *float, &mut of_float), (&mut *int8, &mut of_int8)] {
-                let mut seen = Detections::new();
-                detector.detect(picture, &mut seen)?;
-                found.push(seen);
-            }
+            let (mut of_float, mut of_int8) = (Detections::new(), Detections::new());
+            float.detect(picture, &mut of_float)?;
+            int8.detect(picture, &mut of_int8)?;
+            of_float.retain(|detection| detection.confidence >= limit);
+            truth.push(of_float);
+            found.push(of_int8);
         }
         let (mut float_times, mut int8_times) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
@@ -163,22 +157,22 @@ impl Comparison {
         Ok(Self {
             float_ms: median_ms(float_times),
             int8_ms: median_ms(int8_times),
-            float_precision: precision::average_precision(&of_float, &truth),
-            int8_precision: precision::average_precision(&of_int8, &truth),
+            agreement: precision::average_precision(&found, &truth, &precision::coco_limits()),
+            found_again: precision::average_precision(&found, &truth, &[0.5]),
             truths: truth.iter().map(Vec::len).sum(),
         })
     }
 
     fn print(&self) {
-        let Self { float_ms, int8_ms, float_precision, int8_precision, truths } = self;
-        let (gain, loss) = (float_ms / int8_ms, float_precision - int8_precision);
+        let Self { float_ms, int8_ms, agreement, found_again, truths } = self;
+        let (gain, loss) = (float_ms / int8_ms, 1.0 - agreement);
         println!("CPU-ms per inference: {float_ms:.1} before, {int8_ms:.1} with 8 bits: {gain:.2} times as fast");
+        println!("average precision of {truths} objects that it found before: {agreement:.3}, {loss:.3} lost");
         println!(
-            "average precision on {truths} objects: {float_precision:.3} before, {int8_precision:.3} with 8 bits: {loss:+.3} lost"
+            "  at an overlap of one half: {found_again:.3}; what is below comes of boxes that lie a little elsewhere"
         );
-        let is_told = *truths > 0;
-        let verdict =
-            if is_told && gain >= WORTH_FROM && loss < WORTH_UP_TO { "recommended" } else { "not recommended" };
+        let is_worth_it = *truths > 0 && gain >= WORTH_FROM && loss < WORTH_UP_TO;
+        let verdict = if is_worth_it { "recommended" } else { "not recommended" };
         println!("{verdict} (from {WORTH_FROM} times as fast and below {WORTH_UP_TO} lost, on a box like this one)");
     }
 }

@@ -1,4 +1,4 @@
-//! Average precision as COCO has it (Lin et al. 2014): 101 points, mean over `IoU` 0.50 to 0.95 and over classes.
+//! Average precision as COCO has it (Lin et al. 2014): 101 points, mean over overlaps and over classes.
 
 use crate::detect::{Detection, Detections};
 use std::collections::BTreeMap;
@@ -8,15 +8,19 @@ const RECALLS: u32 = 101;
 /// A class counts from so many objects on: with fewer, one box that slips moves the mean.
 const LEAST_TRUTHS: usize = 10;
 
-/// Mean average precision of what was found in each picture, best first, against its truth; over the classes of which the truth has enough,
-/// all if it has enough of none. 0 without any truth.
-pub(super) fn average_precision(found: &[Detections], truth: &[Detections]) -> f64 {
+/// The overlaps of COCO's measure.
+pub(super) fn coco_limits() -> [f32; 10] {
+    std::array::from_fn(|step| 0.5 + 0.05 * step as f32)
+}
+
+/// Mean average precision of what was found in each picture, best first, against its truth, at these overlaps (intersection over union);
+/// over the classes of which the truth has enough, all if it has enough of none. 0 without any truth.
+pub(super) fn average_precision(found: &[Detections], truth: &[Detections], limits: &[f32]) -> f64 {
     let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
     truth.iter().flatten().for_each(|object| *counts.entry(object.class).or_default() += 1);
     let enough = counts.values().any(|count| *count >= LEAST_TRUTHS);
     let classes: Vec<u16> =
         counts.iter().filter(|(_, count)| !enough || **count >= LEAST_TRUTHS).map(|(class, _)| *class).collect();
-    let limits: Vec<f32> = (10..20u8).map(|step| f32::from(step) / 20.0).collect();
     let of_class = |class: u16| limits.iter().map(|limit| of_class(found, truth, class, *limit)).sum::<f64>();
     let sum: f64 = classes.iter().map(|class| of_class(*class)).sum();
     if classes.is_empty() { 0.0 } else { sum / (classes.len() * limits.len()) as f64 }
@@ -64,12 +68,16 @@ mod tests {
         Detection { class: 0, confidence, bbox: BBox::try_new(left, 0.2, left + 0.2, 0.6).unwrap() }
     }
 
+    fn ap(found: &[Detections], truth: &[Detections]) -> f64 {
+        average_precision(found, truth, &coco_limits())
+    }
+
     #[test]
     fn the_truth_itself_is_precise_and_nothing_is_not() {
         let truth = vec![vec![seen(0.1, 0.9), seen(0.6, 0.8)], vec![seen(0.3, 0.7)]];
-        assert!((average_precision(&truth, &truth) - 1.0).abs() < 1e-9);
-        assert!(average_precision(&[vec![], vec![]], &truth) <= 0.0);
-        assert!(average_precision(&truth, &[vec![], vec![]]) <= 0.0, "nothing can be told");
+        assert!((ap(&truth, &truth) - 1.0).abs() < 1e-9);
+        assert!(ap(&[vec![], vec![]], &truth) <= 0.0);
+        assert!(ap(&truth, &[vec![], vec![]]) <= 0.0, "nothing can be told");
     }
 
     #[test]
@@ -78,12 +86,12 @@ mod tests {
         // Recall 0 to 0.5 at precision 1, the rest at two of three: 51 and 50 of the 101 points.
         let found = vec![vec![seen(0.1, 0.9), seen(0.35, 0.8), seen(0.6, 0.7)]];
         let expected = (51.0 + 50.0 * 2.0 / 3.0) / 101.0;
-        assert!((average_precision(&found, &truth) - expected).abs() < 1e-9);
+        assert!((ap(&found, &truth) - expected).abs() < 1e-9);
         // An overlap of 0.18 / 0.22 counts at the limits 0.50 to 0.80: 7 of 10.
         let beside = vec![vec![seen(0.12, 0.9), seen(0.62, 0.8)]];
-        assert!((average_precision(&beside, &truth) - 0.7).abs() < 1e-6);
+        assert!((ap(&beside, &truth) - 0.7).abs() < 1e-6);
         // Twice the same object: the second is a false alarm below all of the truth, which costs nothing.
         let twice = vec![vec![seen(0.1, 0.9), seen(0.6, 0.8), seen(0.1, 0.7)]];
-        assert!((average_precision(&twice, &truth) - 1.0).abs() < 1e-9);
+        assert!((ap(&twice, &truth) - 1.0).abs() < 1e-9);
     }
 }
