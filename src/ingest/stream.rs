@@ -23,9 +23,8 @@ use std::time::Duration;
 const MAX_FRAMES: u32 = 2;
 
 /// How much media the jitter buffer holds at most, and how long it waits for a lost packet. Over TCP nothing is lost and nothing
-/// waits: there it only bounds what piles up when the box cannot keep up. That must be more than comes while held groups are decoded: what
-/// finds no room is lost with everything up to the next key frame.
-const TCP_BUFFER: Duration = Duration::from_secs(6);
+/// waits: there it only bounds what piles up when the box cannot keep up.
+const TCP_BUFFER: Duration = Duration::from_secs(2);
 const UDP_BUFFER: Duration = Duration::from_millis(500);
 
 /// For how long a TEARDOWN may delay the disconnect. Without it a camera keeps the old session, and may refuse the new one.
