@@ -32,6 +32,8 @@ pub mod schedule;
 pub mod stage;
 pub mod status;
 pub mod store;
+#[cfg(feature = "staging")]
+pub mod suite;
 pub mod track;
 #[cfg(feature = "staging")]
 pub mod vcam;

@@ -24,6 +24,7 @@ pub use snapshot::{Snapshot, SnapshotError};
 pub use station::PictureNews;
 pub use still::Still;
 
+use crate::camera::CameraView;
 use crate::clock::Clocks;
 use crate::detect::{Detections, Detector};
 use crate::evidence::{SensitiveKind, SensitiveObject};
@@ -172,6 +173,12 @@ impl Analysis {
     #[must_use]
     pub fn inferred(&self, camera: usize) -> u64 {
         self.counts[camera].inferred.load(Ordering::Relaxed)
+    }
+
+    /// How every rule of a camera stands after its last frame, and why.
+    #[must_use]
+    pub fn view(&self, camera: usize) -> CameraView {
+        self.station(camera).view()
     }
 
     /// What is open at a camera, by rule.

@@ -33,7 +33,7 @@ pub use explain::explain;
 pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;
 pub use kinds::{KindDefaults, RuleKind};
-pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load};
+pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load, load_bytes};
 pub use protocol::Protocol;
 pub use reference::reference;
 pub use rule::{EscalationConfig, NearConfig, RuleConfig};

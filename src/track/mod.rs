@@ -113,6 +113,12 @@ impl Track {
         self.unseen.is_zero()
     }
 
+    /// For how long, observed, no detection belonged to it.
+    #[must_use]
+    pub fn unseen(&self) -> Duration {
+        self.unseen
+    }
+
     /// For how long, observed, it has not moved.
     #[must_use]
     pub fn stationary(&self) -> Duration {
@@ -141,8 +147,13 @@ impl Track {
         }
     }
 
+    /// Whether it has been at its place for long enough to be looked for there.
+    fn stands(&self) -> bool {
+        self.stationary >= STANDING
+    }
+
     fn is_expired(&self) -> bool {
-        self.unseen > if self.stationary >= STANDING { LOST_STANDING } else { LOST_MOVING }
+        self.unseen > if self.stands() { LOST_STANDING } else { LOST_MOVING }
     }
 }
 
@@ -207,6 +218,11 @@ impl Tracker {
         for track in &mut self.tracks {
             match observed {
                 Some(observed) => {
+                    if track.stands() {
+                        // It has no motion to go on with: what looks like one is a box that flickers, and two seconds of it are a
+                        // place far off.
+                        track.filter.stop();
+                    }
                     track.filter.predict(observed.as_secs_f32());
                     track.bbox = track.filter.bbox();
                     track.unseen += observed;
