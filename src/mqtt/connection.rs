@@ -149,8 +149,8 @@ impl<'a> Exchange<'a> {
         self.wire.largest_row()
     }
 
-    pub(super) fn new(owner: Owner<'a>, client: Client, too_large: BTreeMap<RowId, usize>) -> Self {
-        let Owner { settings, broker, store, clocks, shared, session } = owner;
+    pub(super) fn new(owner: &Owner<'a>, client: Client, too_large: BTreeMap<RowId, usize>) -> Self {
+        let &Owner { settings, broker, store, clocks, shared, session } = owner;
         let now = clocks.mono();
         Self {
             settings,

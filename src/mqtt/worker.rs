@@ -79,7 +79,7 @@ impl Worker {
             shared: &self.shared,
             session,
         };
-        let mut exchange = Exchange::new(owner, client, too_large);
+        let mut exchange = Exchange::new(&owner, client, too_large);
         let ended = serve(&mut poller, &mut exchange).await;
         let suspect = exchange.largest_unanswered();
         drop(exchange);
