@@ -40,9 +40,10 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The schemas of the configuration and of every message, by name.
+/// The schemas of the configuration and of every message, by name, and the `AsyncAPI` document.
 fn all() -> BTreeMap<&'static str, serde_json::Value> {
     let mut schemas = crate::contract::schemas();
     schemas.insert("config", crate::config::schema());
+    schemas.insert("asyncapi", crate::contract::asyncapi());
     schemas
 }

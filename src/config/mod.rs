@@ -125,6 +125,20 @@ pub struct HubConfig {
     #[serde(default = "default_mqtt_port")]
     #[schemars(range(min = 1))]
     pub port: u16,
+    /// Other brokers of the same hub, in order of preference, for when the first is not there. The preferred ones are tried first at
+    /// every connect.
+    #[serde(default)]
+    pub fallback: Vec<BrokerConfig>,
+    /// Encryption; without it everything goes in the clear.
+    #[serde(default)]
+    pub tls: Option<TlsConfig>,
+    /// What carries MQTT.
+    #[serde(default)]
+    pub transport: HubTransport,
+    /// Path of the web socket, where `transport` is `websocket`.
+    #[serde(default = "default_websocket_path")]
+    #[schemars(regex(pattern = r"^/[!-~]*$"), extend("x-allowed" = "a path that begins with /"))]
+    pub websocket_path: String,
     /// Version of MQTT. With 3.1.1 the broker cannot say why it refuses something, nor how large a packet may be.
     #[serde(default)]
     pub protocol: Protocol,
@@ -190,6 +204,48 @@ impl Default for CommandsConfig {
     }
 }
 
+/// Another broker of the same hub.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BrokerConfig {
+    /// Host name or address of the broker.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9._:-]+$"), extend("x-allowed" = "a host name or address, without scheme and port"))]
+    pub host: String,
+    /// TCP port of the broker.
+    #[serde(default = "default_mqtt_port")]
+    #[schemars(range(min = 1))]
+    pub port: u16,
+}
+
+/// Encryption of the connection to the broker. The files (PEM) are read at every connect, so that renewed ones are used without a
+/// restart. The broker's certificate must be for `hub.host`, which is also what it is asked for (SNI).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TlsConfig {
+    /// Certificates of the authorities that are trusted; for public ones `/etc/ssl/certs/ca-certificates.crt`.
+    pub ca: PathBuf,
+    /// The agent's own certificate with its chain, if the broker wants one; with `key`.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// The key of the agent's own certificate.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+}
+
+/// What carries MQTT.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HubTransport {
+    /// A TCP connection, encrypted if `tls` is given.
+    #[default]
+    Tcp,
+    /// A web socket, through proxies that let nothing else pass; encrypted if `tls` is given.
+    Websocket,
+}
+
+fn default_websocket_path() -> String {
+    "/mqtt".to_owned()
+}
 fn default_mqtt_port() -> u16 {
     1883
 }

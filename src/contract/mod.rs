@@ -5,6 +5,7 @@
 //! A value that the site did not configure is left out. [`schemas`] is the published contract; `docs/schemas/` holds
 //! what it generates. This module performs no I/O and reads no clock.
 
+mod asyncapi;
 mod command;
 mod event;
 mod event_types;
@@ -13,6 +14,7 @@ mod scalars;
 mod state;
 mod topics;
 
+pub use asyncapi::asyncapi;
 pub use command::*;
 pub use event::{EventParts, FrameSize, ModelIdentity, closing_event, incident_event, mark_replayed};
 pub use event_types::*;

@@ -348,6 +348,8 @@ pub enum DeliveryAlarmKind {
     Refused,
     /// The agent may not subscribe to commands.
     CommandsRefused,
+    /// A certificate of the agent's own files expires within 30 days, or has.
+    CertificateExpires,
 }
 
 /// Commands of the hub since the program started, by what came of them.

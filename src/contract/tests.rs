@@ -414,3 +414,103 @@ fn the_published_schemas_are_those_of_the_types() {
         assert_eq!(published, generated, "{} is stale: UPDATE_GENERATED=1 cargo test schemas", path.display());
     }
 }
+
+/// `UPDATE_GENERATED=1` writes the file instead of comparing it.
+#[test]
+fn the_published_asyncapi_document_is_that_of_the_topics() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/asyncapi.json");
+    let generated = format!("{:#}\n", asyncapi());
+    if std::env::var_os("UPDATE_GENERATED").is_some() {
+        std::fs::write(&path, &generated).unwrap();
+    }
+    let published = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(published, generated, "{} is stale: UPDATE_GENERATED=1 cargo test asyncapi", path.display());
+}
+
+#[test]
+fn the_asyncapi_document_has_every_message_and_its_topics_are_those_that_are_built() {
+    let document = asyncapi();
+    for message in schemas().keys() {
+        let file = &document["components"]["messages"][message]["payload"]["schema"]["$ref"];
+        assert_eq!(file, &format!("schemas/{message}.schema.json"));
+    }
+    for (channel, is_of) in document["channels"].as_object().unwrap() {
+        let address = is_of["address"].as_str().unwrap();
+        let example = |level: &str| match level.strip_prefix('{').and_then(|level| level.strip_suffix('}')) {
+            Some("incident" | "evidence") => Uuid::from_u128(1).to_string(),
+            Some(parameter) => {
+                assert!(is_of["parameters"].get(parameter).is_some(), "{address}");
+                parameter.to_owned()
+            }
+            None => level.to_owned(),
+        };
+        let topic = address.split('/').map(example).collect::<Vec<_>>().join("/");
+        let (_, _, what) = Topic::parse(&name("prefix"), &topic).unwrap_or_else(|| panic!("{topic}"));
+        assert_ne!(what, Topic::Command { verb: None }, "{channel}");
+    }
+}
+
+/// What of a schema a hub that was made for an earlier one would not understand; `old` is that one. Words for people do not count.
+fn breaches(at: &str, old: &Value, new: &Value) -> Vec<String> {
+    let (Some(before), Some(after)) = (old.as_object(), new.as_object()) else {
+        return if old == new { vec![] } else { vec![format!("{at}: {old} became {new}")] };
+    };
+    let keys: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let counts = |key: &&&String| !["description", "title", "$id"].contains(&key.as_str());
+    let breaches_at = |key: &String| match (key.as_str(), before.get(key), after.get(key)) {
+        ("properties" | "$defs", Some(Value::Object(old)), Some(Value::Object(new))) => {
+            let of_one = |(name, old): (&String, &Value)| match new.get(name) {
+                Some(new) => breaches(&format!("{at}/{key}/{name}"), old, new),
+                None => vec![format!("{at}/{key}/{name}: gone")],
+            };
+            old.iter().flat_map(of_one).collect()
+        }
+        ("properties" | "$defs", None, Some(_)) => vec![],
+        (_, Some(old), Some(new)) => breaches(&format!("{at}/{key}"), old, new),
+        (_, _, _) => vec![format!("{at}/{key}: {:?} became {:?}", before.get(key), after.get(key))],
+    };
+    keys.iter().filter(counts).flat_map(|key| breaches_at(key)).collect()
+}
+
+/// The schemas of each version are frozen when it is released. `UPDATE_GENERATED=1` adds those of messages that are new.
+#[test]
+fn the_messages_are_compatible_with_those_of_their_version() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schemas/frozen/{SCHEMA_VERSION}"));
+    for (message, schema) in schemas() {
+        let path = folder.join(format!("{message}.schema.json"));
+        if std::env::var_os("UPDATE_GENERATED").is_some() && !path.exists() {
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(&path, format!("{schema:#}\n")).unwrap();
+        }
+        let frozen = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let breaches = breaches(message, &serde_json::from_str(&frozen).unwrap(), &schema);
+        assert_eq!(breaches, [] as [String; 0], "raise SCHEMA_VERSION, or take it back");
+    }
+}
+
+#[test]
+fn only_a_further_optional_field_is_compatible() {
+    let old = json!({"type": "object", "properties": {"a": {"type": "string", "description": "x"}}, "required": ["a"]});
+    let changed = |pointer: &str, value: Value| {
+        let mut new = old.clone();
+        *new.pointer_mut(pointer).unwrap() = value;
+        new
+    };
+    let further = json!({"a": {"type": "string"}, "b": {"type": "integer"}});
+    let fine = [old.clone(), changed("/properties", further.clone()), changed("/properties/a/description", json!("y"))];
+    for new in fine {
+        assert_eq!(breaches("m", &old, &new), [] as [String; 0]);
+    }
+    let mut required = changed("/properties", further);
+    required["required"] = json!(["a", "b"]);
+    let wrong = [
+        required,
+        changed("/properties", json!({})),
+        changed("/properties/a/type", json!("integer")),
+        changed("/required", json!([])),
+        changed("/properties/a", json!({"type": "string", "enum": ["x"]})),
+    ];
+    for new in wrong {
+        assert_ne!(breaches("m", &old, &new), [] as [String; 0], "{new}");
+    }
+}

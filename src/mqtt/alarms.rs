@@ -1,7 +1,9 @@
 //! What is wrong with the delivery although there is a connection. Every alarm has a clear.
 
+use super::tls::EXPIRY_NOTICE;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 pub use crate::contract::DeliveryAlarmKind as AlarmKind;
 
@@ -20,13 +22,17 @@ pub struct Alarm {
 
 /// The alarms of a link.
 #[derive(Debug, Default)]
-pub(super) struct Alarms(BTreeMap<AlarmKind, Alarm>);
+pub(super) struct Alarms {
+    raised: BTreeMap<AlarmKind, Alarm>,
+    /// The certificate that expires first, and when.
+    expiry: Option<(PathBuf, Timestamp)>,
+}
 
 impl Alarms {
     /// Raises an alarm; true if it is new.
     pub(super) fn raise(&mut self, kind: AlarmKind, now: Timestamp, detail: String) -> bool {
-        let is_new = !self.0.contains_key(&kind);
-        let alarm = self.0.entry(kind).or_insert(Alarm { kind, since: now, count: 0, detail: String::new() });
+        let is_new = !self.raised.contains_key(&kind);
+        let alarm = self.raised.entry(kind).or_insert(Alarm { kind, since: now, count: 0, detail: String::new() });
         alarm.count += 1;
         alarm.detail = detail;
         is_new
@@ -34,10 +40,22 @@ impl Alarms {
 
     /// Ends an alarm; true if there was one.
     pub(super) fn clear(&mut self, kind: AlarmKind) -> bool {
-        self.0.remove(&kind).is_some()
+        self.raised.remove(&kind).is_some()
     }
 
-    pub(super) fn all(&self) -> Vec<Alarm> {
-        self.0.values().cloned().collect()
+    /// Which certificate expires first.
+    pub(super) fn set_expiry(&mut self, expiry: Option<(PathBuf, Timestamp)>) {
+        self.expiry = expiry;
+    }
+
+    pub(super) fn all(&self, now: Timestamp) -> Vec<Alarm> {
+        self.raised.values().cloned().chain(self.expiring(now)).collect()
+    }
+
+    fn expiring(&self, now: Timestamp) -> Option<Alarm> {
+        let (path, at) = self.expiry.as_ref()?;
+        let since = *at - EXPIRY_NOTICE;
+        let detail = format!("{} expires at {at:.0}", path.display());
+        (since <= now).then_some(Alarm { kind: AlarmKind::CertificateExpires, since, count: 1, detail })
     }
 }

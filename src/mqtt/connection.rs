@@ -10,10 +10,11 @@ use super::back_off::Pacer;
 use super::board::Slot;
 use super::dialect::{Client, Heard, Poller, Qos, Verdict};
 use super::outbox::Reading;
+use super::tls::TlsError;
 use super::wire::{Tag, Wire};
 use super::{AlarmKind, MqttSettings, Shared, Stats, Stop};
 use crate::clock::{Clocks, Mono};
-use crate::config::SecretError;
+use crate::config::{BrokerConfig, SecretError};
 use crate::contract::{AgentState, AgentStatus, WallTime, to_json};
 use crate::store::{OutboxRow, RowId, SharedStore};
 use sending::json;
@@ -44,6 +45,8 @@ pub(super) enum Failure {
     /// In the client library's words.
     #[error("{0}")]
     Connection(String),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     #[error("the broker does not take a packet of this size")]
     TooLarge,
     #[error("the broker was silent for {} s", .0.as_secs())]
@@ -76,9 +79,21 @@ enum Stage {
     Over,
 }
 
+/// What a connection is made for.
+pub(super) struct Owner<'a> {
+    pub(super) settings: &'a MqttSettings,
+    pub(super) broker: &'a BrokerConfig,
+    pub(super) store: &'a SharedStore,
+    pub(super) clocks: &'a dyn Clocks,
+    pub(super) shared: &'a Shared,
+    /// Number of the connection.
+    pub(super) session: u64,
+}
+
 /// The exchange of messages over one connection.
 pub(super) struct Exchange<'a> {
     settings: &'a MqttSettings,
+    broker: &'a BrokerConfig,
     store: &'a SharedStore,
     clocks: &'a dyn Clocks,
     shared: &'a Shared,
@@ -134,18 +149,12 @@ impl<'a> Exchange<'a> {
         self.wire.largest_row()
     }
 
-    pub(super) fn new(
-        settings: &'a MqttSettings,
-        store: &'a SharedStore,
-        clocks: &'a dyn Clocks,
-        shared: &'a Shared,
-        session: u64,
-        client: Client,
-        too_large: BTreeMap<RowId, usize>,
-    ) -> Self {
+    pub(super) fn new(owner: &Owner<'a>, client: Client, too_large: BTreeMap<RowId, usize>) -> Self {
+        let &Owner { settings, broker, store, clocks, shared, session } = owner;
         let now = clocks.mono();
         Self {
             settings,
+            broker,
             store,
             clocks,
             shared,
@@ -227,7 +236,7 @@ impl<'a> Exchange<'a> {
         Stats::add(&self.shared.stats.connects, 1);
         self.shared.stats.connected.store(true, Ordering::Relaxed);
         tracing::info!(
-            host = %self.settings.host, port = self.settings.port, session = self.session,
+            host = %self.broker.host, port = self.broker.port, session = self.session,
             "connected to the broker"
         );
     }

@@ -5,13 +5,15 @@
 
 use super::connection::Failure;
 use super::{FromHub, WINDOW};
-use crate::config::Protocol;
+use crate::config::{BrokerConfig, Protocol};
 use crate::contract::JSON;
 use bytes::Bytes;
-use rumqttc::v5;
 use rumqttc::v5::mqttbytes::v5 as packets;
 use rumqttc::v5::mqttbytes::v5::{PubAckReason, SubscribeReasonCode};
+use rumqttc::{TlsConfiguration, Transport, v5};
+use rustls::ClientConfig;
 use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Seconds after which an attempt to connect is given up.
@@ -33,8 +35,10 @@ pub(super) enum Qos {
 /// Everything that a connection begins with. Not `Debug`: it holds the password.
 pub(super) struct Opening<'a> {
     pub(super) protocol: Protocol,
-    pub(super) host: &'a str,
-    pub(super) port: u16,
+    pub(super) broker: &'a BrokerConfig,
+    pub(super) tls: Option<Arc<ClientConfig>>,
+    /// The path, if it goes over a web socket.
+    pub(super) websocket_path: Option<&'a str>,
     pub(super) client_id: &'a str,
     pub(super) keep_alive: Duration,
     pub(super) credentials: Option<(&'a str, Option<SecretString>)>,
@@ -117,6 +121,25 @@ pub(super) fn open(opening: Opening<'_>) -> (Client, Poller) {
     }
 }
 
+/// The library takes the address of a web socket from its URL.
+fn address(opening: &Opening<'_>) -> String {
+    let BrokerConfig { host, port } = opening.broker;
+    let scheme = if opening.tls.is_some() { "wss" } else { "ws" };
+    match opening.websocket_path {
+        Some(path) => format!("{scheme}://{host}:{port}{path}"),
+        None => host.clone(),
+    }
+}
+
+fn transport(opening: &Opening<'_>) -> Transport {
+    match (opening.tls.clone().map(TlsConfiguration::Rustls), opening.websocket_path) {
+        (None, None) => Transport::Tcp,
+        (None, Some(_)) => Transport::Ws,
+        (Some(tls), None) => Transport::Tls(tls),
+        (Some(tls), Some(_)) => Transport::Wss(tls),
+    }
+}
+
 fn options_v5(opening: Opening<'_>) -> v5::MqttOptions {
     let properties = packets::LastWillProperties {
         delay_interval: None,
@@ -128,9 +151,11 @@ fn options_v5(opening: Opening<'_>) -> v5::MqttOptions {
         user_properties: Vec::new(),
     };
     let qos = v5::mqttbytes::QoS::AtLeastOnce;
-    let will = packets::LastWill::new(opening.will_topic, opening.will, qos, true, Some(properties));
-    let mut options = v5::MqttOptions::new(opening.client_id, opening.host, opening.port);
+    let (topic, message) = (opening.will_topic.clone(), opening.will.clone());
+    let will = packets::LastWill::new(topic, message, qos, true, Some(properties));
+    let mut options = v5::MqttOptions::new(opening.client_id, address(&opening), opening.broker.port);
     options
+        .set_transport(transport(&opening))
         .set_clean_start(true)
         .set_keep_alive(opening.keep_alive)
         .set_connection_timeout(CONNECT_LIMIT_SECS)
@@ -144,9 +169,11 @@ fn options_v5(opening: Opening<'_>) -> v5::MqttOptions {
 }
 
 fn options_v311(opening: Opening<'_>) -> rumqttc::MqttOptions {
-    let will = rumqttc::LastWill::new(opening.will_topic, opening.will, rumqttc::QoS::AtLeastOnce, true);
-    let mut options = rumqttc::MqttOptions::new(opening.client_id, opening.host, opening.port);
+    let (topic, message) = (opening.will_topic.clone(), opening.will.clone());
+    let will = rumqttc::LastWill::new(topic, message, rumqttc::QoS::AtLeastOnce, true);
+    let mut options = rumqttc::MqttOptions::new(opening.client_id, address(&opening), opening.broker.port);
     options
+        .set_transport(transport(&opening))
         .set_clean_session(true)
         .set_keep_alive(opening.keep_alive)
         .set_inflight(PACKET_IDS)

@@ -28,6 +28,7 @@ mod board;
 mod connection;
 mod dialect;
 mod outbox;
+mod tls;
 mod wire;
 mod worker;
 
@@ -35,7 +36,7 @@ pub use alarms::{Alarm, AlarmKind};
 pub use back_off::BackOffSettings;
 
 use crate::clock::{Clocks, Mono};
-use crate::config::{AgentConfig, HubConfig, Protocol, SecretSource};
+use crate::config::{AgentConfig, BrokerConfig, HubConfig, HubTransport, Protocol, SecretSource, TlsConfig};
 use crate::contract::Topics;
 use crate::store::SharedStore;
 use alarms::Alarms;
@@ -87,10 +88,14 @@ pub struct Reply {
 pub struct MqttSettings {
     /// Version of MQTT.
     pub protocol: Protocol,
-    /// Host name or address.
-    pub host: String,
-    /// TCP port.
-    pub port: u16,
+    /// Brokers in order of preference; at least one.
+    pub brokers: Vec<BrokerConfig>,
+    /// Where the certificates are, if the connection is encrypted.
+    pub tls: Option<TlsConfig>,
+    /// What carries MQTT.
+    pub transport: HubTransport,
+    /// Path of the web socket.
+    pub websocket_path: String,
     /// MQTT client id.
     pub client_id: String,
     /// User name, if the broker wants one.
@@ -122,8 +127,12 @@ impl MqttSettings {
         Self {
             protocol: hub.protocol,
             max_packet_bytes: hub.max_packet_bytes,
-            host: hub.host.clone(),
-            port: hub.port,
+            brokers: std::iter::once(BrokerConfig { host: hub.host.clone(), port: hub.port })
+                .chain(hub.fallback.iter().cloned())
+                .collect(),
+            tls: hub.tls.clone(),
+            transport: hub.transport,
+            websocket_path: hub.websocket_path.clone(),
             client_id: agent.id.to_string(),
             username: hub.username.clone(),
             password: hub.password.clone(),
@@ -236,7 +245,7 @@ impl Link {
     /// What is wrong with the delivery although there is a connection, or may be soon.
     #[must_use]
     pub fn alarms(&self) -> Vec<Alarm> {
-        self.shared.alarms().all()
+        self.shared.alarms().all(self.clocks.wall())
     }
 
     /// Says that the store has new outbox rows.

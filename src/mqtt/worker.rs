@@ -1,10 +1,12 @@
 //! The thread's course: connect, serve, wait, again.
 
 use super::back_off::BackOff;
-use super::connection::{Exchange, Failure, serve};
+use super::connection::{Exchange, Failure, Owner, serve};
 use super::dialect::{self, Opening};
+use super::tls;
 use super::{Farewell, MqttSettings, Shared, Stats, Stop};
 use crate::clock::{Clocks, Mono};
+use crate::config::{BrokerConfig, HubTransport};
 use crate::contract::{AgentState, AgentStatus, WallTime, to_json};
 use crate::store::{RowId, SharedStore};
 use std::collections::BTreeMap;
@@ -42,12 +44,20 @@ impl Worker {
     /// Keeps a connection until the owner wants none any more.
     pub(super) async fn work(mut self) -> Farewell {
         let mut back_off = BackOff::new(self.settings.reconnect);
+        let mut turn = 0;
         while self.shared.lock().stop == Stop::No {
-            let began = self.clocks.mono();
-            match self.connect_and_serve().await {
+            let (began, connects) = (self.clocks.mono(), self.shared.stats.snapshot().connects);
+            let broker = self.settings.brokers[turn].clone();
+            match self.connect_and_serve(&broker).await {
                 Ok(()) => return Farewell::Said,
                 Err(Failure::Ended) => return Farewell::NotConnected,
-                Err(failure) => self.report(&failure),
+                Err(failure) => self.report(&broker, &failure),
+            }
+            let was_connected = self.shared.stats.snapshot().connects > connects;
+            turn = if was_connected { 0 } else { (turn + 1) % self.settings.brokers.len() };
+            if turn > 0 {
+                // The next one may be there: waiting is for when none is.
+                continue;
             }
             if self.clocks.mono().since(began) >= GOOD_CONNECTION {
                 back_off.reset();
@@ -57,12 +67,19 @@ impl Worker {
         Farewell::NotConnected
     }
 
-    async fn connect_and_serve(&mut self) -> Result<(), Failure> {
+    async fn connect_and_serve(&mut self, broker: &BrokerConfig) -> Result<(), Failure> {
         let session = self.next_session();
-        let (client, mut poller) = dialect::open(self.opening(session)?);
+        let (client, mut poller) = dialect::open(self.opening(broker, session)?);
         let too_large = self.too_large.clone();
-        let (settings, store, clocks, shared) = (&self.settings, &self.store, &*self.clocks, &*self.shared);
-        let mut exchange = Exchange::new(settings, store, clocks, shared, session, client, too_large);
+        let owner = Owner {
+            settings: &self.settings,
+            broker,
+            store: &self.store,
+            clocks: &*self.clocks,
+            shared: &self.shared,
+            session,
+        };
+        let mut exchange = Exchange::new(&owner, client, too_large);
         let ended = serve(&mut poller, &mut exchange).await;
         let suspect = exchange.largest_unanswered();
         drop(exchange);
@@ -101,16 +118,20 @@ impl Worker {
         self.last_session
     }
 
-    fn opening(&self, session: u64) -> Result<Opening<'_>, Failure> {
+    fn opening<'a>(&'a self, broker: &'a BrokerConfig, session: u64) -> Result<Opening<'a>, Failure> {
         let settings = &self.settings;
+        let identity = settings.tls.as_ref().map(tls::read).transpose()?;
+        let (tls, expires) = identity.map(|identity| (identity.config, identity.expires)).unzip();
+        self.shared.alarms().set_expiry(expires.flatten());
         let password = settings.password.as_ref().map(super::SecretSource::read).transpose()?;
         let credentials = (settings.username.is_some() || password.is_some())
             .then(|| (settings.username.as_deref().unwrap_or_default(), password));
         let time = WallTime::new(self.clocks.wall(), &settings.time_zone);
         Ok(Opening {
             protocol: settings.protocol,
-            host: &settings.host,
-            port: settings.port,
+            broker,
+            tls,
+            websocket_path: (settings.transport == HubTransport::Websocket).then_some(&*settings.websocket_path),
             client_id: &settings.client_id,
             keep_alive: settings.keep_alive.max(Duration::from_secs(5)),
             credentials,
@@ -120,10 +141,10 @@ impl Worker {
     }
 
     /// Tells of a trouble when it is new, and again from time to time while it lasts.
-    fn report(&mut self, failure: &Failure) {
+    fn report(&mut self, broker: &BrokerConfig, failure: &Failure) {
         Stats::add(&self.shared.stats.failures, 1);
         let (text, now) = (failure.to_string(), self.clocks.mono());
-        let (host, port) = (&self.settings.host, self.settings.port);
+        let BrokerConfig { host, port } = broker;
         let fresh = self.told.as_ref().is_none_or(|(told, at)| *told != text || now.since(*at) >= REPEAT_AFTER);
         if fresh {
             tracing::warn!(%host, port, error = %text, "no connection to the broker; events are kept and it is tried again");

@@ -2,7 +2,7 @@
 
 use crate::mosquitto::Mosquitto;
 use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
-use curbwatch::config::{CameraConfig, PlaceConfig, Protocol, RuleKind, SecretSource};
+use curbwatch::config::{BrokerConfig, CameraConfig, HubTransport, PlaceConfig, Protocol, RuleKind, SecretSource};
 use curbwatch::contract::*;
 use curbwatch::frame::FrameStamp;
 use curbwatch::geometry::BBox;
@@ -65,8 +65,10 @@ impl Agent {
         let mut settings = MqttSettings {
             protocol: Protocol::V5,
             max_packet_bytes: None,
-            host: "127.0.0.1".into(),
-            port,
+            brokers: vec![BrokerConfig { host: "127.0.0.1".into(), port }],
+            tls: None,
+            transport: HubTransport::Tcp,
+            websocket_path: "/mqtt".into(),
             client_id: "box".into(),
             username,
             password,
