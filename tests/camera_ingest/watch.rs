@@ -121,13 +121,20 @@ impl Watch {
         Self { recorder, ingest: Some(ingest) }
     }
 
-    /// Waits until the record is as wanted, and returns it.
+    /// Waits until the record is as wanted, and returns it. What is wanted may also depend on the counters, which tell nobody that they
+    /// changed: so it is looked at again every now and then.
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&Record) -> bool) -> Record {
-        let record = self.recorder.record.lock().expect("unpoisoned");
-        let outcome = self.recorder.changed.wait_timeout_while(record, LIMIT, |record| !wanted(record));
-        let (record, timed_out) = outcome.expect("unpoisoned");
-        let seen = (&record.states, record.frames.len(), record.frames.last());
-        assert!(!timed_out.timed_out(), "no {what} within {LIMIT:?}; seen: {seen:#?}");
+        let clocks = SystemClocks::new();
+        let begin = clocks.mono();
+        let mut record = self.recorder.record.lock().expect("unpoisoned");
+        while !wanted(&record) {
+            if clocks.mono().since(begin) > LIMIT {
+                let seen = format!("{:#?}", (&record.states, record.frames.len(), record.frames.last()));
+                drop(record);
+                panic!("no {what} within {LIMIT:?}; seen: {seen}");
+            }
+            record = self.recorder.changed.wait_timeout(record, Duration::from_millis(50)).expect("unpoisoned").0;
+        }
         record.clone()
     }
 

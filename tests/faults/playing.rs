@@ -191,7 +191,7 @@ fn loses_much(stand: &mut Stand) {
 fn corrupt(stand: &mut Stand) {
     let peer = spoilt(stand, Tcp, Media::Corrupt);
     stand.finds_damage(5);
-    stand.is_online_or_failed_with(&[("stalled", "stalled"), ("offline", "stream")]);
+    stand.stays_online_or_fails_with(0, &[("stalled", "stalled"), ("offline", "stream")]);
     stand.returns(|_| peer.set_media(Media::Clean));
 }
 

@@ -90,18 +90,20 @@ impl Stand {
         (self.outcome.state, self.outcome.reason) = ("online", None);
     }
 
-    /// The camera never left the state `online`, or failed as said first: which of them comes is chance.
-    pub fn is_online_or_failed_with(&mut self, allowed: &[(&str, &str)]) {
-        let record = self.watched().wait_for("anything", |_| true);
+    /// Like [`Self::stays_online_for`], but the camera may also fail as said: which of them comes is chance.
+    pub fn stays_online_or_fails_with(&mut self, frames: usize, allowed: &[(&str, &str)]) {
+        let (enough, before) = (self.frame_count() + frames, self.states_before);
+        let decided = |record: &Record| record.frames.len() >= enough || failure(&record.states, before).is_some();
+        let record = self.watched().wait_for("frames or a failure", decided);
         (self.outcome.state, self.outcome.reason) = ("online", None);
-        if let Some((state, reason)) = failure(&record.states, self.states_before) {
+        if let Some((state, reason)) = failure(&record.states, before) {
             assert!(allowed.contains(&(state, reason)), "{state}, {reason}; allowed: {allowed:?}");
             (self.outcome.state, self.outcome.reason) = (state, Some(reason));
         }
     }
 
-    /// Waits until so many pictures were found to be damaged: libav conceals what it cannot read, and marks nothing. Few of the others
-    /// come through: what refers to a damaged picture is damaged.
+    /// Waits until so many pictures were found to be damaged: libav conceals what it cannot read, and marks nothing. Few others may
+    /// come through in that time: what refers to a damaged picture is damaged too.
     pub fn finds_damage(&self, pictures: u64) {
         let watched = self.watched();
         watched.wait_for("damaged pictures", |_| watched.stats().frames_corrupt >= pictures);
