@@ -81,7 +81,7 @@ fn hand_over(folder: &Path, pictures: &[Frame], found: &[Detections]) -> std::pa
         json!({"file": file, "width": layout.width, "height": layout.height, "detections": detections})
     });
     let list = folder.join("pictures.json");
-    std::fs::write(&list, serde_json::Value::from_iter(entries).to_string()).unwrap();
+    std::fs::write(&list, entries.collect::<serde_json::Value>().to_string()).unwrap();
     list
 }
 

@@ -60,7 +60,10 @@ pub fn text(random: &mut Pcg64Mcg, original: &str, others: &[&str]) -> String {
             0 => text.replace_range(start..end, ""),
             1 => text.replace_range(start..end, SCRAPS[random.random_range(0..SCRAPS.len())]),
             2 => text.insert_str(start, SCRAPS[random.random_range(0..SCRAPS.len())]),
-            3 => text.insert_str(start, &text[start..end].to_owned()),
+            3 => {
+                let again = text[start..end].to_owned();
+                text.insert_str(start, &again);
+            }
             4 => {
                 let other = others[random.random_range(0..others.len())];
                 let (from, to) = (boundary(random, other), boundary(random, other));
