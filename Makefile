@@ -3,12 +3,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench fuzz faults tracking soak build fmt lint unit generated doctor
+.PHONY: help setup demo test bench fuzz faults torture tracking accuracy soak build fmt lint unit generated doctor
 
 # Seconds after which the demo ends by itself, with exit 0 if it saw what it should; 0: at Ctrl-C.
 DEMO_SECS ?= 0
 # Seconds for each target of the fuzzing.
 SECS ?= 60
+# Times that the agent is killed.
+ROUNDS ?= 300
 # Length of the soak.
 SOAK_MINUTES ?= 60
 
@@ -43,9 +45,17 @@ faults: setup ## hold every way in which a camera fails to its limits; writes ta
 	@FAULTS=all cargo test --locked --test faults
 	@scripts/robustness
 
+torture: setup ## kill the agent ROUNDS times at random moments under load, and the broker with it; writes target/torture.json
+	$(call say,torture: $(ROUNDS) rounds)
+	@TORTURE_ROUNDS=$(ROUNDS) cargo test --locked --release --test torture
+
 tracking: ## score the tracker on public truth beside another; writes target/tracking.json and the table in docs/accuracy.md
 	$(call say,tracking)
 	@scripts/tracking
+
+accuracy: setup build ## play the staged suite and score it; writes target/accuracy.json, fails below the bar
+	$(call say,accuracy: staged scenes through the detector and the rules)
+	@target/release/curbwatch accuracy --out target/accuracy.json
 
 soak: setup build ## 8 cameras with random faults for SOAK_MINUTES; memory, threads and descriptors over time; writes target/soak.json
 	$(call say,soak: $(SOAK_MINUTES) minutes)

@@ -5,6 +5,7 @@
 
 use crate::contract::{self, Active, Topics, WallTime};
 use crate::ids::Name;
+use crate::web::OpenIncidents;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
@@ -55,6 +56,22 @@ impl ActiveBoard {
         let rules: Vec<Name> =
             of_camera.open.iter().filter(|(_, open)| !open.is_empty()).map(|(rule, _)| rule.clone()).collect();
         rules.iter().map(|rule| self.message(camera, rule)).collect()
+    }
+
+    /// How much is open, of every camera and rule of which anything was told.
+    #[must_use]
+    pub fn counts(&self) -> Vec<OpenIncidents> {
+        let of_camera = |(camera, of): (&Name, &OfCamera)| {
+            let is_stale = of.stale.is_some();
+            let count = |(rule, open): (&Name, &Vec<Uuid>)| OpenIncidents {
+                camera: camera.clone(),
+                rule: rule.clone(),
+                count: open.len(),
+                is_stale,
+            };
+            of.open.iter().map(count).collect::<Vec<_>>()
+        };
+        self.cameras.iter().flat_map(of_camera).collect()
     }
 
     fn message(&self, camera: &Name, rule: &Name) -> ActiveMessage {

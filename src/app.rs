@@ -2,14 +2,19 @@
 //!
 //! Threads: `main` (signals, status every [`STATUS_EVERY`]), `ingest-<camera>` each, `prepare` (loads the model, then answers what no frame
 //! answers),
-//! `runner-<n>` per core, `recorder`, `mqtt`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
+//! `runner-<n>` per core, `recorder`, `mqtt`, `commands`, `web`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
 //! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
+
+mod orders;
+
+pub use orders::ReloadCheck;
 
 use crate::active::{self, ActiveBoard};
 use crate::analysis::{Analysis, Attention, PictureNews, PrepareError, Prepared, Record, Surroundings};
 use crate::clock::{Clocks, Mono};
+use crate::command::{self, Commander, CommanderParts, Outcome};
 use crate::config::{AnalysisConfig, CameraConfig, Config, IdlePace, Loaded};
-use crate::contract::{self, Health, ModelHealth, OutboxHealth, QueueDrops, Topics, WallTime};
+use crate::contract::{self, Evidence, Health, ModelHealth, QueueDrops, RequestId, Topics, WallTime};
 use crate::detect::Arrangement;
 use crate::evidence::{EvidenceDir, FileError};
 use crate::frame::Frame;
@@ -25,13 +30,15 @@ use crate::mqtt::{Farewell, Link, MqttSettings};
 use crate::orphans;
 use crate::recorder::{self, Notice, Recorder, RecorderParts};
 use crate::status::{self, CameraView, StreamView};
-use crate::store::{SharedStore, Store, StoreError};
+use crate::store::{Bounds, SharedStore, Store, StoreError};
+use crate::web::{Board, CameraFacts, Web};
 use jiff::tz::TimeZone;
+use orders::{Orders, Wish};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -94,12 +101,26 @@ pub enum AppError {
     },
 }
 
+/// Why an agent has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to stop.
+    Stopped,
+    /// The hub wants it to begin anew, with the configuration as it is now.
+    Reload,
+}
+
 /// A running agent.
 pub struct Agent {
     core: Arc<Core>,
     link: Arc<Link>,
     watched: Vec<Option<Watched>>,
+    limiter: Arc<ConnectLimiter>,
+    wishes: tokio::sync::mpsc::Receiver<Wish>,
+    commands: JoinHandle<()>,
     prepare: JoinHandle<()>,
+    /// Serves until it is dropped.
+    _web: Option<Web>,
     sampler: HostSampler,
     /// Frames analysed per camera and second, over the last whole interval.
     analysed: AnalysedRates,
@@ -118,8 +139,9 @@ struct Hold {
 }
 
 impl Watched {
-    fn hold(&self) -> Hold {
-        Hold { control: self.detect.control(), stills: self.evidence.as_ref().map(EvidenceStream::stills) }
+    fn hold(&self) -> Arc<Hold> {
+        let stills = self.evidence.as_ref().map(EvidenceStream::stills);
+        Arc::new(Hold { control: self.detect.control(), stills })
     }
 
     fn request_stop(&self) {
@@ -173,12 +195,16 @@ struct Core {
     memories: Vec<Memory>,
     mailboxes: Arc<Mailboxes<Frame>>,
     views: Mutex<Vec<CameraView>>,
-    /// A hold on each camera that is watched; set before the analysis begins.
-    holds: OnceLock<Vec<Option<Hold>>>,
+    /// A hold on each camera that is watched.
+    holds: RwLock<Vec<Option<Arc<Hold>>>>,
+    /// Set before anything could be asked.
+    commander: OnceLock<Arc<Commander>>,
     /// Told when a view changed.
     changed: Arc<tokio::sync::Notify>,
     analysis: OnceLock<Arc<Analysis>>,
     decoders: Arc<Decoders>,
+    /// What the agent last said of itself.
+    board: Arc<Board>,
     /// What the hub is told is open.
     active: Mutex<ActiveBoard>,
     /// Why there is no analysis, while there is none.
@@ -224,8 +250,8 @@ struct Desk {
 }
 
 impl Desk {
-    fn hold(&self, camera: usize) -> Option<&Hold> {
-        self.core.holds.get()?.get(camera)?.as_ref()
+    fn hold(&self, camera: usize) -> Option<Arc<Hold>> {
+        self.core.holds.read().unwrap_or_else(PoisonError::into_inner)[camera].clone()
     }
 }
 
@@ -249,6 +275,7 @@ impl Surroundings for Desk {
     }
 
     fn picture(&self, camera: usize, news: PictureNews) {
+        self.core.views.lock().unwrap_or_else(PoisonError::into_inner)[camera].picture = Some(news.state);
         let id = &self.core.config.cameras[camera].id;
         let state = news.state.as_str();
         if news.state.suspends_rules() {
@@ -290,11 +317,18 @@ impl Notice for ToLink {
     fn active(&self, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>) {
         self.core.say_open(&self.link, camera, rule, incidents);
     }
+    fn snapshot(&self, ticket: &str, taken: Result<Evidence, String>) {
+        let outcome = match taken {
+            Ok(evidence) => Outcome { evidence: Some(Box::new(evidence)), ..Outcome::ok() },
+            Err(reason) => Outcome::failed(reason),
+        };
+        self.core.finish(ticket, &outcome);
+    }
 }
 
 impl Agent {
     /// Opens the store, reaches for the broker and the cameras, and begins to load the model. Returns at once.
-    pub fn start(loaded: Loaded, clocks: &Arc<dyn Clocks>) -> Result<Self, AppError> {
+    pub fn start(loaded: Loaded, clocks: &Arc<dyn Clocks>, reload_check: Arc<ReloadCheck>) -> Result<Self, AppError> {
         let config = Arc::new(loaded.config);
         let data_dir = config.agent.data_dir.clone();
         std::fs::create_dir_all(&data_dir).map_err(|source| AppError::DataDir { path: data_dir.clone(), source })?;
@@ -307,28 +341,34 @@ impl Agent {
         let orphaned = orphans::close(&mut store, &config, &loaded.set_aside, &time_zone, clocks.wall())?;
         let remember = |camera: &CameraConfig| store.memory(&camera.id, clocks.wall());
         let memories = config.cameras.iter().map(remember).collect::<Result<_, _>>()?;
+        let switched_off = store.switched_off()?;
+        store.set_bounds(Bounds::from(&config.hub.outbox));
         let store = SharedStore::new(store);
         let evidence = EvidenceDir::open(&data_dir)?;
         let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
         gstreamer::init().map_err(|error| AppError::GStreamer(error.to_string()))?;
-        let link = Link::start(settings, store.clone(), Arc::clone(clocks))
+        let (inbox, asked) = sync_channel(command::MAX_WAITING);
+        let link = Link::start(settings, store.clone(), Arc::clone(clocks), Some(inbox))
             .map_err(|source| AppError::Thread { name: "mqtt".to_owned(), source })?;
         let link = Arc::new(link);
         let unseen = |camera: &CameraConfig| {
-            let state = if camera.enabled { CameraState::Connecting } else { CameraState::Disabled };
+            let is_on = camera.enabled && !switched_off.contains(&camera.id);
+            let state = if is_on { CameraState::Connecting } else { CameraState::Disabled };
             let detect = StreamView::new(state, clocks.wall());
-            CameraView { evidence: camera.streams.evidence.as_ref().map(|_| detect.clone()), detect }
+            CameraView { evidence: camera.streams.evidence.as_ref().map(|_| detect.clone()), detect, picture: None }
         };
         let topics = Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id);
         let core = Arc::new(Core {
             active: Mutex::new(ActiveBoard::new(topics.clone(), time_zone.clone())),
             decoders: Decoders::of_this_box(),
+            board: Arc::default(),
             topics,
             started_at: WallTime::new(clocks.wall(), &time_zone),
             started: clocks.mono(),
             mailboxes: Arc::new(Mailboxes::new(config.cameras.len())),
             views: Mutex::new(config.cameras.iter().map(unseen).collect()),
-            holds: OnceLock::new(),
+            holds: RwLock::new(vec![None; config.cameras.len()]),
+            commander: OnceLock::new(),
             changed: Arc::default(),
             analysis: OnceLock::new(),
             not_prepared: Mutex::new(Some("the model is being loaded".to_owned())),
@@ -355,35 +395,85 @@ impl Agent {
             let message = status::set_aside_status(&id, camera.mistakes.len(), core.started_at);
             link.state(core.topics.camera_status(&id), contract::to_json(&message));
         }
-        let watched = watch_cameras(&core)?;
-        let holds = watched.iter().map(|watched| watched.as_ref().map(Watched::hold)).collect();
-        // Nobody else sets them.
-        let _ = core.holds.set(holds);
+        let limiter = ConnectLimiter::new(CONNECTS_PER_HOST);
+        let watch = |(index, camera): (usize, &CameraConfig)| {
+            let is_on = camera.enabled && !switched_off.contains(&camera.id);
+            is_on.then(|| core.watch_camera(index, &limiter)).transpose()
+        };
+        let watched = config.cameras.iter().enumerate().map(watch).collect::<Result<_, _>>()?;
+        let commander = Arc::new(core.commander(&link));
+        // Nobody else sets it.
+        let _ = core.commander.set(Arc::clone(&commander));
+        let (wish, wishes) = tokio::sync::mpsc::channel(orders::MAX_WISHES);
+        let commands = {
+            let orders = Orders { core: Arc::clone(&core), wishes: wish, reload_check };
+            named_thread("commands", move || commander.run(&asked, &orders, &|| orders.core.is_stopping()))?
+        };
         let prepare = {
             let (core, link) = (Arc::clone(&core), Arc::clone(&link));
             named_thread("prepare", move || core.prepare_and_run(&link, evidence))?
         };
         let analysed = AnalysedRates::new(clocks.mono(), config.cameras.len());
         let sampler = HostSampler::new(data_dir, clocks.mono());
-        Ok(Self { core, link, watched, prepare, sampler, analysed })
+        let web = core.serve()?;
+        Ok(Self { core, link, watched, limiter, wishes, commands, prepare, _web: web, sampler, analysed })
     }
 
-    /// Publishes status until `stop` completes; then stops in order.
-    pub async fn run_until(mut self, stop: impl Future<Output = ()>) {
+    /// Publishes status until `stop` completes, or the hub wants the agent to begin anew; then stops in order.
+    pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Ended {
         let mut stop = std::pin::pin!(stop);
         let mut tick = tokio::time::interval(STATUS_EVERY);
         let changed = Arc::clone(&self.core.changed);
-        loop {
+        let ended = loop {
             tokio::select! {
-                () = &mut stop => break,
+                () = &mut stop => break Ended::Stopped,
+                Some(wish) = self.wishes.recv() => match wish {
+                    // Whoever asked may have given up.
+                    Wish::Switch { camera, is_on, done } => drop(done.send(self.switch_camera(camera, is_on))),
+                    Wish::Reload => break Ended::Reload,
+                },
                 () = changed.notified() => self.say_cameras(),
                 _ = tick.tick() => {
                     self.say_cameras();
                     self.say_health();
                 }
             }
-        }
+        };
         self.stop();
+        ended
+    }
+
+    /// Switches a camera off or on, and remembers it over a restart.
+    fn switch_camera(&mut self, camera: usize, is_on: bool) -> Outcome {
+        let core = Arc::clone(&self.core);
+        let id = &core.config.cameras[camera].id;
+        if let Err(error) = core.store.lock().switch_camera(id, is_on) {
+            return Outcome::failed(chain(&error));
+        }
+        match (is_on, self.watched[camera].take()) {
+            (true, None) => {
+                // The media time begins anew, and with it the engine.
+                if let Some(analysis) = core.analysis.get() {
+                    analysis.begin_anew(camera);
+                }
+                core.update_view(camera, |view, mono, now| view.update(&CameraState::Connecting, mono, now));
+                match core.watch_camera(camera, &self.limiter) {
+                    Ok(watched) => self.watched[camera] = Some(watched),
+                    Err(error) => return Outcome::failed(chain(&error)),
+                }
+            }
+            (false, Some(watched)) => {
+                core.holds.write().unwrap_or_else(PoisonError::into_inner)[camera] = None;
+                let deadline = Mono(core.clocks.mono().0 + INGEST_STOP_LIMIT);
+                if let Err(error) = watched.stop(|| deadline.since(core.clocks.mono())) {
+                    tracing::warn!(camera = %id, "{error}");
+                }
+                core.update_view(camera, |view, mono, now| view.update(&CameraState::Disabled, mono, now));
+            }
+            (_, watched) => self.watched[camera] = watched,
+        }
+        tracing::info!(camera = %id, is_on, "the hub switched a camera");
+        Outcome::ok()
     }
 
     /// Stops the cameras, lets the runners and the recorder finish, and says farewell to the hub.
@@ -395,6 +485,9 @@ impl Agent {
             self.core.is_stopping.store(true, Ordering::Relaxed);
             self.core.stopping.1.notify_all();
         }
+        // Who waits for a camera to be switched hears that it will not be.
+        self.wishes.close();
+        while self.wishes.try_recv().is_ok() {}
         for watched in self.watched.iter().flatten() {
             watched.request_stop();
         }
@@ -408,6 +501,9 @@ impl Agent {
         self.core.mailboxes.close();
         if self.prepare.join().is_err() {
             tracing::error!("the analysis ended by a panic");
+        }
+        if self.commands.join().is_err() {
+            tracing::error!("the thread of the hub's commands panicked");
         }
         match self.link.stop(FAREWELL_LIMIT) {
             Farewell::Said => tracing::info!("stopped"),
@@ -426,6 +522,8 @@ impl Agent {
         if let Some(counts) = counts {
             self.analysed.update(self.core.clocks.mono(), counts);
         }
+        let analysis = self.core.analysis.get();
+        let mut facts = Vec::with_capacity(self.watched.len());
         let views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for (index, (camera, view)) in self.core.config.cameras.iter().zip(&views).enumerate() {
             self.core.say_stale(&self.link, &camera.id, view);
@@ -436,7 +534,15 @@ impl Agent {
             let fps = self.analysed.rates[index];
             let message = status::camera_status(&camera.id, view, &stats, fps, last_key_frame, &self.core.time_zone);
             self.link.state(self.core.topics.camera_status(&camera.id), contract::to_json(&message));
+            facts.push(CameraFacts {
+                status: message,
+                picture: view.picture,
+                stats,
+                judged: analysis.map_or(0, |analysis| analysis.analysed(index)),
+                inferred: analysis.map_or(0, |analysis| analysis.inferred(index)),
+            });
         }
+        self.core.board.set_cameras(facts);
     }
 
     fn say_health(&mut self) {
@@ -453,6 +559,10 @@ impl Agent {
         let verdicts = core.store.lock().verdicts().unwrap_or_else(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the verdicts");
             Vec::new()
+        });
+        let losses = core.store.lock().losses().unwrap_or_else(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot read what was lost");
+            None
         });
         let link = self.link.stats();
         let mailbox = |(index, camera): (usize, &CameraConfig)| QueueDrops {
@@ -473,43 +583,35 @@ impl Agent {
             host: status::host_health(&self.sampler.sample(now)),
             model: ModelHealth { is_loaded: reason.is_none(), reason, alarm },
             stages: status::stage_latencies(&core.latencies),
-            outbox: OutboxHealth {
-                backlog: backlog.map_or(0, |backlog| backlog.rows),
-                oldest: backlog.and_then(|backlog| backlog.oldest).map(written),
-                connects: link.connects,
-                sent: link.sent,
-                acknowledged: link.acknowledged,
-                refused: link.refused,
-                pictures_lost: link.pictures_lost,
-            },
+            outbox: status::outbox_health(backlog, losses, &link, self.link.alarms(), &core.time_zone),
+            commands: core.commander.get().map(|commander| commander.counts()).unwrap_or_default(),
             queues: core.config.cameras.iter().enumerate().map(mailbox).chain([evidence]).collect(),
             verdicts: status::rule_verdicts(verdicts),
         };
         self.link.volatile_state(core.topics.health(), contract::to_json(&health));
+        let open = core.active.lock().unwrap_or_else(PoisonError::into_inner).counts();
+        core.board.set_health(health, open, now);
     }
 }
 
-/// Starts to watch every enabled camera.
-fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Watched>>, AppError> {
-    let limiter = ConnectLimiter::new(CONNECTS_PER_HOST);
-    let watch = |(index, camera): (usize, &CameraConfig)| {
-        if !camera.enabled {
-            return Ok(None);
-        }
+impl Core {
+    /// Starts to watch a camera.
+    fn watch_camera(self: &Arc<Self>, index: usize, limiter: &Arc<ConnectLimiter>) -> Result<Watched, AppError> {
+        let camera = &self.config.cameras[index];
         let failed = |source| AppError::Ingest { camera: camera.id.to_string(), source };
         let source = CameraSource {
             id: camera.id.clone(),
             rtsp: camera.streams.detect.clone(),
-            decoders: Arc::clone(&core.decoders),
+            decoders: Arc::clone(&self.decoders),
             fps: camera.analysis.active,
         };
-        let sink = Arc::new(CameraSink { core: Arc::clone(core), camera: index });
+        let sink = Arc::new(CameraSink { core: Arc::clone(self), camera: index });
         let ingest =
-            Ingest::start(source, IngestSettings::default(), sink, Arc::clone(&core.clocks), Arc::clone(&limiter))
+            Ingest::start(source, IngestSettings::default(), sink, Arc::clone(&self.clocks), Arc::clone(limiter))
                 .map_err(failed)?;
         ingest.control().set_pace(pace(&camera.analysis, Attention::Idle));
         let evidence = camera.streams.evidence().map(|rtsp| {
-            let states = Arc::clone(core);
+            let states = Arc::clone(self);
             let report = move |state| {
                 states.update_view(index, |view, mono, now| {
                     if let Some(evidence) = &mut view.evidence {
@@ -518,15 +620,37 @@ fn watch_cameras(core: &Arc<Core>) -> Result<Vec<Option<Watched>>, AppError> {
                 });
             };
             let (settings, clocks, limiter) =
-                (IngestSettings::default(), Arc::clone(&core.clocks), Arc::clone(&limiter));
+                (IngestSettings::default(), Arc::clone(&self.clocks), Arc::clone(limiter));
             EvidenceStream::start(camera.id.clone(), rtsp, settings, report, clocks, limiter).map_err(failed)
         });
-        Ok(Some(Watched { detect: ingest, evidence: evidence.transpose()? }))
-    };
-    core.config.cameras.iter().enumerate().map(watch).collect()
-}
+        let watched = Watched { detect: ingest, evidence: evidence.transpose()? };
+        self.holds.write().unwrap_or_else(PoisonError::into_inner)[index] = Some(watched.hold());
+        Ok(watched)
+    }
 
-impl Core {
+    fn is_watched(&self, camera: usize) -> bool {
+        self.holds.read().unwrap_or_else(PoisonError::into_inner)[camera].is_some()
+    }
+
+    fn commander(&self, link: &Arc<Link>) -> Commander {
+        Commander::new(CommanderParts {
+            allowed: self.config.hub.commands.allow.iter().copied().collect(),
+            topics: self.topics.clone(),
+            prefix: self.config.hub.prefix.clone(),
+            time_zone: self.time_zone.clone(),
+            store: self.store.clone(),
+            link: Arc::clone(link),
+            clocks: Arc::clone(&self.clocks),
+        })
+    }
+
+    /// Answers the request that has this ticket.
+    fn finish(&self, ticket: &str, outcome: &Outcome) {
+        if let (Some(commander), Ok(request)) = (self.commander.get(), RequestId::try_from(ticket.to_owned())) {
+            commander.finish(&request, outcome);
+        }
+    }
+
     /// Loads the model, trying again until it is there, then runs the analysis until the agent stops.
     fn prepare_and_run(self: &Arc<Self>, link: &Arc<Link>, evidence: EvidenceDir) {
         let Some(mut prepared) = self.prepare() else { return };
@@ -552,6 +676,9 @@ impl Core {
         let threads = self.analyse(prepared, detectors, findings, recorder, found, link);
         while let (Some(analysis), false) = (self.analysis.get(), self.wait_for_stop(OVERDUE_EVERY)) {
             analysis.answer_overdue();
+            for ticket in analysis.give_up_snapshots() {
+                self.finish(&ticket, &Outcome::failed("the camera gave no picture in time"));
+            }
         }
         for thread in threads {
             if thread.join().is_err() {
@@ -675,6 +802,14 @@ impl Core {
         let (mono, now) = (self.clocks.mono(), self.clocks.wall());
         change(&mut self.views.lock().unwrap_or_else(PoisonError::into_inner)[camera], mono, now);
         self.changed.notify_one();
+    }
+
+    /// Begins to serve metrics, if that is wanted.
+    fn serve(&self) -> Result<Option<Web>, AppError> {
+        let web = &self.config.web;
+        let start = || Web::start(web.listen, Arc::clone(&self.board), Arc::clone(&self.clocks));
+        let failed = |source| AppError::Thread { name: "web".to_owned(), source };
+        web.enabled.then(start).transpose().map_err(failed)
     }
 
     fn say_birth(&self, link: &Link, models: Vec<contract::BirthModel>) {

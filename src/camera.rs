@@ -3,6 +3,10 @@
 //! Synchronous and pure: no I/O, no clock, no lock, no async; a frame's stamp brings the time. Owns the camera's tracker and the
 //! course of each of its rules.
 
+mod view;
+
+pub use view::{CameraView, RuleView};
+
 use crate::clock::Mono;
 use crate::config::{STATIC_CLASS, moves_by_itself};
 use crate::detect::Detection;
@@ -237,6 +241,25 @@ impl Engine {
     #[must_use]
     pub fn active(&self) -> BTreeMap<Name, Vec<Uuid>> {
         self.rules.iter().map(|(_, course)| (course.rule().clone(), course.active())).collect()
+    }
+
+    /// How every rule stands after the last frame, and why.
+    #[must_use]
+    pub fn view(&self) -> CameraView {
+        let rule = |(watch, course): &(Watch, Course)| {
+            let mut passed_over = Vec::new();
+            watch.sift(self.tracker.tracks(), &self.statics, &mut |seen| passed_over.push(seen));
+            RuleView {
+                rule: course.rule().clone(),
+                is_permitted: self.last.is_some_and(|last| course.is_permitted(last.wall)),
+                asks_for_company: watch.asks_for_company(),
+                min_area: watch.min_area,
+                min_count: watch.min_count,
+                cases: course.cases(),
+                passed_over: passed_over.into_iter().map(|seen| (course.class_name(seen.class), seen)).collect(),
+            }
+        };
+        CameraView { blind: self.blind, rules: self.rules.iter().map(rule).collect() }
     }
 
     fn course_of(&mut self, incident: Uuid) -> Option<&mut Course> {

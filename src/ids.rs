@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// A name chosen by the integrator: 1–64 of `a-z 0-9 _ -`, beginning with a letter or digit. Safe in MQTT topics,
-/// file names and metric labels.
+/// file names and metric labels. Cheap to clone: facts of every frame carry names.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Name(String);
+pub struct Name(Arc<str>);
 
 /// What a [`Name`] may look like, as a regular expression.
 pub const NAME_PATTERN: &str = "^[a-z0-9][a-z0-9_-]{0,63}$";
@@ -25,7 +26,7 @@ impl Name {
         let good = (1..=64).contains(&text.len())
             && text.chars().all(legal)
             && text.starts_with(|c: char| c.is_ascii_alphanumeric());
-        if good { Ok(Self(text)) } else { Err(NameError(text)) }
+        if good { Ok(Self(text.into())) } else { Err(NameError(text)) }
     }
 
     /// The name as text.
@@ -50,7 +51,7 @@ impl TryFrom<String> for Name {
 
 impl From<Name> for String {
     fn from(name: Name) -> Self {
-        name.0
+        name.0.as_ref().to_owned()
     }
 }
 

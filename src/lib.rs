@@ -6,6 +6,7 @@ pub mod app;
 pub mod camera;
 pub mod cli;
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod contract;
 pub mod detect;
@@ -31,6 +32,9 @@ pub mod schedule;
 pub mod stage;
 pub mod status;
 pub mod store;
+#[cfg(feature = "staging")]
+pub mod suite;
 pub mod track;
 #[cfg(feature = "staging")]
 pub mod vcam;
+pub mod web;

@@ -4,19 +4,23 @@
 //! transaction. While the disk is full or read-only the recorder tries again and the runners wait: nothing that was found
 //! is lost. A picture that cannot be made is left out, and the event says so.
 
+mod snapshot;
+
 use crate::analysis::{Finding, Record, Still};
 use crate::clock::{Clocks, Mono};
 use crate::config::{CameraConfig, Config, EvidenceDelivery, RuleConfig};
 use crate::contract::{
-    self, Delivery, DeliveryVia, EventParts, Evidence, FrameSize, IncidentEvent, ModelIdentity, Redaction, Topics,
-    WallTime,
+    self, Delivery, DeliveryVia, EventParts, Evidence, EvidenceRole, FrameSize, IncidentEvent, ModelIdentity,
+    Redaction, Topics, WallTime,
 };
 use crate::evidence::{EvidenceDir, JpegLimits, RedactedJpeg};
 use crate::health::{Drops, Latencies, Queue, Stage};
 use crate::ids::{IdSource, Name};
 use crate::incident::Memo;
 use crate::store::{Change, EvidenceFile, Message, SharedStore, StoreError};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -39,6 +43,8 @@ pub trait Notice: Send + Sync {
     fn recorded(&self);
     /// What is open now for a rule; empty when nothing is.
     fn active(&self, camera: &Name, rule: &Name, incidents: Vec<Uuid>);
+    /// The picture that the hub asked for under this ticket is on its way, or why there is none.
+    fn snapshot(&self, ticket: &str, taken: Result<Evidence, String>);
 }
 
 /// Writes findings; owned by its thread.
@@ -82,6 +88,14 @@ pub struct RecorderParts {
     pub drops: Arc<Drops>,
 }
 
+/// What a picture shows.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    role: EvidenceRole,
+    incident: Option<Uuid>,
+    captured_at: Timestamp,
+}
+
 /// The picture of a finding, on disk, or that there is none.
 enum Picture {
     Kept(Box<EvidenceFile>),
@@ -118,6 +132,7 @@ impl Recorder {
             match records.recv_timeout(Duration::from_mins(1)) {
                 Ok(Record::Change(finding)) => self.record(&finding, give_up),
                 Ok(Record::Memo(camera, memo)) => self.remember(camera, &memo, give_up),
+                Ok(Record::Snapshot(snapshot)) => self.take_snapshot(&snapshot),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -187,9 +202,7 @@ impl Recorder {
     /// Makes the picture of a change that shows the incident there, and keeps it on disk.
     fn picture(&mut self, finding: &Finding, camera: &CameraConfig) -> Picture {
         let transition = &finding.transition;
-        if !transition.phase.has_picture() {
-            return Picture::NotWanted;
-        }
+        let Some(role) = EvidenceRole::of(transition.phase) else { return Picture::NotWanted };
         // What was decided without a frame has nothing to show.
         let Some(analysed) = &finding.frame else { return Picture::NotWanted };
         let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
@@ -212,25 +225,39 @@ impl Recorder {
             Ok(path) => path,
             Err(error) => return lost(&error, &self.drops),
         };
-        let incident = transition.incident.id;
+        let shown = Shown { role, incident: Some(transition.incident.id), captured_at: frame.stamp().wall };
+        Picture::Kept(Box::new(self.evidence_file(id, path, &jpeg, shown, transition.at.wall)))
+    }
+
+    /// What is said of a picture that is on disk.
+    fn evidence_file(
+        &self,
+        id: Uuid,
+        path: PathBuf,
+        jpeg: &RedactedJpeg,
+        shown: Shown,
+        taken_at: Timestamp,
+    ) -> EvidenceFile {
         let (via, topic, reference) = match self.config.evidence.delivery {
             EvidenceDelivery::Mqtt => {
-                let reference = Topics::evidence_ref(incident, id);
-                (DeliveryVia::Mqtt, Some(self.topics.evidence(incident, id)), Some(reference))
+                let (topic, reference) = match shown.incident {
+                    Some(incident) => (self.topics.evidence(incident, id), Topics::evidence_ref(incident, id)),
+                    None => (self.topics.snapshot(id), Topics::snapshot_ref(id)),
+                };
+                (DeliveryVia::Mqtt, Some(topic), Some(reference))
             }
             EvidenceDelivery::None => (DeliveryVia::None, None, None),
         };
-        let expires = transition.at.wall + keep(&self.config);
         let evidence = Evidence {
             id,
-            role: transition.phase,
+            role: shown.role,
             media_type: contract::JPEG.to_owned(),
             sha256: jpeg.sha256().to_owned(),
             size_bytes: jpeg.bytes().len() as u64,
             width: u32::from(jpeg.width()),
             height: u32::from(jpeg.height()),
-            captured_at: WallTime::new(frame.stamp().wall, &self.time_zone),
-            expires_at: WallTime::new(expires, &self.time_zone),
+            captured_at: WallTime::new(shown.captured_at, &self.time_zone),
+            expires_at: WallTime::new(taken_at + keep(&self.config), &self.time_zone),
             delivery: Delivery { via, reference },
             redaction: Redaction {
                 applied: true,
@@ -238,7 +265,7 @@ impl Recorder {
                 version: u32::from(jpeg.redaction().version()),
             },
         };
-        Picture::Kept(Box::new(EvidenceFile { evidence, path, topic }))
+        EvidenceFile { evidence, path, topic }
     }
 
     fn store_change(
@@ -311,6 +338,9 @@ impl Recorder {
         }
         self.swept = Some(now);
         let (wall, keep) = (self.clocks.wall(), keep(&self.config));
+        if let Err(error) = self.store.lock().drop_aged(wall, now.0) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for what waits too long");
+        }
         match self.store.lock().forget_ended_before(wall - keep) {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "forgot closed incidents past their age"),

@@ -5,15 +5,18 @@ use crate::clock::Mono;
 use crate::config::{CameraConfig, Config};
 use crate::contract::{
     Birth, BirthCamera, BirthDecoder, BirthModel, BirthPassedOver, BirthRule, BirthZone, CameraState as WireState,
-    CameraStatus, ClockAlarm as WireAlarm, EvidenceStreamStatus, HostHealth, ImageHealth, ModelIdentity, ProviderNodes,
-    RuleVerdicts, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, matter, schemas,
+    CameraStatus, ClockAlarm as WireAlarm, DeliveryAlarm, EvidenceStreamStatus, HostHealth, ImageHealth, ModelIdentity,
+    OutboxHealth, ProviderNodes, RuleVerdicts, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime,
+    matter, schemas,
 };
 use crate::detect::manifest::Manifest;
 use crate::detect::{Arrangement, ProviderInUse};
 use crate::health::{HostSample, Latencies, Stage};
 use crate::ids::Name;
 use crate::ingest::{CameraState, ClockAlarm, DecoderChoice, DecodingInUse, IngestStats, PassedOver};
-use crate::store::Verdicts;
+use crate::mqtt::{Alarm, LinkStats};
+use crate::picture::PictureState;
+use crate::store::{Backlog, Losses, Verdicts};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -59,6 +62,17 @@ pub struct CameraView {
     pub detect: StreamView,
     /// The stream for pictures, if there is one.
     pub evidence: Option<StreamView>,
+    /// How the picture is; none before the first frame.
+    pub picture: Option<PictureState>,
+}
+
+impl CameraView {
+    /// Both streams take the same next state: the camera is switched.
+    pub fn update(&mut self, state: &CameraState, mono: Mono, now: Timestamp) {
+        for stream in [Some(&mut self.detect), self.evidence.as_mut()].into_iter().flatten() {
+            stream.update(state.clone(), mono, now);
+        }
+    }
 }
 
 /// The message about a camera.
@@ -268,6 +282,36 @@ pub fn host_health(sample: &HostSample) -> HostHealth {
         disk_free_bytes: sample.disk_free_bytes,
         disk_total_bytes: sample.disk_total_bytes,
         temperature_celsius: sample.temperature_celsius.map(f64::from).map(tenths),
+    }
+}
+
+/// What waits for the hub, what was lost, and what a person must see to.
+#[must_use]
+pub fn outbox_health(
+    backlog: Option<Backlog>,
+    losses: Option<Losses>,
+    link: &LinkStats,
+    alarms: Vec<Alarm>,
+    time_zone: &TimeZone,
+) -> OutboxHealth {
+    let written = |instant| WallTime::new(instant, time_zone);
+    let alarm = |Alarm { kind, since, count, detail }: Alarm| DeliveryAlarm {
+        alarm: kind,
+        since: written(since),
+        count,
+        detail,
+    };
+    OutboxHealth {
+        backlog: backlog.map_or(0, |backlog| backlog.rows),
+        backlog_bytes: backlog.map_or(0, |backlog| backlog.bytes),
+        oldest: backlog.and_then(|backlog| backlog.oldest).map(written),
+        connects: link.connects,
+        sent: link.sent,
+        acknowledged: link.acknowledged,
+        refused: link.refused,
+        pictures_lost: link.pictures_lost,
+        events_lost: losses.map_or(0, |losses| losses.count),
+        alarms: alarms.into_iter().map(alarm).collect(),
     }
 }
 

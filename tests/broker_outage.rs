@@ -9,10 +9,12 @@ mod mosquitto;
 #[path = "broker_outage/street.rs"]
 mod street;
 
+use curbwatch::config::Protocol;
 use curbwatch::contract::{AgentState, IncidentEvent};
 use curbwatch::hub::{Content, Sight};
 use curbwatch::incident::Phase;
-use curbwatch::mqtt::Farewell;
+use curbwatch::mqtt::{AlarmKind, Farewell, MqttSettings};
+use curbwatch::store::Bounds;
 use gate::Gate;
 use mosquitto::Mosquitto;
 use std::time::{Duration, Instant};
@@ -179,6 +181,9 @@ fn an_event_that_the_broker_refuses_is_kept_and_sent_again_and_others_pass() {
     agent.wait_until("the broker refused", |agent| agent.stats().refused > 0);
     hub.wait_until("the picture passed", |hub| hub.kinds.contains(&"picture"));
     agent.wait_until("only the event waits", |agent| agent.store.lock().backlog().unwrap().rows == 1);
+    let kinds =
+        |agent: &Agent| agent.link.as_ref().unwrap().alarms().iter().map(|alarm| alarm.kind).collect::<Vec<_>>();
+    assert_eq!(kinds(&agent), [AlarmKind::NotAuthorised]);
 
     std::fs::write(&acl, "topic readwrite curbwatch/#\n").unwrap();
     broker.reload();
@@ -186,6 +191,7 @@ fn an_event_that_the_broker_refuses_is_kept_and_sent_again_and_others_pass() {
     assert_eq!(sequences(&events), [1]);
     assert!(!events[0].data.replayed);
     agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog().unwrap().rows == 0);
+    assert_eq!(kinds(&agent), [], "the alarm is over");
     assert_eq!(agent.stats().connects, 1, "a refusal is no reason to part");
     broker.assert_no_protocol_error();
 }
@@ -225,6 +231,91 @@ fn a_picture_larger_than_the_broker_takes_blocks_nothing_and_is_kept() {
     assert_eq!(sequences(&hub.events(2)), [1, 2]);
     agent.wait_until("only the picture is left", |agent| agent.store.lock().backlog().unwrap().rows == 1);
     assert_eq!((agent.stats().refused, agent.stats().connects), (1, 1));
+    broker.assert_no_protocol_error();
+}
+
+#[test]
+fn a_picture_for_which_the_broker_closes_the_connection_is_set_aside_and_blocks_nothing() {
+    // It does not say how much it takes, and acknowledges what is too large with a reason that the client library does not know.
+    let mut broker = Mosquitto::reserve("allow_anonymous true\nmessage_size_limit 3000");
+    broker.start();
+    let mut hub = Hub::watch(&broker);
+    let mut agent = Agent::new(broker.port());
+    hub.wait_until("the agent is online", |hub| !hub.sessions(AgentState::Online).is_empty());
+    agent.record(Phase::Opened, true);
+    agent.record(Phase::Opened, false);
+    assert_eq!(sequences(&hub.events(2)), [1, 2]);
+    agent.wait_until("only the picture is left", |agent| agent.store.lock().backlog().unwrap().rows == 1);
+    let alarms = agent.link.as_ref().unwrap().alarms();
+    assert!(matches!(&alarms[..], [alarm] if alarm.kind == AlarmKind::TooLarge), "{alarms:?}");
+    assert_eq!(agent.stats().connects, 2, "one connection is the price");
+}
+
+#[test]
+fn what_is_larger_than_the_configuration_says_is_kept_back_on_3_1_1() {
+    let broker = Mosquitto::anonymous();
+    let mut hub = Hub::watch(&broker);
+    let change = |settings: &mut MqttSettings| {
+        (settings.protocol, settings.max_packet_bytes) = (Protocol::V311, Some(3000));
+    };
+    let mut agent = Agent::with(broker.port(), change, None);
+    hub.wait_until("the agent is online", |hub| !hub.sessions(AgentState::Online).is_empty());
+    agent.record(Phase::Opened, true);
+    agent.record(Phase::Opened, false);
+    assert_eq!(sequences(&hub.events(2)), [1, 2]);
+    agent.wait_until("only the picture is left", |agent| agent.store.lock().backlog().unwrap().rows == 1);
+    assert_eq!(agent.link.as_ref().unwrap().alarms().len(), 1);
+    assert!(broker.seen("as box (p2,") > 0, "version 4 is 3.1.1");
+    broker.assert_no_protocol_error();
+}
+
+#[test]
+fn mqtt_3_1_1_delivers_as_5_does_over_an_outage() {
+    let mut broker = Mosquitto::anonymous();
+    let gate = Gate::shut(broker.port());
+    gate.open();
+    let mut hub = Hub::watch(&broker);
+    let mut agent = Agent::with(gate.port(), |settings| settings.protocol = Protocol::V311, None);
+    hub.wait_until("the agent is online", |hub| !hub.sessions(AgentState::Online).is_empty());
+    for _ in 0..10 {
+        agent.record(Phase::Opened, true);
+    }
+    assert_eq!(sequences(&hub.events(10)), (1..=10).collect::<Vec<_>>());
+    gate.cut();
+    broker.kill();
+    for _ in 0..10 {
+        agent.record(Phase::Opened, true);
+    }
+    agent.wait_until("the link noticed", |agent| !agent.link.as_ref().unwrap().connected());
+    broker.start();
+    hub.wait_until("subscribed again", |hub| hub.connects == 2);
+    gate.open();
+    let after = hub.events(10);
+    assert_eq!(sequences(&after), (11..=20).collect::<Vec<_>>());
+    assert!(after.iter().all(|event| event.data.replayed));
+    assert_eq!(hub.pictures_right, 20);
+    drop(agent.link.take());
+    hub.wait_until("the will arrived", |hub| !hub.sessions(AgentState::Lost).is_empty());
+    broker.assert_no_protocol_error();
+}
+
+#[test]
+fn what_had_to_be_dropped_is_named_to_the_hub() {
+    let mut broker = Mosquitto::reserve("allow_anonymous true");
+    let mut agent = Agent::new(broker.port());
+    agent.store.lock().set_bounds(Bounds { max_bytes: 8_000, ..Bounds::NONE });
+    for _ in 0..20 {
+        agent.record(Phase::Opened, false);
+    }
+    let kept = agent.store.lock().backlog().unwrap().rows;
+    assert!(kept > 2 && kept < 20, "{kept}");
+    broker.start();
+    let mut hub = Hub::watch(&broker);
+    let first = hub.events(1)[0].sequence.0;
+    assert_eq!(first, 21 - kept, "the oldest went");
+    let lost = hub.lost.clone().expect("it was named before the backlog came");
+    assert_eq!((lost.count, lost.ranges.len()), (20 - kept, 1));
+    assert_eq!((lost.ranges[0].first.0, lost.ranges[0].last.0), (1, first - 1));
     broker.assert_no_protocol_error();
 }
 

@@ -29,6 +29,24 @@ fn every_direct_dependency_is_accounted_for_and_no_other() {
     assert_eq!(direct, documented);
 }
 
+/// The metrics of the unit test's snapshot.
+#[test]
+fn every_metric_is_documented() {
+    let document = include_str!("../docs/monitoring.md");
+    let snapshot = include_str!(
+        "../src/web/snapshots/curbwatch__web__tests__every_fact_has_its_metric_with_name_unit_and_labels.snap"
+    );
+    let metrics: BTreeSet<&str> = snapshot
+        .lines()
+        .filter(|line| line.starts_with("curbwatch_"))
+        .filter_map(|line| line.split('{').next())
+        .collect();
+    assert!(metrics.len() > 20, "the snapshot was not understood: {metrics:?}");
+    for metric in metrics {
+        assert!(document.contains(&format!("`{metric}")), "{metric} is missing in docs/monitoring.md");
+    }
+}
+
 /// The first cells of a table's row.
 fn cells(row: &str) -> Vec<&str> {
     row.split('|').map(str::trim).collect()

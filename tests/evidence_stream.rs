@@ -175,6 +175,10 @@ impl Heard {
             | Content::Health(_)
             | Content::CameraImage(_)
             | Content::Active(_)
+            | Content::Snapshot { .. }
+            | Content::EventsLost(_)
+            | Content::Reply(_)
+            | Content::ToAgent
             | Content::Unreadable { .. } => {}
         }
     }

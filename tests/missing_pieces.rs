@@ -9,7 +9,11 @@ use curbwatch::contract::CameraState;
 use curbwatch::hub::{Content, HubMessage, Sight, WatchSettings, Watcher};
 use curbwatch::ids::Name;
 use mosquitto::Mosquitto;
-use std::process::{Child, Command, Stdio};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::mpsc;
 use std::time::Duration;
 
 /// The hub hears of health every 10 s.
@@ -42,6 +46,33 @@ fn wait_for<T>(hub: &Watcher, what: &str, mut find: impl FnMut(&HubMessage) -> O
     panic!("gave up waiting for {what}")
 }
 
+/// Where the agent serves its metrics; it says so in its log, which is read to the end.
+fn web_address(log: ChildStderr) -> String {
+    let (tell, told) = mpsc::sync_channel(1);
+    let read = move || {
+        for line in BufReader::new(log).lines().map_while(Result::ok) {
+            if let Some((address, _)) =
+                line.split_once("metrics are served at http://").and_then(|(_, rest)| rest.split_once("/metrics"))
+            {
+                // Nobody listens any more once the test is over.
+                let _ = tell.try_send(address.to_owned());
+            }
+        }
+    };
+    std::thread::Builder::new().name("agent-log".to_owned()).spawn(read).unwrap();
+    told.recv_timeout(SILENCE).expect("metrics are served")
+}
+
+/// Status and body of a page.
+fn get(address: &str, path: &str) -> (u16, String) {
+    let mut connection = TcpStream::connect(address).unwrap();
+    write!(connection, "GET {path} HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
 #[test]
 fn broker_camera_and_model_may_come_later() {
     let mut broker = Mosquitto::reserve("allow_anonymous true");
@@ -54,6 +85,7 @@ fn broker_camera_and_model_may_come_later() {
         "agent": {"site": "test", "id": "box-1", "data_dir": folder.path().join("data")},
         "hub": {"host": "127.0.0.1", "port": broker.port()},
         "model": {"manifest": manifest, "runners": 1},
+        "web": {"listen": "127.0.0.1:0"},
         // Port 1 of the loopback: nothing listens there.
         "cameras": [{"id": "absent", "streams": {"detect": {"url": "rtsp://127.0.0.1:1/stream"}},
             "zones": [{"id": "road", "polygon": [[0, 0], [1, 0], [1, 1]]}],
@@ -61,29 +93,31 @@ fn broker_camera_and_model_may_come_later() {
             {"id": "wrong", "streams": {"detect": {"url": "not a URL"}}}],
     });
     std::fs::write(&config, site.to_string()).unwrap();
-    let log = std::fs::File::create(folder.path().join("log")).unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_curbwatch"))
+    let mut child = Command::new(env!("CARGO_BIN_EXE_curbwatch"))
         .args(["run", "--config"])
         .arg(&config)
-        .stderr(Stdio::from(log))
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let web = web_address(child.stderr.take().unwrap());
     let mut agent = Agent(child);
 
     broker.start();
     let prefix = Name::try_new("curbwatch").unwrap();
     let settings = WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix, credentials: None };
     let hub = Watcher::start(settings).unwrap();
-    let set_aside = wait_for(&hub, "the camera that is set aside", |message| {
+    // In whatever order they come.
+    let mut cameras = BTreeMap::new();
+    let (set_aside, camera) = wait_for(&hub, "the states of both cameras", |message| {
         let Content::CameraStatus(status) = &message.content else { return None };
-        (status.camera.as_str() == "wrong").then(|| status.clone())
+        if status.state != CameraState::Connecting {
+            cameras.insert(status.camera.to_string(), status.clone());
+        }
+        Some((cameras.get("wrong")?.clone(), cameras.get("absent")?.clone()))
     });
     assert_eq!(set_aside.state, CameraState::Disabled);
     assert!(set_aside.reason.unwrap().contains("1 mistake"));
-    let camera = wait_for(&hub, "the camera's state", |message| {
-        let Content::CameraStatus(status) = &message.content else { return None };
-        (status.state == CameraState::Offline).then(|| status.clone())
-    });
+    assert_eq!(camera.state, CameraState::Offline);
     assert_eq!(camera.reason.as_deref(), Some("the camera refuses connections"));
     let model = wait_for(&hub, "the model's absence", |message| {
         let Content::Health(health) = &message.content else { return None };
@@ -92,6 +126,18 @@ fn broker_camera_and_model_may_come_later() {
     });
     assert!(!model.is_loaded);
     assert!(model.reason.as_ref().unwrap().contains("not-there-yet.onnx"), "{model:?}");
+    let (status, why) = get(&web, "/ready");
+    assert_eq!(status, 503);
+    assert!(why.contains("not-there-yet.onnx"), "{why}");
+    assert_eq!(get(&web, "/live").0, 200);
+    let (_, metrics) = get(&web, "/metrics");
+    for line in [
+        "curbwatch_camera_state{camera=\"absent\",state=\"offline\"} 1.0",
+        "curbwatch_model_loaded{} 0.0",
+        "curbwatch_hub_connects_total{} 1",
+    ] {
+        assert!(metrics.lines().any(|metric| metric == line), "{line} in {metrics}");
+    }
 
     let manifest = curbwatch::install::manifest("yolov4-tiny-416").unwrap();
     let installed = curbwatch::install::model_file(&manifest).unwrap();

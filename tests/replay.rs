@@ -87,6 +87,35 @@ fn a_recording_gives_its_events_the_same_ones_each_time() {
 }
 
 #[test]
+fn a_trace_says_second_by_second_what_holds_a_rule_back() {
+    let street = Street::staged();
+    let trace = |arguments: &[&str]| {
+        let mut command = cargo_bin_cmd!("curbwatch");
+        command.args(["rules", "trace"]).arg(street.path("street.mp4")).arg("--config").arg(street.path("edge.yaml"));
+        String::from_utf8(command.args(arguments).assert().success().get_output().stdout.clone()).unwrap()
+    };
+    let lines: Vec<Value> = trace(&["--json"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // The reasons for the stall, each named once in a row, with the events in between.
+    let mut course: Vec<String> = Vec::new();
+    for line in &lines {
+        let event = line["event"].as_str().map(str::to_owned);
+        let codes = line["reasons"].as_array().into_iter().flatten();
+        let codes = codes.map(|reason| reason["code"].as_str().unwrap().to_owned());
+        let of_stall = ["nothing", "dwell", "reported", "clearing"];
+        for word in event.into_iter().chain(codes.filter(|code| of_stall.contains(&code.as_str()))) {
+            if course.last() != Some(&word) {
+                course.push(word);
+            }
+        }
+    }
+    assert_eq!(course[..6], ["nothing", "dwell", "opened", "reported", "clearing", "closed"], "{course:?}");
+    let words = trace(&["--every-second", "--rule", "vending"]);
+    assert!(words.contains("of the dwell of 10.0 s") && words.contains("is reported as"), "{words}");
+    let seconds = words.lines().filter(|line| line.contains(" s  vending  ")).count();
+    assert!(seconds >= 50, "one a second at least: {seconds}");
+}
+
+#[test]
 fn what_cannot_be_replayed_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -5,8 +5,8 @@
 use curbwatch::config::RuleKind;
 use curbwatch::geometry::{BBox, Point, Polygon};
 use curbwatch::stage::{
-    Appearance, Codec, Composer, Footage, FootageError, FrameSize, Scene, StageError, Truth, Weather, render,
-    truth_path,
+    Appearance, Codec, Composer, Figure, Footage, FootageError, FrameSize, Prop, Scene, StageError, Truth, Waypoint,
+    Weather, render, truth_path,
 };
 use gstreamer::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -161,6 +161,61 @@ fn a_thing_stands_where_it_is_told_to() {
     let bbox = truth(&moved).things.iter().find(|thing| thing.id == "van").unwrap().bbox;
     let anchor = bbox.bottom_center();
     assert!((anchor.x - at.x).abs() < 0.02 && (anchor.y - at.y).abs() < 0.02, "it stands at {anchor:?}");
+}
+
+#[test]
+fn props_are_drawn_where_and_while_their_way_says() {
+    let nothing = still(&Scene { stall: None, van: None, ..scene() });
+    let empty = frame(&nothing, 0);
+    let things = [
+        (Figure::Crates, Some(RuleKind::PiledGoods)),
+        (Figure::Bags, Some(RuleKind::ExposedWaste)),
+        (Figure::Rubble, Some(RuleKind::AccumulatedDebris)),
+        (Figure::RoadWorks, Some(RuleKind::RoadWorksOccupation)),
+        (Figure::Laundry, Some(RuleKind::StreetDrying)),
+        (Figure::Grill, Some(RuleKind::OpenAirBarbecue)),
+        (Figure::Bicycle, Some(RuleKind::BicycleParking)),
+        (Figure::Person, None),
+        (Figure::UmbrellaCarrier, None),
+        (Figure::Bus, None),
+        (Figure::Lorry, None),
+        (Figure::Sweeper, None),
+    ];
+    for (figure, kind) in things {
+        let place = |x: f32| Point { x, y: 0.6 };
+        let stands = nothing.clone().with(Prop::standing(figure, secs(2.0), secs(5.0), place(0.5)));
+        let told = truth(&stands).things;
+        assert_eq!(told.first().map(|thing| thing.kind), kind, "{figure:?}");
+        // What is no thing is looked for around its foot.
+        let around = BBox::try_new(0.45, 0.45, 0.55, 0.6).unwrap();
+        let bbox = told.first().map_or(around, |thing| thing.bbox);
+        for (index, there) in [(19, false), (25, true), (45, true), (50, false)] {
+            assert_eq!(changed(&frame(&stands, index), &empty, &bbox) > 0.15, there, "{figure:?} in frame {index}");
+        }
+        let way = [(2.0, 0.2), (4.0, 0.8)].map(|(at, x)| Waypoint { at: secs(at), place: place(x) }).to_vec();
+        let passes = nothing.clone().with(Prop { figure, way });
+        let middle = changed(&frame(&passes, 30), &empty, &around);
+        assert!(middle > 0.15, "{figure:?} passes the middle half-way: {middle}");
+    }
+}
+
+#[test]
+fn haze_takes_contrast_leaves_fly_and_headlights_shine() {
+    let clear = still(&Scene { stall: None, van: None, ..scene() });
+    let everywhere = BBox::try_new(0.0, 0.0, 1.0, 1.0).unwrap();
+    let seen = |weather: Weather, index| frame(&Scene { weather, ..clear.clone() }, index);
+    // A row without the label, which is burnt in after the weather.
+    let spread = |frame: Vec<u8>| {
+        let row = &frame[(100 * SIZE.0) as usize..][..SIZE.0 as usize];
+        row.iter().max().unwrap() - row.iter().min().unwrap()
+    };
+    assert!(2 * spread(seen(Weather { haze: 0.6, ..Weather::none() }, 0)) < spread(frame(&clear, 0)));
+    let leaves = Weather { leaves: 1.0, ..Weather::none() };
+    assert!(changed(&seen(leaves, 0), &frame(&clear, 0), &everywhere) > 0.001);
+    assert_ne!(seen(leaves, 0), seen(leaves, 10));
+    let lit = Weather { headlights: true, ..Weather::none() };
+    assert!(changed(&seen(lit, 15), &frame(&clear, 15), &everywhere) > 0.01, "a car passes");
+    assert_eq!(seen(lit, 50), frame(&clear, 50), "none does");
 }
 
 #[test]

@@ -61,8 +61,8 @@ pub fn text(random: &mut Pcg64Mcg, original: &str, others: &[&str]) -> String {
             1 => text.replace_range(start..end, SCRAPS[random.random_range(0..SCRAPS.len())]),
             2 => text.insert_str(start, SCRAPS[random.random_range(0..SCRAPS.len())]),
             3 => {
-                let again = text[start..end].to_owned();
-                text.insert_str(start, &again);
+                let twice = text[start..end].to_owned();
+                text.insert_str(start, &twice);
             }
             4 => {
                 let other = others[random.random_range(0..others.len())];

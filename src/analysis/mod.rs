@@ -13,15 +13,18 @@
 
 mod prepare;
 mod region;
+mod snapshot;
 mod station;
 mod still;
 
 pub(crate) use prepare::sensitive_classes;
 pub use prepare::{PrepareError, Prepared};
 pub use region::parts;
+pub use snapshot::{Snapshot, SnapshotError};
 pub use station::PictureNews;
 pub use still::Still;
 
+use crate::camera::CameraView;
 use crate::clock::Clocks;
 use crate::detect::{Detections, Detector};
 use crate::evidence::{SensitiveKind, SensitiveObject};
@@ -63,6 +66,8 @@ pub enum Record {
     Change(Finding),
     /// What a restart must know of a camera, by its index, and the hub need not.
     Memo(usize, Memo),
+    /// A picture that the hub asked for.
+    Snapshot(Box<Snapshot>),
 }
 
 /// How closely a camera is watched.
@@ -114,6 +119,8 @@ pub struct Analysis {
     stations: Vec<Mutex<Station>>,
     /// What is to be remembered of each camera as of its last frame: the store learns of a finding later than the runner.
     memories: Vec<Mutex<Memory>>,
+    /// Pictures that the hub asked for, of each camera's next frame.
+    snapshots: Vec<Mutex<Vec<snapshot::Wanted>>>,
     /// Held from a change of a camera until the recorder has it, so that the changes of one incident keep their order.
     turns: Vec<Mutex<()>>,
     /// The way to the recorder for what is not found in a frame; none once a runner has ended.
@@ -145,6 +152,7 @@ impl Analysis {
             stations: memories.iter().enumerate().map(begin).collect(),
             memories: memories.into_iter().map(Mutex::new).collect(),
             turns: cameras.clone().map(|_| Mutex::default()).collect(),
+            snapshots: cameras.clone().map(|_| Mutex::default()).collect(),
             counts: cameras.map(|_| Counts::default()).collect(),
             records: Mutex::new(Some(records)),
             prepared,
@@ -165,6 +173,12 @@ impl Analysis {
     #[must_use]
     pub fn inferred(&self, camera: usize) -> u64 {
         self.counts[camera].inferred.load(Ordering::Relaxed)
+    }
+
+    /// How every rule of a camera stands after its last frame, and why.
+    #[must_use]
+    pub fn view(&self, camera: usize) -> CameraView {
+        self.station(camera).view()
     }
 
     /// What is open at a camera, by rule.
@@ -280,10 +294,15 @@ impl Analysis {
         frame: &Frame,
         detector: &mut Detector,
     ) -> Vec<SensitiveObject> {
-        let mut sensitive = station.sensitive();
         if self.prepared.parts(camera).is_empty() {
-            return sensitive;
+            return station.sensitive();
         }
+        Self::sensitive_in(station, camera, frame, detector)
+    }
+
+    /// People and vehicles of the whole of a picture, which is looked at for that, and of the second before it.
+    fn sensitive_in(station: &Station, camera: usize, frame: &Frame, detector: &mut Detector) -> Vec<SensitiveObject> {
+        let mut sensitive = station.sensitive();
         let mut seen = Detections::new();
         match detector.detect(frame, &mut seen) {
             Ok(()) => sensitive.extend(station.sensitive_among(&seen)),
@@ -315,7 +334,8 @@ impl Analysis {
             Look::Unchanged => true,
             Look::Known | Look::Nothing => false,
         };
-        let findings = if is_to_judge { self.judge(camera, frame, detector, &mut station) } else { Vec::new() };
+        let mut findings = if is_to_judge { self.judge(camera, frame, detector, &mut station) } else { Vec::new() };
+        findings.extend(self.take_snapshots(camera, frame, detector, &station));
         if station.attention() != before {
             self.around.attention(camera, station.attention());
         }

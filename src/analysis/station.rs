@@ -4,7 +4,7 @@
 
 use super::Attention;
 use super::prepare::View;
-use crate::camera::Engine;
+use crate::camera::{CameraView, Engine};
 use crate::clock::{MediaTime, Mono};
 use crate::detect::{Detections, FAINT_CONFIDENCE};
 use crate::evidence::{SensitiveKind, SensitiveObject};
@@ -187,6 +187,11 @@ impl Station {
     /// How closely the camera is to be watched.
     pub(super) fn attention(&self) -> Attention {
         self.attention
+    }
+
+    /// How every rule stands.
+    pub(super) fn view(&self) -> CameraView {
+        self.engine.view()
     }
 
     /// By what light the camera sees.

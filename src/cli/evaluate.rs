@@ -64,22 +64,23 @@ fn read_events(path: &Path) -> anyhow::Result<Vec<IncidentEvent>> {
     lines.map(event).collect()
 }
 
-fn as_json(report: &Report) -> Value {
-    let score = |score: &Score| {
-        json!({
-            "reportable": score.reportable, "found": score.found,
-            "false_alarms": score.false_alarms, "duplicates": score.duplicates,
-            "recall": score.recall(), "precision": score.precision(),
-            "confirmation_delay_median_secs": median(&score.confirmation_delays),
-            "closing_delay_median_secs": median(&score.closing_delays),
-        })
-    };
+pub(super) fn as_json(report: &Report) -> Value {
     let kinds: serde_json::Map<String, Value> =
-        report.kinds.iter().map(|(kind, of)| ((*kind).to_owned(), score(of))).collect();
-    json!({"total": score(&report.total()), "kinds": kinds, "mistakes": report.mistakes})
+        report.kinds.iter().map(|(kind, of)| ((*kind).to_owned(), score_json(of))).collect();
+    json!({"total": score_json(&report.total()), "kinds": kinds, "mistakes": report.mistakes})
 }
 
-fn print(report: &Report) {
+pub(super) fn score_json(score: &Score) -> Value {
+    json!({
+        "reportable": score.reportable, "found": score.found,
+        "false_alarms": score.false_alarms, "duplicates": score.duplicates,
+        "recall": score.recall(), "precision": score.precision(),
+        "confirmation_delay_median_secs": median(&score.confirmation_delays),
+        "closing_delay_median_secs": median(&score.closing_delays),
+    })
+}
+
+pub(super) fn print(report: &Report) {
     println!(
         "{:<28} {:>10} {:>6} {:>6} {:>6} {:>7} {:>9} {:>10} {:>9}",
         "kind", "reportable", "found", "false", "twice", "recall", "precision", "confirm, s", "close, s"

@@ -2,14 +2,17 @@
 
 use crate::clock::{Clocks, Mono, SystemClocks};
 use crate::config::SecretSource;
-use crate::hub::{View, WatchSettings, Watcher};
+use crate::contract::{ReplyStatus, Verb};
+use crate::hub::{self, Content, Question, Sight, View, WatchSettings, Watcher};
 use crate::ids::Name;
 use crate::incident::Phase;
 use anyhow::Context;
+use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Arguments of `curbwatch hub`.
 #[derive(Debug, clap::Args)]
@@ -22,10 +25,67 @@ pub struct Args {
 enum Command {
     /// Print incidents as they open and close, and how agents and cameras are.
     Watch(WatchArgs),
+    /// Print every message with its topic, as it comes.
+    Tail(TailArgs),
+    /// Have an incident looked at again; the answer comes as an event.
+    Recheck {
+        #[command(flatten)]
+        agent: AgentArgs,
+        /// The incident, open or closed within the last day.
+        incident: Uuid,
+        /// For how many seconds to look.
+        #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=120))]
+        look_secs: u16,
+    },
+    /// Have a redacted picture taken.
+    Snapshot {
+        #[command(flatten)]
+        agent: AgentArgs,
+        /// The camera.
+        #[arg(value_parser = parse_name)]
+        camera: Name,
+        /// The incident that is outlined in it.
+        #[arg(long)]
+        incident: Option<Uuid>,
+    },
+    /// Report nothing new of a rule for a while.
+    Mute {
+        #[command(flatten)]
+        agent: AgentArgs,
+        /// The camera.
+        #[arg(value_parser = parse_name)]
+        camera: Name,
+        /// The rule.
+        #[arg(value_parser = parse_name)]
+        rule: Name,
+        /// For how many minutes; 0 ends it.
+        #[arg(long, default_value_t = 60)]
+        minutes: u32,
+    },
+    /// Say that an incident is none: it is closed, and the thing not reported again for a day.
+    Dismiss {
+        #[command(flatten)]
+        agent: AgentArgs,
+        /// The incident.
+        incident: Uuid,
+        /// Why.
+        #[arg(long, value_parser = ["nothing_there", "other_kind", "permitted", "duplicate", "other"])]
+        reason: Option<String>,
+    },
+    /// Have events sent again.
+    Replay {
+        #[command(flatten)]
+        agent: AgentArgs,
+        /// Sequence of the first.
+        from: u64,
+        /// Sequence of the last.
+        to: Option<u64>,
+    },
 }
 
+/// Which broker.
 #[derive(Debug, clap::Args)]
-struct WatchArgs {
+struct BrokerArgs {
     /// Host name or address of the broker.
     #[arg(long, default_value = "127.0.0.1")]
     host: String,
@@ -41,6 +101,34 @@ struct WatchArgs {
     /// File whose first line is the password.
     #[arg(long, value_name = "FILE", requires = "username")]
     password_file: Option<PathBuf>,
+}
+
+/// Which agent.
+#[derive(Debug, clap::Args)]
+struct AgentArgs {
+    #[command(flatten)]
+    broker: BrokerArgs,
+    /// The agent, as SITE/AGENT.
+    #[arg(long, value_parser = parse_agent, value_name = "SITE/AGENT")]
+    agent: (Name, Name),
+    /// Seconds to wait for the answer.
+    #[arg(long, default_value_t = 20)]
+    wait: u64,
+}
+
+#[derive(Debug, clap::Args)]
+struct TailArgs {
+    #[command(flatten)]
+    broker: BrokerArgs,
+    /// End after so many messages.
+    #[arg(long)]
+    count: Option<u64>,
+}
+
+#[derive(Debug, clap::Args)]
+struct WatchArgs {
+    #[command(flatten)]
+    broker: BrokerArgs,
     /// One JSON object per line, for machines.
     #[arg(long)]
     json: bool,
@@ -59,11 +147,66 @@ struct WatchArgs {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     match &args.command {
         Command::Watch(watch) => run_watch(watch),
+        Command::Tail(tail) => run_tail(tail),
+        Command::Recheck { agent, incident, look_secs } => {
+            run_ask(agent, Verb::Recheck, json!({"incident": incident, "look_secs": look_secs}))
+        }
+        Command::Snapshot { agent, camera, incident: None } => {
+            run_ask(agent, Verb::Snapshot, json!({"camera": camera}))
+        }
+        Command::Snapshot { agent, camera, incident: Some(incident) } => {
+            run_ask(agent, Verb::Snapshot, json!({"camera": camera, "incident": incident}))
+        }
+        Command::Mute { agent, camera, rule, minutes } => {
+            let until = SystemClocks::new().wall() + Duration::from_secs(60 * u64::from(*minutes));
+            let until = (*minutes > 0).then_some(until);
+            run_ask(agent, Verb::Rule, json!({"camera": camera, "rule": rule, "muted_until": until}))
+        }
+        Command::Dismiss { agent, incident, reason } => {
+            let mut args = json!({"incident": incident, "verdict": "dismissed"});
+            if let Some(reason) = reason {
+                args["reason"] = reason.as_str().into();
+            }
+            run_ask(agent, Verb::Feedback, args)
+        }
+        Command::Replay { agent, from, to } => {
+            let mut args = json!({"from": from});
+            if let Some(to) = to {
+                args["to"] = (*to).into();
+            }
+            run_ask(agent, Verb::Replay, args)
+        }
     }
 }
 
+/// Prints the answer; the exit status is 0 if it was carried out.
+fn run_ask(args: &AgentArgs, verb: Verb, command: Value) -> anyhow::Result<ExitCode> {
+    let (site, agent) = args.agent.clone();
+    let question = Question { site, agent, verb, args: command };
+    let reply = hub::ask(&settings(&args.broker)?, &question, Duration::from_secs(args.wait))?;
+    print(&[serde_json::to_string_pretty(&reply)?]).context("failed to print")?;
+    Ok(if reply.status == ReplyStatus::Ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_tail(args: &TailArgs) -> anyhow::Result<ExitCode> {
+    let watcher = Watcher::start(settings(&args.broker)?).context("failed to start watching")?;
+    let mut count = 0;
+    while args.count.is_none_or(|limit| count < limit) {
+        let Some(Sight::Message(message)) = watcher.next(Duration::from_hours(1)) else { continue };
+        let is_text = !matches!(message.content, Content::Evidence { .. } | Content::Snapshot { .. });
+        let payload = if is_text {
+            String::from_utf8_lossy(&message.payload).into_owned()
+        } else {
+            format!("({} bytes)", message.payload.len())
+        };
+        print(&[format!("{} {payload}", message.topic)]).context("failed to print")?;
+        count += 1;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
 fn run_watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
-    let watcher = Watcher::start(settings(args)?).context("failed to start watching")?;
+    let watcher = Watcher::start(settings(&args.broker)?).context("failed to start watching")?;
     let coloured = !args.json && std::io::stdout().is_terminal();
     let mut view = View::new(args.evidence.clone(), coloured);
     let clocks = SystemClocks::new();
@@ -83,7 +226,7 @@ fn run_watch(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-fn settings(args: &WatchArgs) -> anyhow::Result<WatchSettings> {
+fn settings(args: &BrokerArgs) -> anyhow::Result<WatchSettings> {
     let credentials = match (&args.username, &args.password_file) {
         (Some(user), Some(file)) => Some((user.clone(), SecretSource::File(file.clone()).read()?)),
         (_, _) => None,
@@ -102,6 +245,11 @@ fn print(lines: &[String]) -> std::io::Result<()> {
 
 fn parse_name(text: &str) -> Result<Name, String> {
     Name::try_new(text).map_err(|error| error.to_string())
+}
+
+fn parse_agent(text: &str) -> Result<(Name, Name), String> {
+    let (site, agent) = text.split_once('/').ok_or_else(|| format!("\"{text}\" is not SITE/AGENT"))?;
+    Ok((parse_name(site)?, parse_name(agent)?))
 }
 
 fn parse_goal(text: &str) -> Result<(Phase, u64), String> {

@@ -14,6 +14,8 @@ mod run;
 mod schema;
 
 #[cfg(feature = "staging")]
+mod accuracy;
+#[cfg(feature = "staging")]
 mod camera;
 #[cfg(feature = "staging")]
 mod stage;
@@ -51,6 +53,9 @@ enum Command {
     /// Compose footage of a street with known truth.
     #[cfg(feature = "staging")]
     Stage(stage::Args),
+    /// Play the staged suite of scenes and score what is told of them.
+    #[cfg(feature = "staging")]
+    Accuracy(accuracy::Args),
     /// Play files as live RTSP cameras.
     #[cfg(feature = "staging")]
     Camera(camera::Args),
@@ -71,6 +76,8 @@ pub fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "staging")]
         Command::Stage(args) => stage::run(&args),
+        #[cfg(feature = "staging")]
+        Command::Accuracy(args) => accuracy::run(&args),
         #[cfg(feature = "staging")]
         Command::Camera(args) => camera::run(&args),
     };

@@ -3,8 +3,10 @@
 use super::EXIT_CONFIG;
 use super::check::load;
 use crate::clock::{Clocks, SystemClocks};
+use crate::config::Config;
+use crate::contract::IncidentEvent;
 use crate::replay::{AnnotatedVideo, Replay, Script};
-use anyhow::{Context, bail};
+use anyhow::Context;
 use jiff::Timestamp;
 use std::io::Write;
 use std::ops::Range;
@@ -16,24 +18,18 @@ use std::time::Duration;
 /// When a recording began, if nobody says: permitted hours and times of events follow from it.
 pub(super) const DEFAULT_START: &str = "2026-01-01T00:00:00Z";
 
-/// Arguments of `curbwatch replay`.
+/// What is replayed, and what befalls it.
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Source {
     /// Recordings of one camera, in order; between two the camera was away for a moment.
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
     /// The configuration.
     #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    pub(super) config: PathBuf,
     /// The camera whose zones and rules apply; not needed if there is only one.
     #[arg(long, value_name = "ID")]
     camera: Option<String>,
-    /// Where the events go, one JSON object a line; standard output if absent.
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-    /// Write what was analysed as a video (Matroska), redacted, with open incidents outlined.
-    #[arg(long, value_name = "FILE")]
-    video: Option<PathBuf>,
     /// Wall time of the first picture, RFC 3339.
     #[arg(long, default_value = DEFAULT_START, value_name = "TIME")]
     start: Timestamp,
@@ -43,6 +39,42 @@ pub struct Args {
     /// Second of the recording at which the agent is taken to start anew; may be repeated.
     #[arg(long, value_name = "SECOND", value_parser = second)]
     restart: Vec<Duration>,
+}
+
+impl Source {
+    /// Index of the camera.
+    pub(super) fn camera_of(&self, config: &Config) -> anyhow::Result<usize> {
+        let cameras: Vec<&str> = config.cameras.iter().map(|camera| camera.id.as_str()).collect();
+        let camera = match (&self.camera, cameras.as_slice()) {
+            (Some(id), _) => cameras.iter().position(|camera| camera == id),
+            (None, [_]) => Some(0),
+            (None, _) => None,
+        };
+        camera.with_context(|| format!("--camera must be one of: {}", cameras.join(", ")))
+    }
+
+    /// What befalls it.
+    pub(super) fn script(&self, seed: u64) -> Script {
+        Script {
+            start: self.start,
+            seed,
+            gaps: sorted(&self.gap, |gap| gap.start),
+            restarts: sorted(&self.restart, |at| *at),
+        }
+    }
+}
+
+/// Arguments of `curbwatch replay`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    source: Source,
+    /// Where the events go, one JSON object a line; standard output if absent.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Write what was analysed as a video (Matroska), redacted, with open incidents outlined.
+    #[arg(long, value_name = "FILE")]
+    video: Option<PathBuf>,
     /// Seed of the ids.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -55,20 +87,9 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let filter = tracing_subscriber::EnvFilter::try_new(&args.log).context("failed to read --log")?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let Some(loaded) = load(&args.config) else { return Ok(ExitCode::from(EXIT_CONFIG)) };
-    let cameras: Vec<&str> = loaded.config.cameras.iter().map(|camera| camera.id.as_str()).collect();
-    let camera = match (&args.camera, cameras.as_slice()) {
-        (Some(id), _) => cameras.iter().position(|camera| camera == id),
-        (None, [_]) => Some(0),
-        (None, _) => None,
-    };
-    let Some(camera) = camera else { bail!("--camera must be one of: {}", cameras.join(", ")) };
-    let script = Script {
-        start: args.start,
-        seed: args.seed,
-        gaps: sorted(&args.gap, |gap| gap.start),
-        restarts: sorted(&args.restart, |at| *at),
-    };
+    let Some(loaded) = load(&args.source.config) else { return Ok(ExitCode::from(EXIT_CONFIG)) };
+    let camera = args.source.camera_of(&loaded.config)?;
+    let script = args.source.script(args.seed);
     let clocks: Arc<dyn Clocks> = Arc::new(SystemClocks::new());
     let video = args.video.as_deref().map(AnnotatedVideo::begin).transpose()?;
     let replay = Replay::try_new(loaded, camera, script, video, Arc::clone(&clocks))?;
@@ -79,7 +100,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         None => Box::new(std::io::stdout().lock()),
     };
-    let summary = replay.run(&args.files, &mut |event| {
+    let summary = replay.run(&args.source.files, &mut |event: &IncidentEvent| {
         serde_json::to_writer(&mut out, event)?;
         out.write_all(b"\n")
     })?;

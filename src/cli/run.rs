@@ -1,12 +1,13 @@
 //! `curbwatch run`: the agent in the foreground.
 
 use super::EXIT_CONFIG;
-use super::check::load;
-use crate::app::Agent;
+use super::check::{classes_of_manifest, load};
+use crate::app::{Agent, Ended};
 use crate::clock::{Clocks, SystemClocks};
-use crate::config::Loaded;
+use crate::config::{self, Loaded};
 use anyhow::Context;
-use std::path::PathBuf;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,14 +38,36 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     runtime.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let clocks: Arc<dyn Clocks> = Arc::new(SystemClocks::new());
-        let agent = Agent::start(loaded, &clocks)?;
+        let file = args.config.clone();
+        let agent = Agent::start(loaded, &clocks, Arc::new(move || check_reload(&file)))?;
         let stop = async {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             std::thread::Builder::new().name("second-signal".to_owned()).spawn(exit_at_second_signal).ok();
         };
-        agent.run_until(stop).await;
-        Ok(ExitCode::SUCCESS)
+        match agent.run_until(stop).await {
+            Ended::Stopped => Ok(ExitCode::SUCCESS),
+            Ended::Reload => Err(begin_anew()),
+        }
     })
+}
+
+/// Whether the configuration could be run, and what is wrong with it if not.
+fn check_reload(file: &Path) -> Result<(), String> {
+    match config::load(file, &classes_of_manifest) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
+    }
+}
+
+/// Executes this program once more in its own place, with the same arguments: no thread and no memory of before is left. Comes back only
+/// with an error.
+fn begin_anew() -> anyhow::Error {
+    tracing::info!("beginning anew with the configuration as it is now");
+    // As it was called, so that a new version in its place is the one that begins.
+    let mut arguments = std::env::args_os();
+    let program = arguments.next().map_or_else(|| PathBuf::from("curbwatch"), PathBuf::from);
+    let error = std::process::Command::new(program).args(arguments).exec();
+    anyhow::Error::new(error).context("failed to begin anew")
 }
 
 /// Keeps the C library from giving a heap to each of up to eight threads per core. Pipelines come and go with their threads, and every heap

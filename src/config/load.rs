@@ -57,9 +57,13 @@ pub enum LoadError {
 
 /// Loads a configuration to run it: a camera with mistakes is set aside, any other mistake is an error.
 pub fn load(path: &Path, classes_of: &ClassesOf) -> Result<Loaded, LoadError> {
-    let bytes = read(path)?;
-    let digest_sha256 = format!("{:x}", Sha256::digest(&bytes));
-    let (document, findings) = examine(path, &bytes, classes_of);
+    load_bytes(path, &read(path)?, classes_of)
+}
+
+/// As [`load`], from what the file at `path` holds, or would hold.
+pub fn load_bytes(path: &Path, bytes: &[u8], classes_of: &ClassesOf) -> Result<Loaded, LoadError> {
+    let digest_sha256 = format!("{:x}", Sha256::digest(bytes));
+    let (document, findings) = examine(path, bytes, classes_of);
     let Some(document) = document else { return Err(LoadError::Wrong(findings)) };
     if findings.errors.iter().any(|mistake| mistake.camera.is_none()) {
         return Err(LoadError::Wrong(findings));

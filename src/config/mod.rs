@@ -17,6 +17,7 @@ mod idle_pace;
 mod kinds;
 mod load;
 mod meaning;
+mod protocol;
 mod reference;
 mod report;
 mod rule;
@@ -25,19 +26,23 @@ mod secret;
 mod streams;
 mod structure;
 mod subjects;
+mod web;
 
 pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_head, is_person, moves_by_itself};
 pub use explain::explain;
 pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;
 pub use kinds::{KindDefaults, RuleKind};
-pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load};
+pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load, load_bytes};
+pub use protocol::Protocol;
 pub use reference::reference;
 pub use rule::{EscalationConfig, NearConfig, RuleConfig};
 pub use schema::schema;
 pub use secret::SecretError;
 pub use streams::{EvidenceStreamConfig, RtspConfig, RtspTransport, StreamsConfig};
+pub use web::WebConfig;
 
+use crate::contract::Verb;
 use crate::detect::Provider;
 use crate::geometry::Polygon;
 use crate::ids::Name;
@@ -68,6 +73,9 @@ pub struct Config {
     /// Place shared by all cameras of the box; a camera's own place replaces it field by field.
     #[serde(default)]
     pub place: PlaceConfig,
+    /// What the agent serves over HTTP.
+    #[serde(default)]
+    pub web: WebConfig,
     /// The cameras, at least one.
     #[schemars(length(min = 1))]
     pub cameras: Vec<CameraConfig>,
@@ -117,6 +125,14 @@ pub struct HubConfig {
     #[serde(default = "default_mqtt_port")]
     #[schemars(range(min = 1))]
     pub port: u16,
+    /// Version of MQTT. With 3.1.1 the broker cannot say why it refuses something, nor how large a packet may be.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Bytes of the largest packet that the broker takes, where it does not say so itself (MQTT 3.1.1). Larger messages are kept back,
+    /// and `health` says so.
+    #[serde(default)]
+    #[schemars(range(min = 1024))]
+    pub max_packet_bytes: Option<u32>,
     /// First level of every topic.
     #[serde(default = "default_prefix")]
     pub prefix: Name,
@@ -134,6 +150,44 @@ pub struct HubConfig {
     #[serde(default = "default_replay_per_sec")]
     #[schemars(range(min = 1, max = 10000))]
     pub replay_per_sec: u32,
+    /// What waits for the broker on disk.
+    #[serde(default)]
+    pub outbox: OutboxConfig,
+    /// What the hub may ask.
+    #[serde(default)]
+    pub commands: CommandsConfig,
+}
+
+/// What waits for the broker on disk. Beyond these limits the oldest is dropped, and the topic `events_lost` says so.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OutboxConfig {
+    /// Days that a message waits at most.
+    #[schemars(range(min = 1, max = 3650))]
+    pub max_days: u16,
+    /// Mebibytes that wait at most, pictures included.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub max_mib: u32,
+}
+
+impl Default for OutboxConfig {
+    fn default() -> Self {
+        Self { max_days: 30, max_mib: 1024 }
+    }
+}
+
+/// What the hub may ask. Whoever may publish below `cmd/` at the broker is the hub.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CommandsConfig {
+    /// Verbs that are carried out; others are rejected. Cases are always taken.
+    pub allow: Vec<Verb>,
+}
+
+impl Default for CommandsConfig {
+    fn default() -> Self {
+        Self { allow: Verb::ALL.to_vec() }
+    }
 }
 
 fn default_mqtt_port() -> u16 {

@@ -296,7 +296,7 @@ pub struct Evidence {
     #[schemars(schema_with = "uuid_schema")]
     pub id: Uuid,
     /// The change that it shows.
-    pub role: Phase,
+    pub role: EvidenceRole,
     /// Media type of its bytes.
     #[schemars(extend("const" = "image/jpeg"))]
     pub media_type: String,
@@ -317,6 +317,33 @@ pub struct Evidence {
     pub delivery: Delivery,
     /// What was made unrecognisable.
     pub redaction: Redaction,
+}
+
+/// What a picture shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceRole {
+    /// The incident as it opened.
+    Opened,
+    /// A material change.
+    Updated,
+    /// What was found when looking again.
+    Rechecked,
+    /// What a camera showed when the hub asked for a picture.
+    Snapshot,
+}
+
+impl EvidenceRole {
+    /// The role of the picture of a change; none if such a change has no picture.
+    #[must_use]
+    pub fn of(phase: Phase) -> Option<Self> {
+        match phase {
+            Phase::Opened => Some(Self::Opened),
+            Phase::Updated => Some(Self::Updated),
+            Phase::Rechecked => Some(Self::Rechecked),
+            Phase::Closed | Phase::Withdrawn => None,
+        }
+    }
 }
 
 /// How the hub gets a picture.

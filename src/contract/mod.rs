@@ -5,6 +5,7 @@
 //! A value that the site did not configure is left out. [`schemas`] is the published contract; `docs/schemas/` holds
 //! what it generates. This module performs no I/O and reads no clock.
 
+mod command;
 mod event;
 mod event_types;
 mod matter;
@@ -12,6 +13,7 @@ mod scalars;
 mod state;
 mod topics;
 
+pub use command::*;
 pub use event::{EventParts, FrameSize, ModelIdentity, closing_event, incident_event, mark_replayed};
 pub use event_types::*;
 pub use matter::{Code, Matter, matter};
@@ -40,10 +42,21 @@ pub fn schemas() -> BTreeMap<&'static str, serde_json::Value> {
         ("active", schema_of::<Active>("active")),
         ("birth", schema_of::<Birth>("birth")),
         ("camera-status", schema_of::<CameraStatus>("camera-status")),
+        ("case", input_schema_of::<CaseUpdate>("case")),
+        ("command-camera", input_schema_of::<Command<CameraArgs>>("command-camera")),
+        ("command-feedback", input_schema_of::<Command<FeedbackArgs>>("command-feedback")),
+        ("command-recheck", input_schema_of::<Command<RecheckArgs>>("command-recheck")),
+        ("command-reload", input_schema_of::<Command<NoArgs>>("command-reload")),
+        ("command-replay", input_schema_of::<Command<ReplayArgs>>("command-replay")),
+        ("command-rule", input_schema_of::<Command<RuleArgs>>("command-rule")),
+        ("command-snapshot", input_schema_of::<Command<SnapshotArgs>>("command-snapshot")),
+        ("command-status", input_schema_of::<Command<NoArgs>>("command-status")),
+        ("events-lost", schema_of::<EventsLost>("events-lost")),
         ("health", schema_of::<Health>("health")),
         ("heartbeat", schema_of::<Heartbeat>("heartbeat")),
         ("image", schema_of::<ImageHealth>("image")),
         ("incident", schema_of::<IncidentEvent>("incident")),
+        ("reply", schema_of::<Reply>("reply")),
         ("status", schema_of::<AgentStatus>("status")),
     ])
 }
@@ -54,8 +67,18 @@ pub fn schema_id(message: &str) -> String {
     format!("urn:curbwatch:schema:{message}:{SCHEMA_VERSION}")
 }
 
+/// Of what the agent sends.
 fn schema_of<T: JsonSchema>(message: &str) -> serde_json::Value {
-    let generator = SchemaSettings::draft2020_12().for_serialize().into_generator();
+    root_schema::<T>(message, SchemaSettings::draft2020_12().for_serialize())
+}
+
+/// Of what the hub sends: what has a default may be left out.
+fn input_schema_of<T: JsonSchema>(message: &str) -> serde_json::Value {
+    root_schema::<T>(message, SchemaSettings::draft2020_12().for_deserialize())
+}
+
+fn root_schema<T: JsonSchema>(message: &str, settings: SchemaSettings) -> serde_json::Value {
+    let generator = settings.into_generator();
     let mut schema = generator.into_root_schema_for::<T>();
     schema.insert("$id".to_owned(), schema_id(message).into());
     schema.to_value()

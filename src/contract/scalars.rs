@@ -128,6 +128,11 @@ pub(super) fn uuid_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "format": "uuid"})
 }
 
+/// Schema of an instant that a hub writes: RFC 3339 with any offset.
+pub(super) fn time_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"type": "string", "format": "date-time"})
+}
+
 /// Schema of a SHA-256 digest in lower-case hexadecimal.
 pub(super) fn sha256_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({"type": "string", "pattern": "^[0-9a-f]{64}$"})

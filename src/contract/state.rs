@@ -1,7 +1,7 @@
 //! The messages that say how agent and cameras are: status, birth, heartbeat, health, camera status, active incidents.
 
 use super::matter::Matter;
-use super::scalars::{WallTime, sha256_schema, uuids_schema};
+use super::scalars::{Sequence, WallTime, sha256_schema, uuids_schema};
 use crate::clock::ClockQuality;
 use crate::ids::Name;
 use crate::picture::PictureState;
@@ -201,6 +201,9 @@ pub struct Health {
     pub outbox: OutboxHealth,
     /// What each queue dropped.
     pub queues: Vec<QueueDrops>,
+    /// What came of the hub's commands.
+    #[serde(default)]
+    pub commands: CommandHealth,
     /// What people at the hub found of the incidents of each rule; rules of which nobody said anything are left out.
     #[serde(default)]
     pub verdicts: Vec<RuleVerdicts>,
@@ -291,6 +294,9 @@ pub struct StageLatency {
 pub struct OutboxHealth {
     /// Messages on disk that the broker has not acknowledged.
     pub backlog: u64,
+    /// Their bytes, pictures included.
+    #[serde(default)]
+    pub backlog_bytes: u64,
     /// Since when the oldest of them waits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oldest: Option<WallTime>,
@@ -304,6 +310,96 @@ pub struct OutboxHealth {
     pub refused: u64,
     /// Pictures whose file had gone before they could be sent.
     pub pictures_lost: u64,
+    /// Events that were dropped since the outbox was full, ever; the topic `events_lost` names them.
+    #[serde(default)]
+    pub events_lost: u64,
+    /// What a person must see to.
+    #[serde(default)]
+    pub alarms: Vec<DeliveryAlarm>,
+}
+
+/// Something wrong with the delivery although there is a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeliveryAlarm {
+    /// What.
+    pub alarm: DeliveryAlarmKind,
+    /// Since when.
+    pub since: WallTime,
+    /// How often it was noticed.
+    pub count: u64,
+    /// The last time, in words.
+    pub detail: String,
+}
+
+/// What is wrong with the delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeliveryAlarmKind {
+    /// The agent may not publish something; it is kept and tried again.
+    NotAuthorised,
+    /// The broker has had enough for now; sending pauses.
+    Quota,
+    /// A message is larger than the broker takes; it is set aside until the next connection.
+    TooLarge,
+    /// The broker calls a message invalid; it is set aside until the next connection.
+    Invalid,
+    /// The broker refuses something and does not say why; it is kept and tried again.
+    Refused,
+    /// The agent may not subscribe to commands.
+    CommandsRefused,
+}
+
+/// Commands of the hub since the program started, by what came of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommandHealth {
+    /// Carried out.
+    pub ok: u64,
+    /// Not carried out, since they may or can not be.
+    pub rejected: u64,
+    /// Tried in vain.
+    pub failed: u64,
+    /// Too late.
+    pub expired: u64,
+    /// Delivered again and answered as before.
+    pub repeated: u64,
+    /// Dropped without an answer: too many came at once, or nobody could be told.
+    pub dropped: u64,
+}
+
+/// Topic `events_lost`, retained: events that were dropped before the hub had them, since the outbox was full.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EventsLost {
+    /// When the last of them was dropped.
+    pub time: WallTime,
+    /// How many in all.
+    pub count: u64,
+    /// Their sequences, oldest first: the last 64 ranges.
+    pub ranges: Vec<LostRange>,
+}
+
+/// Sequences of events that were dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LostRange {
+    /// The first.
+    pub first: Sequence,
+    /// The last.
+    pub last: Sequence,
+    /// Why.
+    pub reason: LossReason,
+}
+
+/// Why events were dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LossReason {
+    /// They waited longer than `hub.outbox.max_days`.
+    Age,
+    /// More waited than `hub.outbox.max_mib`.
+    Size,
 }
 
 /// What a queue dropped since the program started.
@@ -361,6 +457,25 @@ pub enum CameraState {
     Unauthorised,
     /// Switched off by configuration, or set aside for a mistake in it.
     Disabled,
+}
+
+impl CameraState {
+    /// Every state.
+    pub const ALL: [Self; 6] =
+        [Self::Connecting, Self::Online, Self::Stalled, Self::Offline, Self::Unauthorised, Self::Disabled];
+
+    /// Name in messages and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Online => "online",
+            Self::Stalled => "stalled",
+            Self::Offline => "offline",
+            Self::Unauthorised => "unauthorised",
+            Self::Disabled => "disabled",
+        }
+    }
 }
 
 /// Topic `camera/{camera}/image`, retained: picture health.

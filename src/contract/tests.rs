@@ -83,7 +83,7 @@ pub(crate) fn evidence(incident: Uuid) -> Evidence {
     let id = Uuid::from_u128(0x0199_0000_0000_7000_8000_0000_0000_0002);
     Evidence {
         id,
-        role: Phase::Opened,
+        role: EvidenceRole::Opened,
         media_type: JPEG.into(),
         sha256: "cd".repeat(32),
         size_bytes: 183_422,
@@ -167,6 +167,16 @@ fn camera_status(time: WallTime) -> CameraStatus {
     }
 }
 
+fn image_health(time: WallTime) -> ImageHealth {
+    ImageHealth {
+        camera: name("east"),
+        state: PictureState::Covered,
+        since: time,
+        previous: Some(PictureState::Ok),
+        rules_suspended: true,
+    }
+}
+
 fn samples() -> Vec<(&'static str, Value)> {
     let time = WallTime::new("2026-11-21T07:29:41.120Z".parse().unwrap(), &TimeZone::get("Asia/Shanghai").unwrap());
     let status = AgentStatus { status: AgentState::Online, session: 7, time };
@@ -222,13 +232,22 @@ fn samples() -> Vec<(&'static str, Value)> {
         stages: vec![StageLatency { stage: "detect".into(), count: 9, p50_ms: 83.0, p99_ms: 95.0 }],
         outbox: OutboxHealth {
             backlog: 2,
+            backlog_bytes: 4096,
             oldest: Some(time),
             connects: 1,
             sent: 3,
             acknowledged: 1,
             refused: 0,
             pictures_lost: 0,
+            events_lost: 0,
+            alarms: vec![DeliveryAlarm {
+                alarm: DeliveryAlarmKind::Quota,
+                since: time,
+                count: 2,
+                detail: "the broker has had enough".into(),
+            }],
         },
+        commands: CommandHealth { ok: 1, ..CommandHealth::default() },
         queues: vec![QueueDrops { queue: "mailbox".into(), camera: Some(name("east")), dropped: 4 }],
         verdicts: vec![RuleVerdicts {
             camera: name("east"),
@@ -238,27 +257,57 @@ fn samples() -> Vec<(&'static str, Value)> {
             precision: 0.875,
         }],
     };
-    let image = ImageHealth {
-        camera: name("east"),
-        state: PictureState::Covered,
-        since: time,
-        previous: Some(PictureState::Ok),
-        rules_suspended: true,
-    };
     let active =
         Active { camera: name("east"), rule: name("fire"), incidents: vec![Uuid::from_u128(1)], stale: Some(time) };
     let value = |message: &dyn Fn() -> Vec<u8>| serde_json::from_slice(&message()).unwrap();
-    vec![
+    let mut samples = samples_of_commands(time);
+    samples.extend([
         ("status", value(&|| to_json(&status))),
         ("birth", value(&|| to_json(&birth))),
         ("heartbeat", value(&|| to_json(&Heartbeat { session: 7, time }))),
         ("health", value(&|| to_json(&health))),
         ("camera-status", value(&|| to_json(&camera_status(time)))),
-        ("image", value(&|| to_json(&image))),
+        ("image", value(&|| to_json(&image_health(time)))),
         ("active", value(&|| to_json(&active))),
         ("incident", value(&|| to_json(&event(Phase::Opened, 4217)))),
         ("incident", value(&|| to_json(&event(Phase::Rechecked, 4218)))),
         ("incident", value(&|| to_json(&event(Phase::Closed, 4219)))),
+    ]);
+    samples
+}
+
+fn samples_of_commands(time: WallTime) -> Vec<(&'static str, Value)> {
+    let lost = EventsLost {
+        time,
+        count: 3,
+        ranges: vec![LostRange { first: Sequence(1), last: Sequence(3), reason: LossReason::Size }],
+    };
+    let reply = Reply {
+        id: Some("r-1".to_owned().try_into().unwrap()),
+        verb: Some(Verb::Replay),
+        status: ReplyStatus::Ok,
+        reason: None,
+        repeated: false,
+        time,
+        evidence: Some(evidence(Uuid::from_u128(1))),
+        replay: Some(Replayed { events: 3, first: Some(1), last: Some(3) }),
+    };
+    let incident = Uuid::from_u128(1);
+    let command =
+        |args: Value| json!({"id": "r-1", "client": "hub", "issued_at": time, "expires_at": time, "args": args});
+    let value = |message: &dyn Fn() -> Vec<u8>| serde_json::from_slice(&message()).unwrap();
+    vec![
+        ("events-lost", value(&|| to_json(&lost))),
+        ("reply", value(&|| to_json(&reply))),
+        ("case", json!({"status": "filed", "time": time, "number": "A-7"})),
+        ("command-camera", command(json!({"camera": "east", "enabled": false}))),
+        ("command-feedback", command(json!({"incident": incident, "verdict": "confirmed"}))),
+        ("command-recheck", command(json!({"incident": incident, "look_secs": 5}))),
+        ("command-reload", command(json!({}))),
+        ("command-replay", command(json!({"from": 1, "to": 2}))),
+        ("command-rule", command(json!({"camera": "east", "rule": "fire", "muted_until": time}))),
+        ("command-snapshot", command(json!({"camera": "east", "incident": incident}))),
+        ("command-status", command(json!({}))),
     ]
 }
 

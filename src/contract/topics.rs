@@ -1,5 +1,6 @@
 //! The topics of the contract, below `{prefix}/v1/{site}/{agent}/`: built for the agent, read by the hub.
 
+use super::command::Verb;
 use crate::config::RuleKind;
 use crate::ids::Name;
 use uuid::Uuid;
@@ -68,6 +69,47 @@ impl Topics {
         format!("evidence/{incident}/{evidence}")
     }
 
+    /// Events that were dropped; retained.
+    #[must_use]
+    pub fn events_lost(&self) -> String {
+        format!("{}/events_lost", self.base)
+    }
+    /// A picture that the hub asked for and that belongs to no incident.
+    #[must_use]
+    pub fn snapshot(&self, evidence: Uuid) -> String {
+        format!("{}/{}", self.base, Self::snapshot_ref(evidence))
+    }
+    /// The topic of such a picture below the agent's own.
+    #[must_use]
+    pub fn snapshot_ref(evidence: Uuid) -> String {
+        format!("evidence/snapshot/{evidence}")
+    }
+    /// A command of the hub.
+    #[must_use]
+    pub fn command(&self, verb: Verb) -> String {
+        format!("{}/cmd/{}", self.base, verb.as_str())
+    }
+    /// The course of a case.
+    #[must_use]
+    pub fn case(&self, incident: Uuid) -> String {
+        format!("{}/case/{incident}", self.base)
+    }
+    /// The answers for a client of the hub.
+    #[must_use]
+    pub fn reply(&self, client: &Name) -> String {
+        format!("{}/reply/{client}", self.base)
+    }
+    /// What the agent subscribes to: commands and cases.
+    #[must_use]
+    pub fn from_hub(&self) -> [String; 2] {
+        [format!("{}/cmd/+", self.base), format!("{}/case/+", self.base)]
+    }
+    /// What is below the agent's own topics.
+    #[must_use]
+    pub fn below<'t>(&self, topic: &'t str) -> Option<&'t str> {
+        topic.strip_prefix(&*self.base)?.strip_prefix('/')
+    }
+
     /// The filter that matches every topic of every agent.
     #[must_use]
     pub fn filter(prefix: &Name) -> String {
@@ -97,6 +139,16 @@ pub enum Topic {
     Active { camera: Name, rule: Name },
     /// A picture.
     Evidence { incident: Uuid, evidence: Uuid },
+    /// A picture that belongs to no incident.
+    Snapshot { evidence: Uuid },
+    /// Events that were dropped.
+    EventsLost,
+    /// A command of the hub; none if there is no such verb.
+    Command { verb: Option<Verb> },
+    /// The course of a case.
+    Case { incident: Uuid },
+    /// The answer to a command.
+    Reply { client: Name },
 }
 
 impl Topic {
@@ -116,6 +168,11 @@ impl Topic {
             ["camera", camera, "image"] => Self::CameraImage { camera: name(camera)? },
             ["camera", camera, "event", matter] => Self::Event { camera: name(camera)?, matter: matter.to_owned() },
             ["camera", camera, "active", rule] => Self::Active { camera: name(camera)?, rule: name(rule)? },
+            ["events_lost"] => Self::EventsLost,
+            ["cmd", verb] => Self::Command { verb: Verb::of_name(verb) },
+            ["case", incident] => Self::Case { incident: incident.parse().ok()? },
+            ["reply", client] => Self::Reply { client: name(client)? },
+            ["evidence", "snapshot", evidence] => Self::Snapshot { evidence: evidence.parse().ok()? },
             ["evidence", incident, evidence] => {
                 Self::Evidence { incident: incident.parse().ok()?, evidence: evidence.parse().ok()? }
             }
@@ -151,6 +208,11 @@ mod tests {
             ),
             (topics.active(&camera, &rule), Topic::Active { camera: camera.clone(), rule: rule.clone() }),
             (topics.evidence(incident, evidence), Topic::Evidence { incident, evidence }),
+            (topics.snapshot(evidence), Topic::Snapshot { evidence }),
+            (topics.events_lost(), Topic::EventsLost),
+            (topics.command(Verb::Replay), Topic::Command { verb: Some(Verb::Replay) }),
+            (topics.case(incident), Topic::Case { incident }),
+            (topics.reply(&rule), Topic::Reply { client: rule.clone() }),
         ];
         for (topic, what) in cases {
             assert_eq!(

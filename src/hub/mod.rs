@@ -1,13 +1,15 @@
 //! The hub's side, for people at a terminal and for tests.
 //!
 //! [`Watcher`] connects as a hub would and yields typed messages; [`Ledger`] tells new events from repeated ones and sees
-//! lost ones; [`Pictures`] checks and saves evidence; [`View`] makes lines for a terminal. The agent uses none of it.
+//! lost ones; [`Pictures`] checks and saves evidence; [`View`] makes lines for a terminal; [`ask()`] sends a command and waits for the answer. The agent uses none of it.
 
+mod asker;
 mod ledger;
 mod pictures;
 mod view;
 mod watcher;
 
+pub use asker::{AskError, Question, ask};
 pub use ledger::{Ledger, Sighting};
 pub use pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
 pub use view::View;

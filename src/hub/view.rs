@@ -3,7 +3,9 @@
 use super::ledger::{Ledger, Sighting};
 use super::pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
 use super::watcher::{Content, HubMessage, Sight};
-use crate::contract::{AgentState, AgentStatus, CameraState, CameraStatus, EventType, ImageHealth, IncidentEvent};
+use crate::contract::{
+    AgentState, AgentStatus, CameraState, CameraStatus, EventType, EventsLost, ImageHealth, IncidentEvent, LostRange,
+};
 use crate::incident::Phase;
 use crate::picture::PictureState;
 use serde_json::{Value, json};
@@ -85,14 +87,17 @@ impl View {
                 vec![format!("{time}  agent   {who}  version {version}, {} cameras, {models}", birth.cameras.len())]
             }
             Content::Incident(event) => self.incident_lines(event),
-            Content::Evidence { evidence, .. } => {
+            Content::Evidence { evidence, .. } | Content::Snapshot { evidence } => {
                 self.pictures.keep(*evidence, message.payload.clone());
                 vec![]
             }
+            Content::EventsLost(lost) => vec![self.lost_line(&who, lost)],
             Content::Unreadable { reason } => {
                 vec![self.paint(RED, &format!("{}: not of the contract: {reason}", message.topic))]
             }
-            Content::Heartbeat(_) | Content::Health(_) | Content::Active(_) => vec![],
+            Content::Heartbeat(_) | Content::Health(_) | Content::Active(_) | Content::Reply(_) | Content::ToAgent => {
+                vec![]
+            }
         }
     }
 
@@ -114,13 +119,11 @@ impl View {
     }
 
     fn camera_line(&self, who: &str, status: &CameraStatus) -> String {
-        let (colour, word) = match status.state {
-            CameraState::Connecting => (CYAN, "connecting"),
-            CameraState::Online => (GREEN, "online"),
-            CameraState::Stalled => (YELLOW, "stalled"),
-            CameraState::Offline => (RED, "offline"),
-            CameraState::Unauthorised => (RED, "unauthorised"),
-            CameraState::Disabled => (YELLOW, "disabled"),
+        let colour = match status.state {
+            CameraState::Connecting => CYAN,
+            CameraState::Online => GREEN,
+            CameraState::Stalled | CameraState::Disabled => YELLOW,
+            CameraState::Offline | CameraState::Unauthorised => RED,
         };
         let stream = status.stream.as_ref().map(|s| format!("  {} {}x{}", s.codec, s.width, s.height));
         let reason = status.reason.as_ref().map(|reason| format!("  {reason}"));
@@ -128,10 +131,17 @@ impl View {
             "{}  camera  {who}/{}  {}{}{}",
             status.since.time_of_day(),
             status.camera,
-            self.paint(colour, word),
+            self.paint(colour, status.state.as_str()),
             stream.unwrap_or_default(),
             reason.unwrap_or_default()
         )
+    }
+
+    fn lost_line(&self, who: &str, lost: &EventsLost) -> String {
+        let range = |range: &LostRange| format!("{} to {}", range.first.0, range.last.0);
+        let ranges = lost.ranges.iter().map(range).collect::<Vec<_>>().join(", ");
+        let text = format!("{} events were dropped before the hub had them: {ranges}", lost.count);
+        format!("{}  agent   {who}  {}", lost.time.time_of_day(), self.paint(RED, &text))
     }
 
     /// A picture that was well from the start is no news.
@@ -181,7 +191,7 @@ impl View {
     fn message_json(&mut self, message: &HubMessage) -> Value {
         let mut line = json!({"topic": message.topic, "retained": message.retained});
         match &message.content {
-            Content::Evidence { evidence, .. } => {
+            Content::Evidence { evidence, .. } | Content::Snapshot { evidence } => {
                 self.pictures.keep(*evidence, message.payload.clone());
                 line["size_bytes"] = message.payload.len().into();
                 line["sha256"] = sha256_hex(&message.payload).into();
@@ -203,6 +213,9 @@ impl View {
             | Content::Health(_)
             | Content::CameraStatus(_)
             | Content::CameraImage(_)
+            | Content::EventsLost(_)
+            | Content::Reply(_)
+            | Content::ToAgent
             | Content::Active(_) => {}
         }
         line["payload"] = serde_json::from_slice(&message.payload).unwrap_or(Value::Null);

@@ -1,7 +1,8 @@
 //! A connection to the broker as a hub has one: subscribed to every agent, reading everything into the contract's types.
 
 use crate::contract::{
-    Active, AgentStatus, Birth, CameraStatus, Health, Heartbeat, ImageHealth, IncidentEvent, Topic, Topics,
+    Active, AgentStatus, Birth, CameraStatus, EventsLost, Health, Heartbeat, ImageHealth, IncidentEvent, Reply, Topic,
+    Topics,
 };
 use crate::ids::Name;
 use bytes::Bytes;
@@ -95,6 +96,17 @@ pub enum Content {
         /// Its id.
         evidence: Uuid,
     },
+    /// Topic `evidence/snapshot/{evidence}`: a picture that belongs to no incident.
+    Snapshot {
+        /// Its id.
+        evidence: Uuid,
+    },
+    /// Topic `events_lost`.
+    EventsLost(EventsLost),
+    /// Topic `reply/{client}`.
+    Reply(Reply),
+    /// What a hub sent to an agent.
+    ToAgent,
     /// Not of the contract.
     Unreadable {
         /// Why not.
@@ -219,6 +231,10 @@ fn content(what: &Topic, payload: &Bytes) -> Content {
         Topic::Event { .. } => typed(payload, Content::Incident),
         Topic::Active { .. } if payload.is_empty() => Content::Active(None),
         Topic::Active { .. } => typed(payload, |active| Content::Active(Some(active))),
+        Topic::Snapshot { evidence } => Content::Snapshot { evidence: *evidence },
+        Topic::EventsLost => typed(payload, Content::EventsLost),
+        Topic::Reply { .. } => typed(payload, Content::Reply),
+        Topic::Command { .. } | Topic::Case { .. } => Content::ToAgent,
         Topic::Evidence { incident, evidence } => Content::Evidence { incident: *incident, evidence: *evidence },
     }
 }

@@ -1,6 +1,7 @@
 //! One thing at one place, as a rule follows it.
 
 use super::looks::Looks;
+use super::view::{CaseStage, CaseView};
 use super::{Incident, IncidentObject, Severity, Terms, Told};
 use crate::camera::ClassTable;
 use crate::clock::MediaTime;
@@ -74,6 +75,8 @@ pub(super) struct Case {
     pub state: State,
     pub zone: Name,
     pub place: BBox,
+    /// Where it was when its presence began.
+    origin: BBox,
     pub groups: BTreeSet<u16>,
     tracks: Vec<TrackId>,
     /// Tracks of the part that was last taken for a thing of its own.
@@ -103,6 +106,7 @@ impl Case {
             state: State::Pending,
             zone: sighting.zone.clone(),
             place: sighting.bbox,
+            origin: sighting.bbox,
             groups,
             tracks: tracks_of(sighting),
             parts: Vec::new(),
@@ -132,6 +136,7 @@ impl Case {
             state: state(told),
             zone: incident.zone,
             place: incident.bbox,
+            origin: incident.bbox,
             tracks: Vec::new(),
             parts: Vec::new(),
             objects: Vec::new(),
@@ -155,17 +160,15 @@ impl Case {
         if terms.is_group {
             return if self.zone == sighting.zone { 1.0 } else { 0.0 };
         }
-        if !may_be_one(&self.groups, groups, terms) {
-            return 0.0;
-        }
         let overlap = overlap(&self.place, &sighting.bbox);
         if overlap >= SAME_PLACE {
-            return overlap;
+            return if may_be_one(&self.groups, groups, terms) { overlap } else { 0.0 };
         }
         // What was moved a little is the same thing, once it is missed at its old place.
         let moves_on = terms.stays_within.is_some() && self.zone == sighting.zone;
         let is_missed = self.unseen > terms.gap && !matches!(self.state, State::Dismissed { .. });
-        if is_missed && (moves_on || is_near(&self.place, &sighting.bbox)) { MIN_AFFINITY } else { 0.0 }
+        let may_have_moved = is_missed && may_be_one(&self.groups, groups, terms);
+        if may_have_moved && (moves_on || is_near(&self.place, &sighting.bbox)) { MIN_AFFINITY } else { 0.0 }
     }
 
     /// Whether a thing of these looks at that place would be this thing come back.
@@ -198,6 +201,9 @@ impl Case {
         if sighting.is_as_asked {
             self.as_asked += elapsed;
         }
+        if self.has_crept_on(sighting, terms) {
+            self.begin_anew(at, observed, sighting);
+        }
         let dwell = terms.dwell;
         if self.presence > dwell {
             // Only about the last dwell's worth counts: a parasol left alone all day is not attended by the pauses of
@@ -219,6 +225,29 @@ impl Case {
             return;
         };
         *has_changed |= looks.observe(&self.groups, self.place.area(), elapsed.min(MAX_STEP));
+    }
+
+    /// Whether it is so far from where its presence began that it only stood there for a moment: a street sweeper, a car in a queue.
+    /// What was reported, and what may move about, has not.
+    fn has_crept_on(&self, sighting: &Sighting, terms: &Terms) -> bool {
+        if !matches!(self.state, State::Pending) || terms.stays_within.is_some() || terms.is_group {
+            return false;
+        }
+        if terms.mixes_classes {
+            // Seen by its upper part now and its lower one then, it need not overlap itself.
+            let width = self.origin.width().max(sighting.bbox.width());
+            return (self.origin.center().x - sighting.bbox.center().x).abs() >= width;
+        }
+        overlap(&self.origin, &sighting.bbox) < SAME_PLACE
+    }
+
+    /// Its presence begins where it is now.
+    fn begin_anew(&mut self, at: &FrameStamp, observed: Duration, sighting: &Sighting) {
+        self.presence = sighting.first_presence(observed);
+        self.as_asked = if sighting.is_as_asked { self.presence } else { Duration::ZERO };
+        self.first_seen = at.wall - self.presence;
+        self.began = at.media;
+        self.origin = sighting.bbox;
     }
 
     /// Whether another case is this thing, put down a little further on while it was missed here.
@@ -273,6 +302,29 @@ impl Case {
     pub fn is_confirmed(&self, at: &FrameStamp, terms: &Terms) -> bool {
         let needed = terms.dwell.mul_f64(AS_ASKED_SHARE);
         self.is_here(at) && self.presence >= terms.dwell && self.as_asked >= needed
+    }
+
+    /// How it stands, for people.
+    pub fn view(&self, terms: &Terms, classes: &ClassTable, muted_until: Option<Timestamp>) -> CaseView {
+        let stage = match &self.state {
+            State::Pending => CaseStage::Pending,
+            State::Muted => CaseStage::Muted { until: muted_until },
+            State::Open(reported) => CaseStage::Open { incident: reported.id },
+            State::Clearing(reported) => CaseStage::Clearing { incident: reported.id, clear: terms.clear },
+            State::Stale(reported) => CaseStage::Stale { incident: reported.id },
+            State::Dismissed { incident, until, .. } => CaseStage::Dismissed { incident: *incident, until: *until },
+        };
+        CaseView {
+            stage,
+            zone: self.zone.clone(),
+            bbox: self.place,
+            classes: self.incident_objects(classes).into_iter().map(|object| object.class).collect(),
+            presence: self.presence,
+            dwell: terms.dwell,
+            as_asked: self.as_asked,
+            as_asked_needed: terms.dwell.mul_f64(AS_ASKED_SHARE),
+            unseen: self.unseen,
+        }
     }
 
     /// The incident that it is, or was before it was dismissed.

@@ -12,6 +12,7 @@
 //! While the rule's schedule permits the thing, nothing is followed: what is open is closed, what is pending forgotten.
 
 use super::case::{self, Case, MIN_AFFINITY, Reported, State};
+use super::view::CaseView;
 use super::{ClosedReason, Dismissal, Incident, Memo, Memory, OrderError, Phase, Recheck, Terms, Transition};
 use crate::camera::ClassTable;
 use crate::frame::FrameStamp;
@@ -90,6 +91,12 @@ impl Course {
         &self.rule
     }
 
+    /// Name of a class.
+    #[must_use]
+    pub fn class_name(&self, class: u16) -> String {
+        self.classes.name(class)
+    }
+
     /// Ids of the incidents that are open or clearing, oldest first.
     #[must_use]
     pub fn active(&self) -> Vec<Uuid> {
@@ -121,6 +128,12 @@ impl Course {
     #[must_use]
     pub fn is_permitted(&self, at: Timestamp) -> bool {
         self.terms.schedule.is_permitted(at)
+    }
+
+    /// How each case stands, in the order in which they began.
+    #[must_use]
+    pub fn cases(&self) -> Vec<CaseView> {
+        self.cases.iter().map(|case| case.view(&self.terms, &self.classes, self.muted_until)).collect()
     }
 
     /// Takes in what was seen at one frame, `observed` after the last one (`None`: nothing is known of the time between).

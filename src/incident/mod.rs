@@ -9,11 +9,13 @@ mod looks;
 mod memory;
 mod order;
 mod terms;
+mod view;
 
 pub use course::Course;
 pub use memory::{CLOSED_MEMORY, Dismissal, Memo, Memory};
 pub use order::{CannotSee, Order, OrderError, Recheck, RecheckOutcome};
 pub use terms::Terms;
+pub use view::{CaseStage, CaseView};
 
 use crate::frame::FrameStamp;
 use crate::geometry::BBox;

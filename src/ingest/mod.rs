@@ -19,6 +19,7 @@ mod address;
 mod analysed;
 mod backoff;
 mod clock_watch;
+mod damage;
 mod decoder;
 mod errand;
 mod evidence;

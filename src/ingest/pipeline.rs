@@ -182,11 +182,11 @@ impl Pipeline {
         let segment = sample.segment().and_then(|segment| segment.downcast_ref::<gst::ClockTime>());
         let late = reference_time(&buffer, stream::LATE);
         let pts = late.or_else(|| segment.and_then(|segment| segment.to_running_time(buffer.pts()))).unwrap_or(now);
-        let corrupt = buffer.flags().contains(gst::BufferFlags::CORRUPTED);
         // The camera's time since 1900 at this picture, from its RTCP sender reports.
         let ntp = reference_time(&buffer, "timestamp/x-ntp").map(Duration::from);
-        let lag = Duration::from(now.saturating_sub(pts));
-        Ok(Picture { buffer, caps, pts: pts.into(), lag, ntp, corrupt, replayed: late.is_some() })
+        let (lag, pts) = (Duration::from(now.saturating_sub(pts)), Duration::from(pts));
+        let corrupt = buffer.flags().contains(gst::BufferFlags::CORRUPTED) || self.taps.is_damaged(pts);
+        Ok(Picture { buffer, caps, pts, lag, ntp, corrupt, replayed: late.is_some() })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The elements of a camera's pipeline and what its threads do: choose the video, build the decoder for it, keep units with broken
 //! references from the decoder.
 
+use super::damage::{self, Damage};
 use super::failure::{Failure, detail};
 use super::gate::{Decoding, HoldLimits, Unit, UnitFlags, UnitGate, Verdict};
 use super::pipeline::{DecodedTail, Tail, Target};
@@ -70,6 +71,7 @@ pub(super) struct Taps {
 /// The gate and what went through it.
 struct GateState {
     gate: UnitGate<gst::Buffer>,
+    damage: Damage,
     counts: UnitCounts,
 }
 
@@ -82,7 +84,7 @@ impl Taps {
             }
             Tail::Compressed => (None, HoldLimits::NOTHING),
         };
-        let state = GateState { gate: UnitGate::new(limits), counts: UnitCounts::default() };
+        let state = GateState { gate: UnitGate::new(limits), damage: Damage::default(), counts: UnitCounts::default() };
         Self {
             decoding,
             decoder: OnceLock::new(),
@@ -136,6 +138,25 @@ impl Taps {
         self.state().gate.close();
     }
 
+    /// Whether the picture of this time is damaged, though the decoder marks none.
+    pub(super) fn is_damaged(&self, pts: Duration) -> bool {
+        self.state().damage.holds(pts)
+    }
+
+    /// A unit goes to the decoder.
+    fn decode(&self, unit: &Unit<gst::Buffer>) {
+        self.state().damage.decode(unit.pts, !unit.flags.delta);
+    }
+
+    /// Heeds a complaint of the decoder on this thread: nothing more is decoded up to the next key frame.
+    fn heed_complaints(&self) {
+        if damage::take_complaint() {
+            let mut state = self.state();
+            state.damage.complain();
+            state.gate.close();
+        }
+    }
+
     /// Says more exactly why nothing was set up: rtspsrc itself only knows that every stream was declined.
     pub(super) fn explain(&self, failure: Failure) -> Failure {
         match (&failure, self.selected.get(), self.unreadable.get()) {
@@ -147,11 +168,12 @@ impl Taps {
 
     /// Decides over a unit, and counts it.
     fn admit(&self, unit: &Unit<gst::Buffer>) -> Verdict<gst::Buffer> {
+        self.heed_complaints();
         let mut state = self.state();
         let verdict = state.gate.admit(unit, self.decoding());
         state.counts.received += 1;
         match verdict {
-            Verdict::Decode | Verdict::DecodeAlone => {}
+            Verdict::Decode | Verdict::DecodeAlone => state.damage.decode(unit.pts, !unit.flags.delta),
             Verdict::Lost => state.counts.lost += 1,
             Verdict::Held => state.counts.held += 1,
             Verdict::Replay(_) => state.counts.groups_replayed += 1,
@@ -269,6 +291,8 @@ fn append_chain(
         // Nobody else sets it: a second video is refused.
         let _ = taps.decoder.set(decoder.bin.downgrade());
         chain.extend([decoder.bin.upcast(), make("videoconvert")?]);
+        damage::listen();
+        heed_before(frames, taps);
     } else {
         // A key frame that is decoded alone needs the parameter sets with it (ISO/IEC 14496-10, 7.4.1.2.1).
         parse.set_property("config-interval", -1);
@@ -284,6 +308,18 @@ fn append_chain(
     let entry = depay.static_pad("sink").ok_or_else(|| Failure::Internal("a depayloader without input".to_owned()))?;
     pad.link(&entry).map_err(|error| Failure::Internal(error.to_string()))?;
     Ok(platform)
+}
+
+/// Heeds what the decoder has complained about before the picture reaches whoever pulls it: both happen on the decoding thread.
+fn heed_before(frames: &AppSink, taps: &Arc<Taps>) {
+    let Some(pad) = frames.static_pad("sink") else { return };
+    let taps = Arc::downgrade(taps);
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, _| {
+        if let Some(taps) = taps.upgrade() {
+            taps.heed_complaints();
+        }
+        gst::PadProbeReturn::Ok
+    });
 }
 
 /// The element that tells access units apart.
@@ -324,10 +360,13 @@ fn gate_units(pad: &gst::Pad, taps: &Arc<Taps>) {
                 // Straight into the decoder: pushed on `pad`, each would come here again. What fails, fails again with the unit that
                 // follows, and is reported by the source.
                 for held in units {
+                    taps.decode(&unit_of(&held, pad));
                     if decoder.chain(late(held, pad)).is_err() {
                         break;
                     }
+                    taps.heed_complaints();
                 }
+                taps.decode(&unit);
                 gst::PadProbeReturn::Ok
             }
         }

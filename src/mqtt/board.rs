@@ -1,7 +1,7 @@
 //! The state board: what each retained topic should say, and which of them the broker has not been told.
 
+use super::dialect::Qos;
 use bytes::Bytes;
-use rumqttc::v5::mqttbytes::QoS;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A retained topic, in the order in which they are told after a connect.
@@ -25,12 +25,12 @@ impl Slot {
 /// One payload per topic; bounded by the number of topics.
 #[derive(Debug, Default)]
 pub(super) struct Board {
-    latest: BTreeMap<Slot, (Bytes, QoS)>,
+    latest: BTreeMap<Slot, (Bytes, Qos)>,
     untold: BTreeSet<Slot>,
 }
 
 impl Board {
-    pub(super) fn set(&mut self, topic: String, payload: Bytes, qos: QoS) {
+    pub(super) fn set(&mut self, topic: String, payload: Bytes, qos: Qos) {
         let slot = Slot::new(topic);
         if self.latest.get(&slot).is_none_or(|(latest, _)| *latest != payload) {
             self.latest.insert(slot.clone(), (payload, qos));
@@ -44,7 +44,7 @@ impl Board {
     }
 
     /// The next topic to tell.
-    pub(super) fn next(&mut self) -> Option<(Slot, Bytes, QoS)> {
+    pub(super) fn next(&mut self) -> Option<(Slot, Bytes, Qos)> {
         let slot = self.untold.pop_first()?;
         let (payload, qos) = self.latest.get(&slot).cloned()?;
         Some((slot, payload, qos))
@@ -71,7 +71,7 @@ mod tests {
     fn board(entries: &[(&str, &'static str)]) -> Board {
         let mut board = Board::default();
         for (topic, payload) in entries {
-            board.set((*topic).to_owned(), Bytes::from_static(payload.as_bytes()), QoS::AtLeastOnce);
+            board.set((*topic).to_owned(), Bytes::from_static(payload.as_bytes()), Qos::AtLeastOnce);
         }
         board
     }
@@ -96,9 +96,9 @@ mod tests {
     fn of_several_changes_only_the_last_is_told_and_no_change_is_not() {
         let mut board = board(&[("t", "1"), ("t", "2")]);
         assert_eq!(told(&mut board), [("t".to_owned(), Bytes::from_static(b"2"))]);
-        board.set("t".to_owned(), Bytes::from_static(b"2"), QoS::AtLeastOnce);
+        board.set("t".to_owned(), Bytes::from_static(b"2"), Qos::AtLeastOnce);
         assert!(board.all_told());
-        board.set("t".to_owned(), Bytes::new(), QoS::AtLeastOnce);
+        board.set("t".to_owned(), Bytes::new(), Qos::AtLeastOnce);
         assert_eq!(told(&mut board), [("t".to_owned(), Bytes::new())]);
     }
 }

@@ -4,20 +4,20 @@
 //! [`Exchange`] up to date, synchronously. The library's `poll` is never cancelled while connected: it may be in the
 //! middle of writing a packet.
 
+mod sending;
+
 use super::back_off::Pacer;
 use super::board::Slot;
+use super::dialect::{Client, Heard, Poller, Qos, Verdict};
 use super::outbox::Reading;
-use super::wire::{Tag, TooLarge, Wire};
-use super::{MqttSettings, Shared, Stats, Stop};
+use super::wire::{Tag, Wire};
+use super::{AlarmKind, MqttSettings, Shared, Stats, Stop};
 use crate::clock::{Clocks, Mono};
 use crate::config::SecretError;
-use crate::contract::{AgentState, AgentStatus, CLOUDEVENTS_JSON, Heartbeat, JSON, WallTime, mark_replayed, to_json};
-use crate::store::{Body, OutboxRow, RowId, SharedStore, StoreError};
-use rumqttc::Outgoing;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Packet, PubAckReason};
-use rumqttc::v5::{AsyncClient, ConnectionError, Event, EventLoop};
-use std::collections::VecDeque;
+use crate::contract::{AgentState, AgentStatus, WallTime, to_json};
+use crate::store::{OutboxRow, RowId, SharedStore};
+use sending::json;
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -41,8 +41,11 @@ const PARTING: Duration = Duration::from_millis(500);
 pub(super) enum Failure {
     #[error(transparent)]
     Secret(#[from] SecretError),
-    #[error(transparent)]
-    Connection(Box<ConnectionError>),
+    /// In the client library's words.
+    #[error("{0}")]
+    Connection(String),
+    #[error("the broker does not take a packet of this size")]
+    TooLarge,
     #[error("the broker was silent for {} s", .0.as_secs())]
     Silent(Duration),
     /// The owner does not want the connection any more.
@@ -96,37 +99,49 @@ pub(super) struct Exchange<'a> {
     heartbeat_at: Mono,
     stop_by: Option<Mono>,
     last_heard: Mono,
+    /// The broker has had enough: nothing of the outbox goes until refused rows are tried again.
+    is_over_quota: bool,
+    /// Rows that the broker did not take for their size before, and their bytes.
+    too_large: BTreeMap<RowId, usize>,
+    /// The losses that the hub was told of, by their version.
+    losses_told: u64,
 }
 
 /// Runs a connection until it fails or was left in order.
-pub(super) async fn serve(event_loop: &mut EventLoop, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
+pub(super) async fn serve(poller: &mut Poller, exchange: &mut Exchange<'_>) -> Result<(), Failure> {
     while exchange.stage != Stage::Over {
-        let event = {
-            let mut poll = pin!(event_loop.poll());
+        let heard = {
+            let mut poll = pin!(poller.poll());
             loop {
                 tokio::select! {
                     biased;
-                    event = &mut poll => break event.map_err(|error| Failure::Connection(Box::new(error)))?,
+                    heard = &mut poll => break heard?,
                     () = exchange.shared.wake.notified() => exchange.more_rows = true,
                     () = tokio::time::sleep(exchange.until_due()) => {}
                 }
                 exchange.advance()?;
             }
         };
-        exchange.handle(event);
+        exchange.handle(heard);
         exchange.advance()?;
     }
     Ok(())
 }
 
 impl<'a> Exchange<'a> {
+    /// The largest outbox row that the broker has not answered, and its bytes.
+    pub(super) fn largest_unanswered(&self) -> Option<(RowId, usize)> {
+        self.wire.largest_row()
+    }
+
     pub(super) fn new(
         settings: &'a MqttSettings,
         store: &'a SharedStore,
         clocks: &'a dyn Clocks,
         shared: &'a Shared,
         session: u64,
-        client: AsyncClient,
+        client: Client,
+        too_large: BTreeMap<RowId, usize>,
     ) -> Self {
         let now = clocks.mono();
         Self {
@@ -136,7 +151,7 @@ impl<'a> Exchange<'a> {
             shared,
             session,
             stage: Stage::Connecting,
-            wire: Wire::new(client),
+            wire: Wire::new(client, settings.max_packet_bytes),
             reading: Reading::new(settings.retry_refused),
             ahead: VecDeque::new(),
             more_rows: true,
@@ -150,40 +165,62 @@ impl<'a> Exchange<'a> {
             heartbeat_at: now,
             stop_by: None,
             last_heard: now,
+            is_over_quota: false,
+            too_large,
+            losses_told: 0,
         }
     }
 
-    /// Takes in what the library reports.
-    fn handle(&mut self, event: Event) {
-        match event {
-            Event::Incoming(packet) => {
-                self.last_heard = self.clocks.mono();
-                if let Packet::ConnAck(connack) = &packet {
-                    self.connected(connack);
-                } else if let Packet::PubAck(ack) = &packet
-                    && let Some(tag) = self.wire.answered(ack.pkid)
-                {
-                    self.answered(tag, ack.reason);
-                }
-            }
-            Event::Outgoing(Outgoing::Publish(packet_id)) => {
+    /// Takes in what happened.
+    fn handle(&mut self, heard: Heard) {
+        match heard {
+            Heard::Sent(packet_id) => {
                 // A publish of QoS 0 is done when sent; there is nothing to conclude from it.
                 let _ = self.wire.sent(packet_id);
+                return;
             }
-            Event::Outgoing(Outgoing::Disconnect) => self.stage = Stage::Over,
-            Event::Outgoing(_) => {}
+            Heard::Left => return self.stage = Stage::Over,
+            Heard::Nothing => return,
+            Heard::Connected { receive_max, max_packet_bytes } => self.connected(receive_max, max_packet_bytes),
+            Heard::Answered(packet_id, verdict) => {
+                if let Some(tag) = self.wire.answered(packet_id) {
+                    self.answered(tag, verdict);
+                }
+            }
+            Heard::Subscribed(Ok(())) => self.clear(AlarmKind::CommandsRefused),
+            Heard::Subscribed(Err(words)) => {
+                self.raise(
+                    AlarmKind::CommandsRefused,
+                    &format!("the broker refuses the subscription to commands: {words}"),
+                );
+            }
+            Heard::FromHub(message) => self.shared.deliver(message),
+            Heard::SignOfLife => {}
         }
+        self.last_heard = self.clocks.mono();
     }
 
-    fn connected(&mut self, connack: &ConnAck) {
-        self.wire.connected(connack);
-        match self.store.lock().last_row() {
+    fn connected(&mut self, receive_max: Option<u16>, max_packet_bytes: Option<u32>) {
+        self.wire.connected(receive_max, max_packet_bytes);
+        if self.shared.inbox.is_some() {
+            self.wire.subscribe(&self.settings.topics.from_hub());
+        }
+        // What the broker did not take before is tried anew.
+        self.clear(AlarmKind::Invalid);
+        self.clear(AlarmKind::TooLarge);
+        for (row, size_bytes) in std::mem::take(&mut self.too_large) {
+            self.set_aside(row, size_bytes);
+        }
+        let (wall, running) = (self.clocks.wall(), self.clocks.mono().0);
+        let last_row = {
+            let mut store = self.store.lock();
+            store.drop_aged(wall, running).and_then(|()| store.last_row())
+        };
+        match last_row {
             Ok(row) => self.backlog_until = row,
             Err(error) => self.store_failed(&error),
         }
-        let mut wishes = self.shared.lock();
-        wishes.board.forget_told();
-        drop(wishes);
+        self.shared.lock().board.forget_told();
         self.say(AgentState::Online);
         self.stage = Stage::Live;
         self.heartbeat_at = Mono(self.clocks.mono().0 + self.settings.heartbeat);
@@ -195,41 +232,53 @@ impl<'a> Exchange<'a> {
         );
     }
 
-    fn answered(&mut self, tag: Tag, reason: PubAckReason) {
-        let taken = match reason {
-            PubAckReason::Success | PubAckReason::NoMatchingSubscribers => true,
-            PubAckReason::UnspecifiedError
-            | PubAckReason::ImplementationSpecificError
-            | PubAckReason::NotAuthorized
-            | PubAckReason::TopicNameInvalid
-            | PubAckReason::PacketIdentifierInUse
-            | PubAckReason::QuotaExceeded
-            | PubAckReason::PayloadFormatInvalid => false,
-        };
-        if !taken {
-            Stats::add(&self.shared.stats.refused, 1);
-            tracing::warn!(what = ?tag, ?reason, "the broker refused a message; it is kept and will be sent again");
-        }
+    fn answered(&mut self, tag: Tag, verdict: Verdict) {
         let now = self.clocks.mono();
-        match tag {
-            Tag::Row(row) if taken => self.row_done(row, now),
-            Tag::Row(row) => self.reading.refused(row, now),
-            Tag::State(slot) if !taken => {
+        self.heed(&tag, verdict);
+        match (tag, verdict) {
+            (Tag::Row(row), Verdict::Taken) => self.row_done(row, now),
+            (Tag::Row(row), Verdict::Invalid) => self.reading.leave(row),
+            (Tag::Row(row), Verdict::Quota | Verdict::NotAuthorised | Verdict::Refused) => {
+                self.reading.refused(row, now);
+            }
+            (Tag::State(_), Verdict::Taken) | (Tag::Reply | Tag::Heartbeat, _) => {}
+            (Tag::State(slot), _) => {
                 self.refused_states.push(slot);
                 self.states_retry_at.get_or_insert(Mono(now.0 + STATES_RETRY));
             }
-            Tag::State(_) | Tag::Heartbeat => {}
-            Tag::Offline => {
+            (Tag::Offline, _) => {
                 self.stage = Stage::Parting;
                 self.wire.disconnect();
             }
         }
     }
 
-    fn row_done(&mut self, row: RowId, now: Mono) {
-        if self.reading.acknowledged(row) {
-            Stats::add(&self.shared.stats.acknowledged, 1);
-            self.remove_at.get_or_insert(Mono(now.0 + GROUP_FOR));
+    /// Raises or ends the alarm that an answer of the broker is a reason for.
+    fn heed(&mut self, tag: &Tag, verdict: Verdict) {
+        let (kind, detail) = match verdict {
+            Verdict::Taken => return,
+            Verdict::Quota => (AlarmKind::Quota, "the broker has had enough for now; sending pauses"),
+            Verdict::NotAuthorised => (AlarmKind::NotAuthorised, "the agent may not publish; the message is kept"),
+            Verdict::Invalid => (AlarmKind::Invalid, "the broker calls a message invalid; it is set aside"),
+            Verdict::Refused => (AlarmKind::Refused, "the broker refused a message without a reason; it is kept"),
+        };
+        Stats::add(&self.shared.stats.refused, 1);
+        self.is_over_quota |= verdict == Verdict::Quota;
+        self.raise(kind, &format!("{detail}: {tag:?}"));
+    }
+
+    fn raise(&self, kind: AlarmKind, detail: &str) {
+        let now = self.clocks.wall();
+        if self.shared.alarms().raise(kind, now, detail.to_owned()) {
+            tracing::error!(alarm = ?kind, "{detail}");
+        } else {
+            tracing::debug!(alarm = ?kind, "{detail}");
+        }
+    }
+
+    fn clear(&self, kind: AlarmKind) {
+        if self.shared.alarms().clear(kind) {
+            tracing::info!(alarm = ?kind, "an alarm is over");
         }
     }
 
@@ -244,14 +293,17 @@ impl<'a> Exchange<'a> {
         self.remove_acknowledged(now);
         match self.stage {
             Stage::Live => {
+                self.say_losses();
                 self.send_states(now);
+                self.send_replies();
                 self.send_heartbeat(now);
                 self.send_rows(now);
             }
             Stage::Draining { by } => {
                 self.send_states(now);
+                self.send_replies();
                 self.send_rows(now);
-                let told = self.wire.is_idle() && self.shared.lock().board.all_told();
+                let told = self.wire.is_idle() && self.shared.lock().all_told();
                 let drained = told && self.ahead.is_empty() && !self.more_rows;
                 if drained || now >= by {
                     self.leave(by);
@@ -303,7 +355,7 @@ impl<'a> Exchange<'a> {
 
     fn say(&self, status: AgentState) {
         let payload = self.status(status);
-        self.shared.lock().board.set(self.settings.topics.status(), payload.into(), QoS::AtLeastOnce);
+        self.shared.lock().board.set(self.settings.topics.status(), payload.into(), Qos::AtLeastOnce);
     }
 
     fn status(&self, status: AgentState) -> Vec<u8> {
@@ -314,139 +366,10 @@ impl<'a> Exchange<'a> {
         WallTime::new(self.clocks.wall(), &self.settings.time_zone)
     }
 
-    fn send_states(&mut self, now: Mono) {
-        if self.states_retry_at.is_some_and(|at| now >= at) {
-            self.states_retry_at = None;
-            let mut wishes = self.shared.lock();
-            self.refused_states.drain(..).for_each(|slot| wishes.board.tell_again(slot));
-        }
-        while self.wire.has_room() {
-            let Some((slot, payload, qos)) = self.shared.lock().board.next() else { return };
-            let topic = slot.topic.clone();
-            if let Err(too_large) = self.wire.publish(Tag::State(slot), &topic, (qos, true), JSON, payload) {
-                self.report_too_large(&topic, too_large);
-            }
-        }
-    }
-
-    fn send_heartbeat(&mut self, now: Mono) {
-        if now < self.heartbeat_at {
-            return;
-        }
-        self.heartbeat_at = Mono(now.0 + self.settings.heartbeat);
-        if !self.wire.has_room() {
-            return;
-        }
-        let payload = to_json(&Heartbeat { session: self.session, time: self.time() });
-        let topic = self.settings.topics.heartbeat();
-        if let Err(too_large) = self.wire.publish(Tag::Heartbeat, &topic, (QoS::AtMostOnce, false), JSON, payload) {
-            self.report_too_large(&topic, too_large);
-        }
-    }
-
-    fn send_rows(&mut self, now: Mono) {
-        self.paced_until = None;
-        if self.reading.retry(now) {
-            self.ahead.clear();
-            self.more_rows = true;
-        }
-        if self.reading.removable().len() >= UNREMOVED_MAX {
-            return;
-        }
-        while self.wire.has_room() && self.read_ahead() {
-            let replayed = self.ahead.front().is_some_and(|row| row.row <= self.backlog_until);
-            if replayed && let Err(from) = self.pacer.admit(now) {
-                self.paced_until = Some(from);
-                return;
-            }
-            let Some(row) = self.ahead.pop_front() else { return };
-            if self.reading.take(&row) {
-                self.send_row(row, replayed, now);
-            }
-        }
-    }
-
-    /// Whether a row is at hand; reads more from the store if none is.
-    fn read_ahead(&mut self) -> bool {
-        if self.ahead.is_empty() && self.more_rows && self.store_retry_at.is_none() {
-            match self.store.lock().pending(self.reading.cursor(), READ_AHEAD) {
-                Ok(rows) => {
-                    self.more_rows = rows.len() == READ_AHEAD;
-                    self.ahead.extend(rows);
-                }
-                Err(error) => self.store_failed(&error),
-            }
-        }
-        !self.ahead.is_empty()
-    }
-
-    fn send_row(&mut self, row: OutboxRow, replayed: bool, now: Mono) {
-        let OutboxRow { row, topic, content_type, body, incident } = row;
-        let payload = match body {
-            Body::Payload(payload) if replayed && content_type == CLOUDEVENTS_JSON => mark_replayed(&payload)
-                .unwrap_or_else(|error| {
-                    tracing::error!(%incident, %error, "a stored event is no JSON; it is sent as it is");
-                    payload
-                }),
-            Body::Payload(payload) => payload,
-            Body::File(path) => match std::fs::read(&path) {
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    tracing::error!(%incident, path = %path.display(), "a picture is gone before it was sent");
-                    Stats::add(&self.shared.stats.pictures_lost, 1);
-                    return self.row_done(row, now);
-                }
-                Err(error) => {
-                    tracing::warn!(%incident, path = %path.display(), %error, "a picture cannot be read; trying later");
-                    return self.reading.refused(row, now);
-                }
-            },
-        };
-        match self.wire.publish(Tag::Row(row), &topic, (QoS::AtLeastOnce, false), &content_type, payload) {
-            Ok(()) => Stats::add(&self.shared.stats.sent, 1),
-            Err(too_large) => {
-                self.report_too_large(&topic, too_large);
-                self.reading.leave(row);
-            }
-        }
-    }
-
-    fn report_too_large(&self, topic: &str, TooLarge { size_bytes, limit_bytes }: TooLarge) {
-        Stats::add(&self.shared.stats.refused, 1);
-        tracing::warn!(topic, size_bytes, limit_bytes, "a message is larger than the broker takes; it is kept back");
-    }
-
-    fn remove_acknowledged(&mut self, now: Mono) {
-        let due = self.remove_at.is_some_and(|at| now >= at);
-        let together = due || self.reading.removable().len() >= GROUP_MAX || self.wire.is_idle();
-        if self.reading.removable().is_empty() || !together || self.store_retry_at.is_some() {
-            return;
-        }
-        match self.remove() {
-            Ok(()) => {
-                self.reading.removed();
-                self.remove_at = None;
-            }
-            Err(error) => self.store_failed(&error),
-        }
-    }
-
-    fn remove(&self) -> Result<(), StoreError> {
-        let rows: Vec<RowId> = self.reading.removable().iter().copied().collect();
-        self.store.lock().acknowledge(&rows)
-    }
-
-    fn store_failed(&mut self, error: &StoreError) {
-        tracing::warn!(%error, "the outbox cannot be used; trying again");
-        self.store_retry_at = Some(Mono(self.clocks.mono().0 + STORE_RETRY));
-    }
-
     fn leave(&mut self, by: Mono) {
         self.stage = Stage::Leaving { by: Mono(by.0 + PARTING / 2) };
         let (topic, payload) = (self.settings.topics.status(), self.status(AgentState::Offline));
-        if let Err(too_large) = self.wire.publish(Tag::Offline, &topic, (QoS::AtLeastOnce, true), JSON, payload) {
-            self.report_too_large(&topic, too_large);
-        }
+        self.publish(Tag::Offline, json(&topic, true, payload.into()));
     }
 }
 

@@ -1,7 +1,8 @@
-//! Outbox rows and state → broker.
+//! Outbox rows and state → broker; messages of the hub → [commands](crate::command).
 //!
-//! **In:** rows of the [store](crate::store) in their order, and the latest payload of each retained topic
-//! ([`Link::state`]). **Out:** MQTT 5 publishes; acknowledged rows are removed from the store.
+//! **In:** rows of the [store](crate::store) in their order, the latest payload of each retained topic ([`Link::state`]), and answers to
+//! commands ([`Link::reply`]). **Out:** publishes of MQTT 5 or 3.1.1 ([`dialect`]); acknowledged rows are removed from the store; what
+//! the hub sends goes into the inbox.
 //!
 //! The store, not the client library, is the truth. Each connection gets a fresh client that is dropped with it, so that
 //! nothing is remembered outside the store: after a disconnect every row that was not acknowledged is sent again.
@@ -9,34 +10,42 @@
 //! Invariants:
 //! - A row is removed only after a PUBACK with a reason code below 0x80 for it, and not while an earlier row of the same
 //!   incident waits to be sent again.
-//! - Rows are sent in their order. A row that the broker refuses holds back the later rows of its incident; others go on.
+//! - Rows are sent in their order. A row that the broker refuses holds back the later rows of its incident; others go on. One that it
+//!   will never take (too large, invalid) is set aside with an alarm, and holds back none. When the broker has had enough (quota),
+//!   all rows pause.
 //! - After each connect the state topics go first, `status` and `birth` before the others; then the rows.
 //! - A broker that is absent, slow or refusing stops nobody: the thread waits and tries again, for ever.
 //!
 //! Limits: at most [`WINDOW`] publishes wait for the broker (less if it says so by Receive Maximum); the state board holds
-//! one payload per retained topic; rows that existed before the connection go at `replay_per_sec` and carry
+//! one payload per retained topic; [`MAX_REPLIES`] answers wait, the oldest goes; what comes in while the inbox is full is dropped and
+//! counted, and the hub asks again; rows that existed before the connection go at `replay_per_sec` and carry
 //! `replayed: true`. One thread, `mqtt`, with a single-threaded runtime; database work is done on it in line, in short
 //! transactions.
 
+mod alarms;
 mod back_off;
 mod board;
 mod connection;
+mod dialect;
 mod outbox;
 mod wire;
 mod worker;
 
+pub use alarms::{Alarm, AlarmKind};
 pub use back_off::BackOffSettings;
 
 use crate::clock::{Clocks, Mono};
-use crate::config::{AgentConfig, HubConfig, SecretSource};
+use crate::config::{AgentConfig, HubConfig, Protocol, SecretSource};
 use crate::contract::Topics;
 use crate::store::SharedStore;
+use alarms::Alarms;
 use board::Board;
 use bytes::Bytes;
+use dialect::Qos;
 use jiff::tz::TimeZone;
-use rumqttc::v5::mqttbytes::QoS;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,9 +53,40 @@ use std::time::Duration;
 /// 200 KB still only 6 MB.
 pub const WINDOW: usize = 32;
 
+/// Answers to commands that wait for the broker; the oldest goes.
+pub const MAX_REPLIES: usize = 64;
+
+/// A message of the hub, as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FromHub {
+    /// Its topic.
+    pub topic: String,
+    /// Its bytes.
+    pub payload: Bytes,
+    /// Whether the broker had kept it from before.
+    pub is_retained: bool,
+    /// Where the answer is wanted, if MQTT 5 said so.
+    pub response_topic: Option<String>,
+    /// What the answer must carry, if MQTT 5 said so.
+    pub correlation_data: Option<Bytes>,
+}
+
+/// The answer to a message of the hub.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Where it goes; without wildcards.
+    pub topic: String,
+    /// As it came with the question.
+    pub correlation_data: Option<Bytes>,
+    /// JSON.
+    pub payload: Vec<u8>,
+}
+
 /// How the broker is reached and how fast things are repeated.
 #[derive(Debug, Clone)]
 pub struct MqttSettings {
+    /// Version of MQTT.
+    pub protocol: Protocol,
     /// Host name or address.
     pub host: String,
     /// TCP port.
@@ -61,6 +101,8 @@ pub struct MqttSettings {
     pub keep_alive: Duration,
     /// Rows per second that existed before the connection.
     pub replay_per_sec: u32,
+    /// Largest packet that the broker takes, where it does not say so itself.
+    pub max_packet_bytes: Option<u32>,
     /// Interval of heartbeats.
     pub heartbeat: Duration,
     /// The agent's topics.
@@ -78,6 +120,8 @@ impl MqttSettings {
     #[must_use]
     pub fn new(agent: &AgentConfig, hub: &HubConfig, time_zone: TimeZone) -> Self {
         Self {
+            protocol: hub.protocol,
+            max_packet_bytes: hub.max_packet_bytes,
             host: hub.host.clone(),
             port: hub.port,
             client_id: agent.id.to_string(),
@@ -107,6 +151,8 @@ pub struct LinkStats {
     pub acknowledged: u64,
     /// Publishes that the broker refused by a reason code, or that are larger than it takes.
     pub refused: u64,
+    /// Messages of the hub and answers to it that were dropped, since too many came at once.
+    pub commands_dropped: u64,
     /// Pictures whose file had gone before they could be sent.
     pub pictures_lost: u64,
 }
@@ -134,10 +180,16 @@ pub struct Link {
 }
 
 impl Link {
-    /// Starts the thread. Fails only if the operating system gives no thread.
-    pub fn start(settings: MqttSettings, store: SharedStore, clocks: Arc<dyn Clocks>) -> std::io::Result<Self> {
+    /// Starts the thread. What the hub sends goes into `inbox`; without one nothing is asked for. Fails only if the operating system gives
+    /// no thread.
+    pub fn start(
+        settings: MqttSettings,
+        store: SharedStore,
+        clocks: Arc<dyn Clocks>,
+        inbox: Option<SyncSender<FromHub>>,
+    ) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { inbox, ..Shared::default() });
         let (report, ended) = std::sync::mpsc::sync_channel(1);
         let worker = worker::Worker::new(settings, store, Arc::clone(&clocks), Arc::clone(&shared));
         let thread = std::thread::Builder::new().name("mqtt".to_owned()).spawn(move || {
@@ -153,14 +205,38 @@ impl Link {
     /// Sets what a retained topic says. Sent with `QoS` 1 when connected, again after every connect, and not if it says so
     /// already; of several changes during an outage only the last is sent. Zero bytes clear the topic.
     pub fn state(&self, topic: String, payload: impl Into<Bytes>) {
-        self.shared.lock().board.set(topic, payload.into(), QoS::AtLeastOnce);
+        self.shared.lock().board.set(topic, payload.into(), Qos::AtLeastOnce);
         self.shared.wake.notify_one();
     }
 
     /// Like [`Self::state`] with `QoS` 0, for what is renewed soon anyway (`health`).
     pub fn volatile_state(&self, topic: String, payload: impl Into<Bytes>) {
-        self.shared.lock().board.set(topic, payload.into(), QoS::AtMostOnce);
+        self.shared.lock().board.set(topic, payload.into(), Qos::AtMostOnce);
         self.shared.wake.notify_one();
+    }
+
+    /// Sends an answer to the hub, when there is a connection.
+    pub fn reply(&self, reply: Reply) {
+        let mut wishes = self.shared.lock();
+        wishes.replies.push_back(reply);
+        if wishes.replies.len() > MAX_REPLIES {
+            wishes.replies.pop_front();
+            Stats::add(&self.shared.stats.commands_dropped, 1);
+        }
+        drop(wishes);
+        self.shared.wake.notify_one();
+    }
+
+    /// Sends every retained topic once more.
+    pub fn tell_all_again(&self) {
+        self.shared.lock().board.forget_told();
+        self.shared.wake.notify_one();
+    }
+
+    /// What is wrong with the delivery although there is a connection, or may be soon.
+    #[must_use]
+    pub fn alarms(&self) -> Vec<Alarm> {
+        self.shared.alarms().all()
     }
 
     /// Says that the store has new outbox rows.
@@ -228,12 +304,17 @@ struct Shared {
     /// Told after every change of `wishes` and after new outbox rows.
     wake: tokio::sync::Notify,
     stats: Stats,
+    alarms: Mutex<Alarms>,
+    /// Where messages of the hub go.
+    inbox: Option<SyncSender<FromHub>>,
 }
 
 /// What the owner wants of the thread.
 #[derive(Debug, Default)]
 struct Wishes {
     board: Board,
+    /// At most [`MAX_REPLIES`].
+    replies: VecDeque<Reply>,
     stop: Stop,
 }
 
@@ -251,7 +332,26 @@ enum Stop {
     AtOnce,
 }
 
+impl Wishes {
+    fn all_told(&self) -> bool {
+        self.board.all_told() && self.replies.is_empty()
+    }
+}
+
 impl Shared {
+    fn alarms(&self) -> MutexGuard<'_, Alarms> {
+        self.alarms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes a message of the hub on; never waits.
+    fn deliver(&self, message: FromHub) {
+        let Some(inbox) = &self.inbox else { return };
+        if inbox.try_send(message).is_err() {
+            Stats::add(&self.stats.commands_dropped, 1);
+            tracing::warn!("a message of the hub is dropped: too many came at once");
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Wishes> {
         self.wishes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -265,6 +365,7 @@ struct Stats {
     sent: AtomicU64,
     acknowledged: AtomicU64,
     refused: AtomicU64,
+    commands_dropped: AtomicU64,
     pictures_lost: AtomicU64,
 }
 
@@ -281,6 +382,7 @@ impl Stats {
             sent: read(&self.sent),
             acknowledged: read(&self.acknowledged),
             refused: read(&self.refused),
+            commands_dropped: read(&self.commands_dropped),
             pictures_lost: read(&self.pictures_lost),
         }
     }

@@ -94,6 +94,11 @@ impl Reading {
         self.left.insert(row);
     }
 
+    /// Whether no row waits to be sent again.
+    pub(super) fn refuses_nothing(&self) -> bool {
+        self.refused.is_empty()
+    }
+
     /// When refused rows go again.
     pub(super) fn retry_at(&self) -> Option<Mono> {
         self.retry_at
@@ -127,7 +132,14 @@ mod tests {
     fn row(number: i64, incident: u128) -> OutboxRow {
         let incident = Uuid::from_u128(incident);
         let body = Body::Payload(vec![]);
-        OutboxRow { row: RowId::numbered(number), incident, topic: String::new(), content_type: String::new(), body }
+        OutboxRow {
+            row: RowId::numbered(number),
+            incident,
+            topic: String::new(),
+            content_type: String::new(),
+            body,
+            is_repeated: false,
+        }
     }
 
     fn reading() -> Reading {

@@ -2,10 +2,8 @@
 
 use super::WINDOW;
 use super::board::Slot;
+use super::dialect::{Client, Publish};
 use crate::store::RowId;
-use rumqttc::v5::AsyncClient;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{ConnAck, Publish, PublishProperties};
 use std::collections::{BTreeMap, VecDeque};
 
 /// What a publish carries.
@@ -15,6 +13,8 @@ pub(super) enum Tag {
     Row(RowId),
     /// A retained topic.
     State(Slot),
+    /// The answer to a command.
+    Reply,
     /// A heartbeat; `QoS` 0.
     Heartbeat,
     /// The status `offline`, after which nothing follows.
@@ -30,29 +30,28 @@ pub(super) struct TooLarge {
 
 /// The client of one connection with the publishes that are on their way.
 ///
-/// The library takes requests in order and reports each by `Outgoing::Publish(packet id)` when it is sent, so the n-th
-/// report belongs to the n-th request.
+/// The library takes requests in order and reports each by its packet id when it is sent, so the n-th report belongs to the n-th
+/// request.
 #[derive(Debug)]
 pub(super) struct Wire {
-    client: AsyncClient,
-    handed: VecDeque<Tag>,
-    unanswered: BTreeMap<u16, Tag>,
+    client: Client,
+    handed: VecDeque<(Tag, usize)>,
+    unanswered: BTreeMap<u16, (Tag, usize)>,
     window: usize,
     max_packet_bytes: Option<u32>,
 }
 
 impl Wire {
-    pub(super) fn new(client: AsyncClient) -> Self {
-        Self { client, handed: VecDeque::new(), unanswered: BTreeMap::new(), window: WINDOW, max_packet_bytes: None }
+    pub(super) fn new(client: Client, max_packet_bytes: Option<u32>) -> Self {
+        Self { client, handed: VecDeque::new(), unanswered: BTreeMap::new(), window: WINDOW, max_packet_bytes }
     }
 
     /// Takes over the limits that the broker states.
-    pub(super) fn connected(&mut self, connack: &ConnAck) {
-        let properties = connack.properties.as_ref();
-        if let Some(receive_max) = properties.and_then(|p| p.receive_max) {
+    pub(super) fn connected(&mut self, receive_max: Option<u16>, max_packet_bytes: Option<u32>) {
+        if let Some(receive_max) = receive_max {
             self.window = usize::from(receive_max).clamp(1, WINDOW);
         }
-        self.max_packet_bytes = properties.and_then(|p| p.max_packet_size);
+        self.max_packet_bytes = [self.max_packet_bytes, max_packet_bytes].into_iter().flatten().min();
     }
 
     /// Whether another publish may be handed over.
@@ -66,89 +65,69 @@ impl Wire {
     }
 
     /// Hands a publish to the library; call only while there is room.
-    pub(super) fn publish(
-        &mut self,
-        tag: Tag,
-        topic: &str,
-        (qos, retain): (QoS, bool),
-        content_type: &str,
-        payload: impl Into<bytes::Bytes>,
-    ) -> Result<(), TooLarge> {
-        let properties = PublishProperties {
-            payload_format_indicator: Some(u8::from(content_type.ends_with("json"))),
-            content_type: Some(content_type.to_owned()),
-            ..PublishProperties::default()
-        };
-        let payload = payload.into();
-        let size_bytes = Publish::new(topic, qos, payload.clone(), Some(properties.clone())).size();
+    pub(super) fn publish(&mut self, tag: Tag, publish: Publish<'_>) -> Result<(), TooLarge> {
+        let size_bytes = self.client.size_bytes(&publish);
         if let Some(limit_bytes) = self.max_packet_bytes.filter(|limit| size_bytes > *limit as usize) {
             return Err(TooLarge { size_bytes, limit_bytes });
         }
-        self.client
-            .try_publish_with_properties(topic, qos, retain, payload, properties)
-            .expect("the request channel is longer than the window, and our topics have no wildcards");
-        self.handed.push_back(tag);
+        self.client.publish(publish);
+        self.handed.push_back((tag, size_bytes));
         Ok(())
     }
 
     /// The library sent a publish. Returns its tag if no acknowledgement will come.
     pub(super) fn sent(&mut self, packet_id: u16) -> Option<Tag> {
-        let tag = self.handed.pop_front()?;
+        let (tag, size_bytes) = self.handed.pop_front()?;
         if packet_id == 0 {
             return Some(tag);
         }
-        self.unanswered.insert(packet_id, tag);
+        self.unanswered.insert(packet_id, (tag, size_bytes));
         None
     }
 
     /// The broker acknowledged or refused a publish.
     pub(super) fn answered(&mut self, packet_id: u16) -> Option<Tag> {
-        self.unanswered.remove(&packet_id)
+        self.unanswered.remove(&packet_id).map(|(tag, _)| tag)
+    }
+
+    /// The largest outbox row that is on its way, and the bytes of its packet.
+    pub(super) fn largest_row(&self) -> Option<(RowId, usize)> {
+        let row = |(tag, size): &(Tag, usize)| match tag {
+            Tag::Row(row) => Some((*row, *size)),
+            Tag::State(_) | Tag::Reply | Tag::Heartbeat | Tag::Offline => None,
+        };
+        self.unanswered.values().chain(&self.handed).filter_map(row).max_by_key(|(_, size)| *size)
+    }
+
+    /// Asks the library to subscribe.
+    pub(super) fn subscribe(&self, filters: &[String]) {
+        self.client.subscribe(filters);
     }
 
     /// Asks the library to send DISCONNECT.
     pub(super) fn disconnect(&self) {
-        self.client.try_disconnect().expect("the request channel is longer than the window");
+        self.client.disconnect();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::dialect::Qos;
     use super::*;
-    use rumqttc::v5::mqttbytes::v5::{ConnAckProperties, ConnectReturnCode};
-    use rumqttc::v5::{EventLoop, MqttOptions};
+    use rumqttc::v5::{AsyncClient, EventLoop, MqttOptions};
 
     fn wire() -> (Wire, EventLoop) {
         let (client, event_loop) = AsyncClient::new(MqttOptions::new("test", "127.0.0.1", 1), WINDOW + 2);
-        (Wire::new(client), event_loop)
+        (Wire::new(Client::V5(client), None), event_loop)
+    }
+
+    fn publish(qos: Qos, payload: &[u8]) -> Publish<'static> {
+        let payload = payload.to_vec().into();
+        Publish { topic: "topic", qos, retain: false, content_type: "image/jpeg", correlation_data: None, payload }
     }
 
     fn hand(wire: &mut Wire, row: i64, payload: &[u8]) -> Result<(), TooLarge> {
-        let tag = Tag::Row(RowId::numbered(row));
-        wire.publish(tag, "topic", (QoS::AtLeastOnce, false), "image/jpeg", payload.to_vec())
-    }
-
-    fn connack(receive_max: Option<u16>, max_packet_size: Option<u32>) -> ConnAck {
-        let properties = ConnAckProperties {
-            session_expiry_interval: None,
-            receive_max,
-            max_qos: None,
-            retain_available: None,
-            max_packet_size,
-            assigned_client_identifier: None,
-            topic_alias_max: None,
-            reason_string: None,
-            user_properties: vec![],
-            wildcard_subscription_available: None,
-            subscription_identifiers_available: None,
-            shared_subscription_available: None,
-            server_keep_alive: None,
-            response_information: None,
-            server_reference: None,
-            authentication_method: None,
-            authentication_data: None,
-        };
-        ConnAck { session_present: false, code: ConnectReturnCode::Success, properties: Some(properties) }
+        wire.publish(Tag::Row(RowId::numbered(row)), publish(Qos::AtLeastOnce, payload))
     }
 
     #[test]
@@ -171,7 +150,7 @@ mod tests {
     #[test]
     fn a_publish_of_qos_0_is_done_when_sent() {
         let (mut wire, _event_loop) = wire();
-        wire.publish(Tag::Heartbeat, "topic", (QoS::AtMostOnce, false), "application/json", "{}").unwrap();
+        wire.publish(Tag::Heartbeat, publish(Qos::AtMostOnce, b"{}")).unwrap();
         assert_eq!(wire.sent(0), Some(Tag::Heartbeat));
         assert!(wire.is_idle());
     }
@@ -179,12 +158,21 @@ mod tests {
     #[test]
     fn the_broker_limits_the_window_and_the_size() {
         let (mut wire, _event_loop) = wire();
-        wire.connected(&connack(Some(2), Some(100)));
+        wire.connected(Some(2), Some(100));
         hand(&mut wire, 1, b"x").unwrap();
         assert!(wire.has_room());
         let too_large = hand(&mut wire, 2, &[0; 200]).unwrap_err();
         assert!(too_large.size_bytes > 200 && too_large.limit_bytes == 100, "{too_large:?}");
         hand(&mut wire, 3, b"x").unwrap();
         assert!(!wire.has_room());
+    }
+
+    #[test]
+    fn the_largest_row_on_its_way_is_known() {
+        let (mut wire, _event_loop) = wire();
+        hand(&mut wire, 1, &[0; 20]).unwrap();
+        hand(&mut wire, 2, &[0; 200]).unwrap();
+        assert_eq!(wire.sent(1), None);
+        assert_eq!(wire.largest_row().unwrap().0, RowId::numbered(2));
     }
 }

@@ -2,14 +2,12 @@
 
 use super::back_off::BackOff;
 use super::connection::{Exchange, Failure, serve};
-use super::{Farewell, MqttSettings, Shared, Stats, Stop, WINDOW};
+use super::dialect::{self, Opening};
+use super::{Farewell, MqttSettings, Shared, Stats, Stop};
 use crate::clock::{Clocks, Mono};
-use crate::contract::{AgentState, AgentStatus, JSON, WallTime, to_json};
-use crate::store::SharedStore;
-use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{LastWill, LastWillProperties};
-use rumqttc::v5::{AsyncClient, MqttOptions};
-use secrecy::ExposeSecret;
+use crate::contract::{AgentState, AgentStatus, WallTime, to_json};
+use crate::store::{RowId, SharedStore};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,10 +15,8 @@ use std::time::Duration;
 const GOOD_CONNECTION: Duration = Duration::from_secs(10);
 /// The same trouble is told again after this time.
 const REPEAT_AFTER: Duration = Duration::from_mins(5);
-/// Seconds after which an attempt to connect is given up.
-const CONNECT_LIMIT_SECS: u64 = 5;
-/// Packet ids before they repeat: far more than the window, so that one that was answered late does not collide.
-const PACKET_IDS: u16 = 8 * WINDOW as u16;
+/// Rows that are remembered as too large for the broker; the oldest is tried again.
+const MAX_TOO_LARGE: usize = 1024;
 
 pub(super) struct Worker {
     settings: MqttSettings,
@@ -28,6 +24,8 @@ pub(super) struct Worker {
     clocks: Arc<dyn Clocks>,
     shared: Arc<Shared>,
     last_session: u64,
+    /// Rows for which the broker closed the connection, since they are too large; with their bytes.
+    too_large: BTreeMap<RowId, usize>,
     told: Option<(String, Mono)>,
 }
 
@@ -38,7 +36,7 @@ impl Worker {
         clocks: Arc<dyn Clocks>,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { settings, store, clocks, shared, last_session: 0, told: None }
+        Self { settings, store, clocks, shared, last_session: 0, too_large: BTreeMap::new(), told: None }
     }
 
     /// Keeps a connection until the owner wants none any more.
@@ -61,10 +59,21 @@ impl Worker {
 
     async fn connect_and_serve(&mut self) -> Result<(), Failure> {
         let session = self.next_session();
-        let options = self.options(session)?;
-        let (client, mut event_loop) = AsyncClient::new(options, WINDOW + 2);
-        let mut exchange = Exchange::new(&self.settings, &self.store, &*self.clocks, &self.shared, session, client);
-        serve(&mut event_loop, &mut exchange).await
+        let (client, mut poller) = dialect::open(self.opening(session)?);
+        let too_large = self.too_large.clone();
+        let (settings, store, clocks, shared) = (&self.settings, &self.store, &*self.clocks, &*self.shared);
+        let mut exchange = Exchange::new(settings, store, clocks, shared, session, client, too_large);
+        let ended = serve(&mut poller, &mut exchange).await;
+        let suspect = exchange.largest_unanswered();
+        drop(exchange);
+        // The broker closes the connection over a packet that is too large, and does not say which: it can only be the largest.
+        if let (Err(Failure::TooLarge), Some((row, size_bytes))) = (&ended, suspect) {
+            self.too_large.insert(row, size_bytes);
+            while self.too_large.len() > MAX_TOO_LARGE {
+                self.too_large.pop_first();
+            }
+        }
+        ended
     }
 
     /// Waits, unless the owner wants to stop.
@@ -92,37 +101,22 @@ impl Worker {
         self.last_session
     }
 
-    /// Options of a connection. Never logged: they hold the password.
-    fn options(&self, session: u64) -> Result<MqttOptions, Failure> {
+    fn opening(&self, session: u64) -> Result<Opening<'_>, Failure> {
         let settings = &self.settings;
-        let mut options = MqttOptions::new(&settings.client_id, &settings.host, settings.port);
-        options
-            .set_clean_start(true)
-            .set_keep_alive(settings.keep_alive.max(Duration::from_secs(5)))
-            .set_connection_timeout(CONNECT_LIMIT_SECS)
-            .set_outgoing_inflight_upper_limit(PACKET_IDS)
-            .set_last_will(self.will(session));
-        if settings.username.is_some() || settings.password.is_some() {
-            let password = settings.password.as_ref().map(super::SecretSource::read).transpose()?;
-            let password = password.as_ref().map_or("", |secret| secret.expose_secret());
-            options.set_credentials(settings.username.as_deref().unwrap_or_default(), password);
-        }
-        Ok(options)
-    }
-
-    fn will(&self, session: u64) -> LastWill {
-        let time = WallTime::new(self.clocks.wall(), &self.settings.time_zone);
-        let status = AgentStatus { status: AgentState::Lost, session, time };
-        let properties = LastWillProperties {
-            delay_interval: None,
-            payload_format_indicator: Some(1),
-            message_expiry_interval: None,
-            content_type: Some(JSON.to_owned()),
-            response_topic: None,
-            correlation_data: None,
-            user_properties: Vec::new(),
-        };
-        LastWill::new(self.settings.topics.status(), to_json(&status), QoS::AtLeastOnce, true, Some(properties))
+        let password = settings.password.as_ref().map(super::SecretSource::read).transpose()?;
+        let credentials = (settings.username.is_some() || password.is_some())
+            .then(|| (settings.username.as_deref().unwrap_or_default(), password));
+        let time = WallTime::new(self.clocks.wall(), &settings.time_zone);
+        Ok(Opening {
+            protocol: settings.protocol,
+            host: &settings.host,
+            port: settings.port,
+            client_id: &settings.client_id,
+            keep_alive: settings.keep_alive.max(Duration::from_secs(5)),
+            credentials,
+            will_topic: settings.topics.status(),
+            will: to_json(&AgentStatus { status: AgentState::Lost, session, time }),
+        })
     }
 
     /// Tells of a trouble when it is new, and again from time to time while it lasts.

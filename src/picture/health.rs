@@ -31,6 +31,10 @@ pub enum PictureState {
 }
 
 impl PictureState {
+    /// Every state.
+    pub const ALL: [Self; 8] =
+        [Self::Ok, Self::Corrupt, Self::Covered, Self::Dark, Self::Bright, Self::Frozen, Self::Moved, Self::Blurred];
+
     /// The state's name in messages.
     #[must_use]
     pub fn as_str(self) -> &'static str {

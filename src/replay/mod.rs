@@ -13,6 +13,7 @@ pub use recording::RecordingError;
 pub use video::{AnnotatedVideo, VideoError};
 
 use crate::analysis::{Analysis, Attention, Finding, PictureNews, PrepareError, Prepared, Record, Surroundings};
+use crate::camera::CameraView;
 use crate::clock::{Clocks, MediaTime};
 use crate::config::{AnalysisConfig, Config, IdlePace, Loaded};
 use crate::contract::{EventParts, FrameSize, IncidentEvent, ModelIdentity, incident_event};
@@ -27,8 +28,9 @@ use crate::status;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use recording::Picture;
+use std::collections::VecDeque;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -94,6 +96,24 @@ pub struct Summary {
     pub events: u64,
 }
 
+/// Who is told what a replay finds.
+pub trait Audience {
+    /// An event that the hub would have got.
+    fn event(&mut self, event: &IncidentEvent) -> std::io::Result<()>;
+
+    /// A frame was looked at; `state` says how every rule stands after it.
+    fn looked(&mut self, at: &FrameStamp, state: &dyn Fn() -> CameraView) -> std::io::Result<()> {
+        let _ = (at, state);
+        Ok(())
+    }
+}
+
+impl<F: FnMut(&IncidentEvent) -> std::io::Result<()>> Audience for F {
+    fn event(&mut self, event: &IncidentEvent) -> std::io::Result<()> {
+        self(event)
+    }
+}
+
 /// One camera of a configuration, ready to look at recordings.
 pub struct Replay {
     config: Config,
@@ -108,6 +128,13 @@ pub struct Replay {
     ids: IdSource,
     sequence: u64,
     video: Option<AnnotatedVideo>,
+    pace: FpsCap,
+    segment: u32,
+    /// Gaps and restarts of the script that are yet to come.
+    gaps: VecDeque<Range<Duration>>,
+    restarts: VecDeque<Duration>,
+    /// Time of the last picture.
+    end: Duration,
 }
 
 /// What the analysis asks of the agent around it: there is none but this.
@@ -161,6 +188,7 @@ impl Replay {
         let analysis =
             Analysis::new(prepared, mailboxes, surroundings, records, Arc::new(Latencies::default()), clocks);
         let ids = IdSource::from_seed(!script.seed);
+        let (gaps, restarts) = (script.gaps.clone().into(), script.restarts.clone().into());
         Ok(Self {
             config,
             config_sha256,
@@ -174,47 +202,66 @@ impl Replay {
             ids,
             sequence: 0,
             video,
+            pace: FpsCap::new(1.0),
+            segment: 0,
+            gaps,
+            restarts,
+            end: Duration::ZERO,
         })
     }
 
-    /// Plays the files one after the other; between two the camera was away for a moment. `tell` is given every event.
-    pub fn run(
-        mut self,
-        files: &[PathBuf],
-        tell: &mut dyn FnMut(&IncidentEvent) -> std::io::Result<()>,
-    ) -> Result<Summary, ReplayError> {
-        let mut pace = FpsCap::new(1.0);
-        let (mut segment, mut began, mut end) = (0, Duration::ZERO, Duration::ZERO);
-        let mut gaps = self.script.gaps.clone().into_iter().peekable();
-        let mut restarts = self.script.restarts.clone().into_iter().peekable();
-        for path in files {
+    /// Plays the files one after the other; between two the camera was away for a moment.
+    pub fn run(mut self, files: &[PathBuf], audience: &mut dyn Audience) -> Result<Summary, ReplayError> {
+        for (number, path) in files.iter().enumerate() {
+            let began = if number == 0 { Duration::ZERO } else { self.end + BETWEEN_FILES };
+            self.segment += u32::from(number > 0);
             let mut recording = Recording::open(path)?;
-            while let Some(picture) = recording.next()? {
-                let media = began + picture.at;
-                end = media;
-                while gaps.peek().is_some_and(|gap| gap.end <= media) {
-                    gaps.next();
-                    segment += 1;
-                }
-                if gaps.peek().is_some_and(|gap| gap.start <= media) {
-                    continue;
-                }
-                if restarts.next_if(|at| *at <= media).is_some() {
-                    self.analysis.begin_anew(self.camera);
-                    segment += 1;
-                }
-                pace.set_fps(self.fps());
-                if pace.admit(Placed { media: MediaTime(media), segment }) {
-                    self.look(path, picture, media, segment, tell)?;
-                }
+            while let Some(Picture { at, buffer, info }) = recording.next()? {
+                let take = |stamp| {
+                    Frame::try_from_gst(buffer, &info, stamp)
+                        .map_err(|source| ReplayError::Frame { path: path.clone(), source })
+                };
+                self.show(began + at, take, audience)?;
             }
-            (began, segment) = (end + BETWEEN_FILES, segment + 1);
         }
-        if let Some(video) = self.video {
+        self.finish()
+    }
+
+    /// Shows the next picture, of so long after the beginning. It is only taken if it is looked at.
+    pub fn show(
+        &mut self,
+        media: Duration,
+        take: impl FnOnce(FrameStamp) -> Result<Frame, ReplayError>,
+        audience: &mut dyn Audience,
+    ) -> Result<(), ReplayError> {
+        self.end = media;
+        while self.gaps.front().is_some_and(|gap| gap.end <= media) {
+            self.gaps.pop_front();
+            self.segment += 1;
+        }
+        if self.gaps.front().is_some_and(|gap| gap.start <= media) {
+            return Ok(());
+        }
+        while self.restarts.front().is_some_and(|at| *at <= media) {
+            self.restarts.pop_front();
+            self.analysis.begin_anew(self.camera);
+            self.segment += 1;
+        }
+        self.pace.set_fps(self.fps());
+        if !self.pace.admit(Placed { media: MediaTime(media), segment: self.segment }) {
+            return Ok(());
+        }
+        let frame = Arc::new(take(FrameStamp::of_recording(media, self.script.start, self.segment))?);
+        self.look(&frame, audience)
+    }
+
+    /// Completes what is written beside the events.
+    pub fn finish(mut self) -> Result<Summary, ReplayError> {
+        if let Some(video) = self.video.take() {
             video.finish()?;
         }
         let (analysed, inferred) = (self.analysis.analysed(self.camera), self.analysis.inferred(self.camera));
-        Ok(Summary { duration: end, analysed, inferred, events: self.sequence })
+        Ok(Summary { duration: self.end, analysed, inferred, events: self.sequence })
     }
 
     fn fps(&self) -> f64 {
@@ -222,28 +269,20 @@ impl Replay {
         if self.around.is_active.load(Ordering::Relaxed) { analysis.active } else { idle_fps(analysis) }
     }
 
-    fn look(
-        &mut self,
-        path: &Path,
-        picture: Picture,
-        media: Duration,
-        segment: u32,
-        tell: &mut dyn FnMut(&IncidentEvent) -> std::io::Result<()>,
-    ) -> Result<(), ReplayError> {
-        let stamp = FrameStamp::of_recording(media, self.script.start, segment);
-        let frame = Frame::try_from_gst(picture.buffer, &picture.info, stamp);
-        let frame = Arc::new(frame.map_err(|source| ReplayError::Frame { path: path.to_path_buf(), source })?);
-        for record in self.analysis.process(self.camera, &frame, &mut self.detector) {
+    fn look(&mut self, frame: &Arc<Frame>, audience: &mut dyn Audience) -> Result<(), ReplayError> {
+        for record in self.analysis.process(self.camera, frame, &mut self.detector) {
             // What only a restart must know stays with the analysis.
             let Record::Change(finding) = record else { continue };
             if let Some(event) = self.event(&finding) {
-                tell(&event).map_err(ReplayError::Write)?;
+                audience.event(&event).map_err(ReplayError::Write)?;
             }
         }
+        let state = || self.analysis.view(self.camera);
+        audience.looked(frame.stamp(), &state).map_err(ReplayError::Write)?;
         if let Some(video) = &mut self.video {
             video.add(
-                &frame,
-                &self.analysis.sensitive(self.camera, &frame, &mut self.detector),
+                frame,
+                &self.analysis.sensitive(self.camera, frame, &mut self.detector),
                 &self.analysis.places(self.camera),
             )?;
         }

@@ -3,8 +3,10 @@
 //! In: the tracks of one frame, and the [static objects](Statics) of its picture. Out: [`Sighting`]s of one [`Watch`], which keeps nothing
 //! between frames. Knows neither MQTT nor a clock.
 
+mod passed_over;
 mod statics;
 
+pub use passed_over::{Hindrance, PassedOver};
 pub use statics::{MAX_OBJECTS, NOTICED_AFTER, StaticObject, Statics};
 
 use crate::detect::{Detection, FAINT_CONFIDENCE};
@@ -32,6 +34,10 @@ const PART_REACH: f32 = 0.5;
 /// seconds apart differ more than those of two frames in a row.
 const SAME_THING_IOU: f32 = 0.45;
 const STILL_THERE_IOU: f32 = 0.20;
+/// How long a thing of a group counts after it was last seen: of many things a detector misses one or another in nearly every frame.
+const GROUP_MEMORY: Duration = Duration::from_secs(4);
+/// What ends above half the height of the one who attends it hangs in the air: a parasol that is seen without its table.
+const HANGS_ABOVE: f32 = 0.5;
 /// Most objects that a group is made of; a crowd of bicycles is told by its first.
 const MAX_GROUP: usize = 32;
 
@@ -130,8 +136,18 @@ impl Watch {
     /// The things of this watch among the tracks and static objects of one frame.
     #[must_use]
     pub fn sightings(&self, tracks: &[Track], statics: &[SeenObject]) -> Vec<Sighting> {
+        self.sift(tracks, statics, &mut |_| {})
+    }
+
+    /// As [`Self::sightings`]; what is of the watch's classes and no part of them is named with the reason.
+    pub fn sift(
+        &self,
+        tracks: &[Track],
+        statics: &[SeenObject],
+        passed_over: &mut dyn FnMut(PassedOver),
+    ) -> Vec<Sighting> {
         let mut things: Vec<Vec<SeenObject>> = Vec::new();
-        for object in self.standing(tracks, statics) {
+        for object in self.standing(tracks, statics, passed_over) {
             let same_thing = |thing: &&mut Vec<SeenObject>| {
                 self.is_composite && thing.iter().any(|other| belong_together(&other.bbox, &object.bbox))
             };
@@ -140,8 +156,8 @@ impl Watch {
                 None => things.push(vec![object]),
             }
         }
-        let sightings: Vec<_> = things.into_iter().filter_map(|objects| self.sighting(objects, tracks)).collect();
-        if self.is_group() { self.groups(sightings) } else { sightings }
+        let sightings = things.into_iter().filter_map(|objects| self.sighting(objects, tracks, passed_over)).collect();
+        if self.is_group() { self.groups(sightings, passed_over) } else { sightings }
     }
 
     /// Whether its sightings are groups of things, of which a zone has one.
@@ -157,25 +173,33 @@ impl Watch {
     }
 
     /// The objects of its classes that stand; a static object that one of the others explains is not told twice.
-    fn standing(&self, tracks: &[Track], statics: &[SeenObject]) -> Vec<SeenObject> {
-        let standing = tracks.iter().filter(|track| {
-            track.is_seen() && track.stationary() >= MIN_STATIONARY && self.classes.contains(&track.class())
-        });
-        let object = |track: &Track| SeenObject {
-            track: track.id(),
-            class: track.class(),
-            confidence: track.confidence(),
-            bbox: track.bbox(),
-            stationary: track.stationary(),
-        };
-        let mut objects: Vec<SeenObject> = standing.map(object).collect();
+    fn standing(
+        &self,
+        tracks: &[Track],
+        statics: &[SeenObject],
+        passed_over: &mut dyn FnMut(PassedOver),
+    ) -> Vec<SeenObject> {
+        let mut objects: Vec<SeenObject> = Vec::new();
+        for track in tracks.iter().filter(|track| self.classes.contains(&track.class())) {
+            let (class, bbox, stationary) = (track.class(), track.bbox(), track.stationary());
+            let is_remembered = self.is_group() && stationary >= MIN_STATIONARY && track.unseen() <= GROUP_MEMORY;
+            if !track.is_seen() && !is_remembered {
+                passed_over(PassedOver { class, bbox, why: Hindrance::OutOfSight });
+            } else if stationary < MIN_STATIONARY {
+                passed_over(PassedOver { class, bbox, why: Hindrance::Moves(stationary) });
+            } else {
+                objects.push(SeenObject { track: track.id(), class, confidence: track.confidence(), bbox, stationary });
+            }
+        }
         let tracked = objects.len();
         for object in statics.iter().filter(|object| self.classes.contains(&object.class)) {
             let explains = |other: &SeenObject| {
                 let smaller = other.bbox.area().min(object.bbox.area());
                 other.bbox.intersection(&object.bbox) >= EXPLAINED * smaller
             };
-            if !objects[..tracked].iter().any(explains) {
+            if objects[..tracked].iter().any(explains) {
+                passed_over(PassedOver { class: object.class, bbox: object.bbox, why: Hindrance::Explained });
+            } else {
                 objects.push(*object);
             }
         }
@@ -239,14 +263,24 @@ impl Watch {
         edges.into_iter().chain([bbox.center(), below]).any(|point| self.zone_of(point).is_some())
     }
 
-    fn sighting(&self, objects: Vec<SeenObject>, tracks: &[Track]) -> Option<Sighting> {
+    fn sighting(
+        &self,
+        objects: Vec<SeenObject>,
+        tracks: &[Track],
+        passed_over: &mut dyn FnMut(PassedOver),
+    ) -> Option<Sighting> {
         let bbox = objects.iter().map(|object| object.bbox).reduce(|a, b| a.union(&b))?;
-        let zone = self.zone_of(bbox.bottom_center())?.clone();
-        if bbox.area() < self.min_area {
-            return None;
-        }
         let is_person = |track: &&Track| self.person_classes.contains(&track.class());
-        let is_attended = tracks.iter().filter(is_person).any(|person| attends(person, &bbox));
+        let attendants = || tracks.iter().filter(is_person).filter(|person| attends(person, &bbox));
+        let anchor = self.anchor(&bbox, attendants());
+        let hindrance = match self.zone_of(anchor) {
+            None if self.is_excepted(anchor) => Err(Hindrance::Excepted),
+            None => Err(Hindrance::OutsideZones),
+            Some(_) if bbox.area() < self.min_area => Err(Hindrance::TooSmall(bbox.area())),
+            Some(zone) => Ok(zone.clone()),
+        };
+        let zone = hindrance.map_err(|why| passed_over(PassedOver { class: objects[0].class, bbox, why })).ok()?;
+        let is_attended = attendants().next().is_some();
         let is_attended_as_asked = match self.attended {
             Attended::Required => is_attended,
             Attended::Absent => !is_attended,
@@ -259,14 +293,35 @@ impl Watch {
         Some(Sighting { zone, bbox, objects, is_attended, is_as_asked: is_attended_as_asked && is_near })
     }
 
-    /// One sighting per zone in which enough things stand as asked.
-    fn groups(&self, sightings: Vec<Sighting>) -> Vec<Sighting> {
-        let mut by_zone: BTreeMap<Name, Vec<Sighting>> = BTreeMap::new();
-        for sighting in sightings.into_iter().filter(|sighting| sighting.is_as_asked) {
-            by_zone.entry(sighting.zone.clone()).or_default().push(sighting);
+    /// The place on the ground that counts: the middle of the lower edge; for what hangs in the air, below it, where the one who attends it
+    /// stands.
+    fn anchor<'t>(&self, bbox: &BBox, attendants: impl Iterator<Item = &'t Track>) -> Point {
+        let foot = bbox.bottom_center();
+        if !self.is_composite {
+            return foot;
         }
-        let group = |(zone, things): (Name, Vec<Sighting>)| {
+        let feet = attendants.map(|person| (person.bbox().bottom(), person.bbox().height()));
+        let Some((ground, height)) = feet.min_by(|a, b| a.0.total_cmp(&b.0)) else { return foot };
+        if ground - foot.y >= HANGS_ABOVE * height { Point { y: ground, ..foot } } else { foot }
+    }
+
+    /// One sighting per zone in which enough things stand as asked.
+    fn groups(&self, sightings: Vec<Sighting>, passed_over: &mut dyn FnMut(PassedOver)) -> Vec<Sighting> {
+        let because =
+            |sighting: &Sighting, why| PassedOver { class: sighting.objects[0].class, bbox: sighting.bbox, why };
+        let mut by_zone: BTreeMap<Name, Vec<Sighting>> = BTreeMap::new();
+        for sighting in sightings {
+            if sighting.is_as_asked {
+                by_zone.entry(sighting.zone.clone()).or_default().push(sighting);
+            } else {
+                passed_over(because(&sighting, Hindrance::NotAsAsked));
+            }
+        }
+        let mut group = |(zone, things): (Name, Vec<Sighting>)| {
             if things.len() < self.min_count {
+                for thing in &things {
+                    passed_over(because(thing, Hindrance::TooFew(things.len())));
+                }
                 return None;
             }
             let bbox = things.iter().map(|thing| thing.bbox).reduce(|a, b| a.union(&b))?;
@@ -274,11 +329,15 @@ impl Watch {
             let objects = things.into_iter().flat_map(|thing| thing.objects).take(MAX_GROUP).collect();
             Some(Sighting { zone, bbox, objects, is_attended, is_as_asked: true })
         };
-        by_zone.into_iter().filter_map(group).collect()
+        by_zone.into_iter().filter_map(&mut group).collect()
+    }
+
+    fn is_excepted(&self, anchor: Point) -> bool {
+        self.except.iter().any(|polygon| polygon.contains(anchor))
     }
 
     fn zone_of(&self, anchor: Point) -> Option<&Name> {
-        if self.except.iter().any(|polygon| polygon.contains(anchor)) {
+        if self.is_excepted(anchor) {
             return None;
         }
         self.zones.iter().find(|(_, polygon)| polygon.contains(anchor)).map(|(name, _)| name)
@@ -465,6 +524,17 @@ mod tests {
     }
 
     #[test]
+    fn a_parasol_without_its_table_stands_where_its_attendant_does() {
+        // The road ends at 0.9: the parasol hangs over it, and the one who attends it stands on the pavement.
+        let stall = |feet: f32| {
+            after(5, move |_| vec![seen(UMBRELLA, 0.4, 0.5, 0.6, 0.6), seen(PERSON, 0.6, feet - 0.3, 0.7, feet)])
+        };
+        assert_eq!(stall(0.95), []);
+        let inside = stall(0.85);
+        assert!(inside.len() == 1 && inside[0].is_as_asked);
+    }
+
+    #[test]
     fn from_two_on_things_of_a_zone_are_one_group() {
         let watch = Watch { min_count: 3, attended: Attended::Any, ..watch() };
         let row = |count: u8| {
@@ -476,5 +546,12 @@ mod tests {
         let group = row(4);
         assert_eq!((group.len(), group[0].objects.len()), (1, 4));
         assert!((group[0].bbox.width() - 0.35).abs() < 0.01);
+        // One of three is missed in every frame, another each time.
+        let flickering = seen_by(&watch, 10, |secs| {
+            let missed = (2.0 * secs) as u8 % 3;
+            let seen_now = (0..3).filter(|i| secs < 4.0 || *i != missed);
+            seen_now.map(|i| 0.21 + 0.1 * f32::from(i)).map(|l| seen(TABLE, l, 0.5, l + 0.05, 0.6)).collect()
+        });
+        assert_eq!(flickering.len(), 1);
     }
 }

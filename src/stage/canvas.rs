@@ -3,17 +3,13 @@
 //! Everything is planar YCbCr 4:2:0 (ITU-T H.273, BT.601, limited range), as the footage is decoded and as the encoder
 //! takes it: nothing goes through RGB but what is drawn.
 
-use super::FrameSize;
+use super::{FrameSize, Lens};
 use crate::geometry::{BBox, Point};
 
 /// Width of the footage in pixels: the street's own coordinates.
 pub const STREET_WIDTH: u32 = 768;
 /// Height of the footage in pixels.
 pub const STREET_HEIGHT: u32 = 576;
-
-/// Share of the surplus height that is cut above the picture; the rest is cut below. The parked vehicles and the far road are
-/// near the upper edge of the footage, lawn is all there is at the lower one.
-const CUT_ABOVE: f32 = 0.2;
 
 /// How the street (pixels of the footage) lies in the output: scaled evenly, and cropped where the shapes differ.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,12 +23,12 @@ pub struct View {
 impl View {
     /// Covers an output of this size.
     #[must_use]
-    pub fn covering(size: FrameSize) -> Self {
+    pub fn covering(size: FrameSize, lens: Lens) -> Self {
         let (width, height) = (size.width() as f32, size.height() as f32);
         let (street_width, street_height) = (STREET_WIDTH as f32, STREET_HEIGHT as f32);
-        let scale = (width / street_width).max(height / street_height);
+        let scale = (width / street_width).max(height / street_height) * lens.zoom;
         let crop_x = (street_width - width / scale) / 2.0;
-        let crop_y = (street_height - height / scale) * CUT_ABOVE;
+        let crop_y = (street_height - height / scale) * lens.cut_above;
         Self { size, scale, crop_x, crop_y }
     }
 
@@ -338,7 +334,7 @@ mod tests {
     #[test]
     fn the_view_neither_distorts_nor_leaves_an_edge_uncovered() {
         for (width, height) in [(1280, 720), (960, 540), (640, 480), (352, 288), (1920, 1080)] {
-            let view = View::covering(FrameSize::try_new(width, height).unwrap());
+            let view = View::covering(FrameSize::try_new(width, height).unwrap(), Lens::default());
             let (a, b) =
                 (view.to_street(Point { x: 0.0, y: 0.0 }), view.to_street(Point { x: width as f32, y: height as f32 }));
             assert!(a.x >= -1e-3 && a.y >= -1e-3, "{width}x{height} begins at {a:?}");

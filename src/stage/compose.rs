@@ -1,13 +1,15 @@
 //! From a scene to its frames.
 
-use super::actors::{Actor, goods::Goods, lane, stall::Stall, vehicle::Vehicle};
+use super::actors::prop::{Figure, Prop, PropActor};
+use super::actors::{Actor, lane, stall::Stall, vehicle::Vehicle};
 use super::canvas::{Picture, Placement, View};
 use super::footage::{FOOTAGE_FPS, Footage};
 use super::label::Label;
 use super::weather::Atmosphere;
-use super::{Appearance, Scene, StageError};
-use crate::evaluate::truth::{Truth, TruthZone};
+use super::{Appearance, Scene, StageError, Weather};
+use crate::evaluate::truth::{Thing, Truth, TruthZone};
 use crate::geometry::Point;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Corners of the road in the street, clear of the kerbs and of the vehicles that are parked in the footage.
@@ -43,21 +45,12 @@ impl<'a> Composer<'a> {
     /// Checks the scene and draws what does not move.
     pub fn try_new(scene: &Scene, footage: &'a Footage) -> Result<Self, StageError> {
         check(scene)?;
-        let view = View::covering(scene.size);
+        let view = View::covering(scene.size, scene.lens);
         let mut background = footage.background().seen_through(&view);
         if scene.fire_lane {
             background.lay(&lane::markings(&view), &Placement::at(Point { x: 0.0, y: 0.0 }));
         }
-        let mut actors: Vec<Box<dyn Actor>> = Vec::new();
-        if let Some(appearance) = scene.stall {
-            actors.push(Box::new(Stall::try_new(&view, appearance, footage)?));
-        }
-        if let Some(appearance) = scene.goods {
-            actors.push(Box::new(Goods::new(&view, appearance)));
-        }
-        if let Some(appearance) = scene.van {
-            actors.push(Box::new(Vehicle::van(&view, appearance, footage)));
-        }
+        let actors = cast(scene, &view, footage)?;
         let atmosphere = Atmosphere::new(scene.weather, scene.seed, view.scale());
         let label = Label::for_size(scene.size);
         let clean = background.clone();
@@ -81,7 +74,8 @@ impl<'a> Composer<'a> {
             clean.samples.copy_from_slice(&still.samples);
         }
         let walkers = if self.scene.pedestrians {
-            self.footage.walkers(index * u64::from(FOOTAGE_FPS) / u64::from(self.scene.fps))
+            let begun = (self.scene.pedestrians_from.as_secs_f64() * f64::from(FOOTAGE_FPS)).round() as u64;
+            self.footage.walkers(begun + index * u64::from(FOOTAGE_FPS) / u64::from(self.scene.fps))
         } else {
             &[]
         };
@@ -124,8 +118,9 @@ impl<'a> Composer<'a> {
         if self.scene.fire_lane {
             zones.push(zone("fire-lane", &lane::CORNERS));
         }
-        let mut things: Vec<_> = self.actors.iter().map(|actor| actor.truth()).collect();
+        let mut things: Vec<_> = self.actors.iter().filter_map(|actor| actor.truth()).collect();
         things.sort_by(|a, b| a.from_secs.total_cmp(&b.from_secs));
+        tell_apart(&mut things);
         Truth {
             schema: 1,
             staged: true,
@@ -146,6 +141,45 @@ impl std::fmt::Debug for Composer<'_> {
     }
 }
 
+/// Where goods stand by default, in the street: on the carriageway.
+const GOODS_PLACE: Point = Point { x: 452.0, y: 282.0 };
+
+/// Everything that the scene puts into the street.
+fn cast(scene: &Scene, view: &View, footage: &Footage) -> Result<Vec<Box<dyn Actor>>, StageError> {
+    let mut actors: Vec<Box<dyn Actor>> = Vec::new();
+    if let Some(appearance) = scene.stall {
+        actors.push(Box::new(Stall::try_new(view, appearance, footage)?));
+    }
+    if let Some(Appearance { from, to, at }) = scene.goods {
+        let place = at.unwrap_or_else(|| view.frame_from_street(GOODS_PLACE));
+        let goods = Prop::standing(Figure::Crates, from, to, place);
+        actors.push(Box::new(PropActor::try_new(view, &goods, footage)?));
+    }
+    if let Some(appearance) = scene.van {
+        actors.push(Box::new(Vehicle::van(view, appearance, footage)));
+    }
+    for prop in &scene.props {
+        actors.push(match prop.appearance() {
+            Some(appearance) if prop.figure == Figure::Stall => Box::new(Stall::try_new(view, appearance, footage)?),
+            Some(appearance) if prop.figure == Figure::Van => Box::new(Vehicle::van(view, appearance, footage)),
+            Some(_) | None => Box::new(PropActor::try_new(view, prop, footage)?),
+        });
+    }
+    Ok(actors)
+}
+
+/// Numbers the things of one name.
+fn tell_apart(things: &mut [Thing]) {
+    let mut known = BTreeMap::new();
+    for thing in things {
+        let count: &mut u32 = known.entry(thing.id.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            thing.id = format!("{}-{count}", thing.id);
+        }
+    }
+}
+
 fn lay_walker(picture: &mut Picture, view: &View, walker: &super::pedestrians::Walker) {
     let left_top = view.to_output(Point { x: walker.left as f32, y: walker.top as f32 });
     picture.lay(&walker.cutout, &Placement { scale: view.scale(), ..Placement::at(left_top) });
@@ -163,13 +197,22 @@ fn check(scene: &Scene) -> Result<(), StageError> {
     if scene.frame_count() == 0 || scene.duration > Duration::from_hours(24) {
         return outside("duration", format!("{:?}", scene.duration), "it may be one frame to one day");
     }
-    let weather = [("light", scene.weather.light, 0.04), ("noise", scene.weather.noise, 20.0)];
+    let Weather { light, noise, shake, rain, haze, leaves, .. } = scene.weather;
+    let weather = [("light", light, 0.04), ("noise", noise, 20.0), ("shake", shake, 5.0)];
     for (field, found, most) in
-        weather.into_iter().chain([("shake", scene.weather.shake, 5.0), ("rain", scene.weather.rain, 1.0)])
+        weather.into_iter().chain([("rain", rain, 1.0), ("haze", haze, 0.9), ("leaves", leaves, 1.0)])
     {
         if !(0.0..=most).contains(&found) {
-            return outside(field, found.to_string(), "it may be 0 to 0.04 (light), 20 (noise), 5 (shake), 1 (rain)");
+            let allowed = "it may be 0 to 0.04 (light), 20 (noise), 5 (shake), 1 (rain, leaves), 0.9 (haze)";
+            return outside(field, found.to_string(), allowed);
         }
+    }
+    if !(1.0..=3.0).contains(&scene.lens.zoom) || !(0.0..=1.0).contains(&scene.lens.cut_above) {
+        return outside("lens", format!("{:?}", scene.lens), "it may zoom 1 to 3 times and cut 0 to 1 above");
+    }
+    let goes = |prop: &Prop| prop.way.len() > 1 && prop.way.windows(2).all(|step| step[0].at < step[1].at);
+    if let Some(prop) = scene.props.iter().find(|prop| !goes(prop)) {
+        return outside("props", format!("{prop:?}"), "its way needs two waypoints at least, in the order of time");
     }
     for (field, appearance) in [("stall", scene.stall), ("van", scene.van), ("goods", scene.goods)] {
         let Some(Appearance { from, to, at }) = appearance else { continue };

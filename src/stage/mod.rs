@@ -21,6 +21,7 @@ mod pedestrians;
 mod weather;
 
 pub use crate::evaluate::truth::{Thing, ThingObject, Truth, TruthZone};
+pub use actors::prop::{Figure, Prop, Waypoint};
 pub use compose::Composer;
 pub use footage::{Footage, FootageError};
 pub use weather::{Night, Shadow, Weather};
@@ -89,6 +90,23 @@ impl Appearance {
     }
 }
 
+/// What of the footage the camera shows.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lens {
+    /// How much larger than needed to fill the picture, 1..=3.
+    pub zoom: f32,
+    /// Share of the surplus height that is cut above the picture, 0..=1; the rest is cut below.
+    pub cut_above: f32,
+}
+
+impl Default for Lens {
+    /// The whole width. The parked vehicles and the far road are near the upper edge of the footage, lawn is all there is at the lower
+    /// one.
+    fn default() -> Self {
+        Self { zoom: 1.0, cut_above: 0.2 }
+    }
+}
+
 /// What is composed. Public fields: every combination is a scene, [`Composer::try_new`] refuses the impossible ones.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scene {
@@ -114,8 +132,14 @@ pub struct Scene {
     pub goods: Option<Appearance>,
     /// Whether a fire lane is marked on the road.
     pub fire_lane: bool,
+    /// Whatever else is in the street.
+    pub props: Vec<Prop>,
     /// Whether the footage's pedestrians walk through.
     pub pedestrians: bool,
+    /// Where in the footage its pedestrians begin to walk.
+    pub pedestrians_from: Duration,
+    /// What of the footage is shown.
+    pub lens: Lens,
     /// Light, noise and shake.
     pub weather: Weather,
 }
@@ -136,7 +160,10 @@ impl Scene {
             van: None,
             goods: None,
             fire_lane: false,
+            props: Vec::new(),
             pedestrians: true,
+            pedestrians_from: Duration::ZERO,
+            lens: Lens::default(),
             weather: Weather::default(),
         }
     }
@@ -157,6 +184,20 @@ impl Scene {
     #[must_use]
     pub fn with_goods(self, from: Duration, to: Duration) -> Self {
         Self { goods: Some(Appearance::between(from, to)), ..self }
+    }
+
+    /// Something more in the street.
+    #[must_use]
+    pub fn with(mut self, prop: Prop) -> Self {
+        self.props.push(prop);
+        self
+    }
+
+    /// Where a place of the street, in pixels of the footage, lies in the frame: 0..1, or beside it.
+    #[must_use]
+    pub fn place(&self, street: Point) -> Point {
+        let output = canvas::View::covering(self.size, self.lens).to_output(street);
+        Point { x: output.x / self.size.width as f32, y: output.y / self.size.height as f32 }
     }
 
     /// Another size and frame rate; the key frames stay 2 s apart.

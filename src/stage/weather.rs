@@ -1,8 +1,10 @@
 //! What the camera adds: slow changes of light, sensor noise, and the sway of its pole. All seeded.
 
+mod air;
 mod sky;
 
 use super::canvas::{Picture, Plane};
+use air::Air;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use sky::Sky;
@@ -25,11 +27,17 @@ pub struct Weather {
     pub rain: f32,
     /// The shadow of a building; default none.
     pub shadow: Option<Shadow>,
+    /// Share of the contrast that haze takes, 0 (the default) to 0.9.
+    pub haze: f32,
+    /// Leaves in the wind, 0 (none, the default) to 1 (a storm).
+    pub leaves: f32,
+    /// Whether the headlights of cars that pass, or wait, fall on the street; default not.
+    pub headlights: bool,
 }
 
 impl Default for Weather {
     fn default() -> Self {
-        Self { light: 0.03, noise: 1.0, shake: 0.4, night: None, rain: 0.0, shadow: None }
+        Self { light: 0.03, noise: 1.0, shake: 0.4, ..Self::none() }
     }
 }
 
@@ -37,7 +45,17 @@ impl Weather {
     /// Nothing is added: for tests that compare samples.
     #[must_use]
     pub fn none() -> Self {
-        Self { light: 0.0, noise: 0.0, shake: 0.0, night: None, rain: 0.0, shadow: None }
+        Self {
+            light: 0.0,
+            noise: 0.0,
+            shake: 0.0,
+            night: None,
+            rain: 0.0,
+            shadow: None,
+            haze: 0.0,
+            leaves: 0.0,
+            headlights: false,
+        }
     }
 }
 
@@ -53,6 +71,7 @@ pub(super) struct Atmosphere {
     weather: Weather,
     seed: u64,
     sky: Sky,
+    air: Air,
     /// Output pixels per pixel of the footage.
     scale: f32,
     /// Noise, or nothing if there is none.
@@ -72,7 +91,8 @@ impl Atmosphere {
         } else {
             Vec::new()
         };
-        Self { weather, seed, sky: Sky::new(weather.night, weather.rain), scale, noise, phases, row: Vec::new() }
+        let (sky, air) = (Sky::new(weather.night, weather.rain), Air::new(weather.leaves, seed));
+        Self { weather, seed, sky, air, scale, noise, phases, row: Vec::new() }
     }
 
     /// Writes the frame as the camera sees it: planar I420, rows without padding.
@@ -96,7 +116,12 @@ impl Atmosphere {
         if let Some(shadow) = &self.weather.shadow {
             shadow.fall(luma.width, luma.height, time, &mut out[..luma.samples.len()]);
         }
+        self.air.blow(luma.width, self.scale, time, &mut out[..luma.samples.len()]);
         self.sky.darken(luma.width, luma.height, time, out);
+        if self.weather.headlights {
+            air::shine(luma.width, time, &mut out[..luma.samples.len()]);
+        }
+        air::veil(self.weather.haze, luma.samples.len(), out);
         let noise_gain = self.sky.noise_gain(time);
         let out = &mut out[..luma.samples.len()];
         self.sky.rain(luma.width, self.scale, &mut random, out);

@@ -123,16 +123,23 @@ impl Store {
         read().map(Option::flatten).map_err(|source| failed(&self.path, "read an incident's last event", source))
     }
 
-    /// Counts what a person found of an incident; the last word counts. False if there is no such incident.
-    pub fn record_verdict(&mut self, incident: Uuid, verdict: Verdict, now: Timestamp) -> Result<bool, StoreError> {
+    /// Counts what a person found of an incident, and why; the last word counts. False if there is no such incident.
+    pub fn record_verdict(
+        &mut self,
+        incident: Uuid,
+        verdict: Verdict,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let year_ago = now - Duration::from_hours(24 * 365);
         self.transact("record a verdict", |transaction| {
             transaction.execute("DELETE FROM verdict WHERE at_ms < ?1", [year_ago.as_millisecond()])?;
             let counted = transaction.execute(
-                "INSERT INTO verdict (incident, camera, rule, verdict, at_ms)
-                 SELECT id, camera, rule, ?2, ?3 FROM incident WHERE id = ?1
-                 ON CONFLICT (incident) DO UPDATE SET verdict = excluded.verdict, at_ms = excluded.at_ms",
-                params![incident.to_string(), verdict.as_str(), now.as_millisecond()],
+                "INSERT INTO verdict (incident, camera, rule, verdict, at_ms, reason)
+                 SELECT id, camera, rule, ?2, ?3, ?4 FROM incident WHERE id = ?1
+                 ON CONFLICT (incident) DO UPDATE SET
+                     verdict = excluded.verdict, at_ms = excluded.at_ms, reason = excluded.reason",
+                params![incident.to_string(), verdict.as_str(), now.as_millisecond(), reason],
             )?;
             Ok(counted > 0)
         })
@@ -167,7 +174,7 @@ impl Store {
         Ok(self.rows(query, params, row)?.into_iter().filter_map(restore).collect())
     }
 
-    fn rows<T>(
+    pub(super) fn rows<T>(
         &self,
         query: &str,
         params: &[&dyn rusqlite::ToSql],

@@ -6,7 +6,8 @@
 //! Invariants:
 //! - *Durable before visible.* An incident's change, its pictures' index and the outbox rows of both are one
 //!   transaction, in a write-ahead log that is synchronised to the disk before `record` returns.
-//! - A row leaves the outbox only by [`Store::acknowledge`].
+//! - A row leaves the outbox only by [`Store::acknowledge`], or as the oldest when more waits than may; then its sequence is written
+//!   down ([`Store::losses`]).
 //! - A picture's row stands before the row of the event that names it.
 //! - Sequence numbers are taken inside the transaction: gap-free, also after a crash.
 //! - Row numbers are never used again, so that a reader may remember how far it read.
@@ -15,27 +16,37 @@
 //! A failure changes nothing on disk and may be tried again; [`StoreError::DiskFull`] and [`StoreError::ReadOnly`] say
 //! so. A corrupt database is set aside under another name, reported, and started anew.
 //!
+//! What was sent is kept, the last [`MAX_SENT`] events, so that it can be sent again.
+//!
 //! Limits: a transaction costs one `fsync` (0.2 ms on the measured disk); a picture is not copied into the database.
 
+mod bounds;
 mod error;
+mod hub;
 mod memory;
 mod open;
 #[cfg(test)]
 mod tests;
 
+pub use bounds::{Bounds, Losses};
 pub use error::StoreError;
+pub use hub::{COMMAND_MEMORY, Known};
 pub use memory::{Verdict, Verdicts};
 
 use crate::config::RuleKind;
 use crate::contract::{Evidence, JPEG};
 use crate::ids::Name;
 use crate::incident::Incident;
+use bounds::Dropped;
 use error::{failed, state_error};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
+
+/// Most events that are kept after they were sent; about 50 MB.
+pub const MAX_SENT: u32 = 20_000;
 
 /// Number of an outbox row; grows in the order of recording and is never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,6 +119,8 @@ pub struct OutboxRow {
     pub content_type: String,
     /// The bytes.
     pub body: Body,
+    /// Whether the hub asked to have it once more.
+    pub is_repeated: bool,
 }
 
 /// Where the bytes of an outbox row are.
@@ -124,6 +137,8 @@ pub enum Body {
 pub struct Backlog {
     /// Number of rows.
     pub rows: u64,
+    /// Their bytes, pictures included.
+    pub bytes: u64,
     /// When the oldest was recorded.
     pub oldest: Option<Timestamp>,
 }
@@ -143,12 +158,33 @@ pub struct Store {
     connection: rusqlite::Connection,
     path: PathBuf,
     set_aside: Option<PathBuf>,
+    bounds: Bounds,
+    /// Bytes that wait in the outbox, pictures included.
+    waiting_bytes: u64,
+    /// Rows from this one on were recorded by this process.
+    first_row_of_run: i64,
+    losses_version: u64,
 }
 
 impl Store {
     /// Opens or creates the database; `now` names a corrupt one that has to be set aside.
     pub fn open(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
         open::open(path, now)
+    }
+
+    fn with(connection: rusqlite::Connection, path: &Path, set_aside: Option<PathBuf>) -> Result<Self, StoreError> {
+        let mut store = Self {
+            connection,
+            path: path.to_owned(),
+            set_aside,
+            bounds: Bounds::NONE,
+            waiting_bytes: 0,
+            first_row_of_run: 0,
+            losses_version: 1,
+        };
+        store.waiting_bytes = store.count_waiting_bytes()?;
+        store.first_row_of_run = store.last_row()?.0 + 1;
+        Ok(store)
     }
 
     /// Where a corrupt database was put when this one was opened.
@@ -163,10 +199,13 @@ impl Store {
     /// fail after it was called. Returns the sequence number.
     pub fn record(&mut self, change: &Change<'_>, event: impl Fn(u64) -> Message) -> Result<u64, StoreError> {
         let state = serde_json::to_string(change.incident).map_err(|source| state_error(change.incident.id, source))?;
-        self.transact("record an incident", |transaction| {
+        let (waiting, max) = (self.waiting_bytes, self.bounds.max_bytes);
+        let (sequence, size, dropped) = self.transact("record an incident", |transaction| {
             upsert_incident(transaction, change, &state)?;
+            let mut size = 0;
             for file in change.evidence {
                 insert_evidence(transaction, change, file)?;
+                size += file.topic.as_ref().map_or(0, |_| file.evidence.size_bytes);
             }
             let sequence = advance(transaction, "sequence", |last| last + 1)?;
             let message = event(sequence);
@@ -175,17 +214,37 @@ impl Store {
                 .execute(params![change.incident.id.to_string(), message.payload])?;
             transaction
                 .prepare_cached(
-                    "INSERT INTO outbox (incident, topic, content_type, payload, recorded_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    "INSERT INTO outbox (incident, topic, content_type, payload, recorded_ms, sequence, size_bytes)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 )?
                 .execute(params![
                     change.incident.id.to_string(),
                     message.topic,
                     message.content_type,
                     message.payload,
-                    change.now.as_millisecond()
+                    change.now.as_millisecond(),
+                    sequence as i64,
+                    message.payload.len() as i64
                 ])?;
-            Ok(sequence)
-        })
+            size += message.payload.len() as u64;
+            let excess = (waiting + size).saturating_sub(max);
+            let dropped =
+                if excess > 0 { bounds::drop_oldest(transaction, excess, change.now)? } else { Dropped::default() };
+            Ok((sequence, size, dropped))
+        })?;
+        self.waiting_bytes += size;
+        self.note_dropped(dropped);
+        Ok(sequence)
+    }
+
+    /// Puts a picture into the outbox that the hub asked for; `group` is the incident to which it belongs, or its own id.
+    pub fn record_picture(&mut self, group: Uuid, file: &EvidenceFile, now: Timestamp) -> Result<(), StoreError> {
+        let Some(topic) = &file.topic else { return Ok(()) };
+        self.transact("record a picture", |transaction| {
+            insert_picture(transaction, &group.to_string(), topic, file, now)
+        })?;
+        self.waiting_bytes += file.evidence.size_bytes;
+        Ok(())
     }
 
     /// The incidents of a camera that were open when last recorded, oldest first.
@@ -225,7 +284,8 @@ impl Store {
     pub fn pending(&self, after: RowId, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
         let read = || -> rusqlite::Result<Vec<OutboxRow>> {
             let mut query = self.connection.prepare_cached(
-                "SELECT row, incident, topic, content_type, payload, path FROM outbox WHERE row > ?1 ORDER BY row LIMIT ?2",
+                "SELECT row, incident, topic, content_type, payload, path, is_repeated FROM outbox
+                 WHERE row > ?1 ORDER BY row LIMIT ?2",
             )?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let rows = query.query_map(params![after.0, limit], outbox_row)?;
@@ -240,6 +300,16 @@ impl Store {
         read().map(RowId).map_err(|source| failed(&self.path, "read the outbox", source))
     }
 
+    /// The sequence that was given to the last event; 0 before the first.
+    pub fn last_sequence(&self) -> Result<u64, StoreError> {
+        let read = || {
+            let mut query = self.connection.prepare_cached("SELECT value FROM meta WHERE key = 'sequence'")?;
+            query.query_row([], |row| row.get::<_, i64>(0)).optional()
+        };
+        let last = read().map_err(|source| failed(&self.path, "read the sequence", source))?;
+        Ok(last.map_or(0, i64::unsigned_abs))
+    }
+
     /// How much waits, and since when.
     pub fn backlog(&self) -> Result<Backlog, StoreError> {
         let read = || {
@@ -247,6 +317,7 @@ impl Store {
                 let (rows, oldest): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
                 Ok(Backlog {
                     rows: rows.unsigned_abs(),
+                    bytes: self.waiting_bytes,
                     oldest: oldest.and_then(|millis| Timestamp::from_millisecond(millis).ok()),
                 })
             })
@@ -254,21 +325,34 @@ impl Store {
         read().map_err(|source| failed(&self.path, "count the outbox", source))
     }
 
-    /// Removes rows that the broker acknowledged, in one transaction.
+    /// Removes rows that the broker acknowledged, in one transaction; events are kept aside to be sent again if the hub asks for it.
     pub fn acknowledge(&mut self, rows: &[RowId]) -> Result<(), StoreError> {
-        self.transact("remove acknowledged rows", |transaction| {
-            let mut delete = transaction.prepare_cached("DELETE FROM outbox WHERE row = ?1")?;
+        let freed = self.transact("remove acknowledged rows", |transaction| {
+            let mut keep = transaction.prepare_cached(
+                "INSERT OR IGNORE INTO sent (sequence, incident, topic, content_type, payload, recorded_ms)
+                 SELECT sequence, incident, topic, content_type, payload, recorded_ms FROM outbox
+                 WHERE row = ?1 AND sequence IS NOT NULL",
+            )?;
+            let mut delete = transaction.prepare_cached("DELETE FROM outbox WHERE row = ?1 RETURNING size_bytes")?;
+            let mut freed = 0;
             for row in rows {
-                delete.execute([row.0])?;
+                keep.execute([row.0])?;
+                freed += delete.query_row([row.0], |row| row.get::<_, i64>(0)).optional()?.unwrap_or(0);
             }
-            Ok(())
-        })
+            transaction
+                .prepare_cached("DELETE FROM sent WHERE sequence <= (SELECT max(sequence) FROM sent) - ?1")?
+                .execute([MAX_SENT])?;
+            Ok(freed.unsigned_abs())
+        })?;
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(freed);
+        Ok(())
     }
 
     /// Forgets incidents that ended before `before` and about which the hub knows everything, with their pictures'
     /// index. Returns how many.
     pub fn forget_ended_before(&mut self, before: Timestamp) -> Result<usize, StoreError> {
         self.transact("forget old incidents", |transaction| {
+            transaction.execute("DELETE FROM sent WHERE recorded_ms < ?1", [before.as_millisecond()])?;
             transaction.execute(
                 "DELETE FROM incident WHERE phase IN ('closed', 'withdrawn') AND changed_ms < ?1
                  AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.incident = incident.id)",
@@ -346,13 +430,32 @@ fn insert_evidence(transaction: &Transaction<'_>, change: &Change<'_>, file: &Ev
             path,
             file.evidence.expires_at.instant().as_millisecond()
         ])?;
-    if let Some(topic) = &file.topic {
-        transaction
-            .prepare_cached(
-                "INSERT INTO outbox (incident, topic, content_type, path, recorded_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![incident, topic, JPEG, path, change.now.as_millisecond()])?;
+    match &file.topic {
+        Some(topic) => insert_picture(transaction, &incident, topic, file, change.now),
+        None => Ok(()),
     }
+}
+
+fn insert_picture(
+    transaction: &Transaction<'_>,
+    incident: &str,
+    topic: &str,
+    file: &EvidenceFile,
+    now: Timestamp,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO outbox (incident, topic, content_type, path, recorded_ms, size_bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        )?
+        .execute(params![
+            incident,
+            topic,
+            JPEG,
+            file.path.to_string_lossy(),
+            now.as_millisecond(),
+            file.evidence.size_bytes as i64
+        ])?;
     Ok(())
 }
 
@@ -381,7 +484,14 @@ fn outbox_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<OutboxRow> {
         Some(path) => Body::File(path.into()),
         None => Body::Payload(row.get(4)?),
     };
-    Ok(OutboxRow { row: RowId(row.get(0)?), incident, topic: row.get(2)?, content_type: row.get(3)?, body })
+    Ok(OutboxRow {
+        row: RowId(row.get(0)?),
+        incident,
+        topic: row.get(2)?,
+        content_type: row.get(3)?,
+        body,
+        is_repeated: row.get(6)?,
+    })
 }
 
 /// How far an incident has come, as it stands in the table: one that is closed stays so when it is looked at again.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Each entry brings the schema from the version of its index to the next; entries are added, never changed.
-const MIGRATIONS: [&str; 2] = ["
+const MIGRATIONS: [&str; 3] = ["
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     CREATE TABLE incident (
         id TEXT PRIMARY KEY,
@@ -52,12 +52,46 @@ const MIGRATIONS: [&str; 2] = ["
         verdict TEXT NOT NULL,
         at_ms INTEGER NOT NULL
     ) STRICT;
+", "
+    ALTER TABLE outbox ADD COLUMN sequence INTEGER;
+    ALTER TABLE outbox ADD COLUMN is_repeated INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE outbox ADD COLUMN size_bytes INTEGER NOT NULL DEFAULT 0;
+    UPDATE outbox SET size_bytes = coalesce(length(payload), 0),
+        sequence = CASE WHEN json_valid(CAST(payload AS TEXT))
+                        THEN CAST(json_extract(CAST(payload AS TEXT), '$.sequence') AS INTEGER) END;
+    CREATE INDEX outbox_sequence ON outbox (sequence) WHERE sequence IS NOT NULL;
+    CREATE INDEX outbox_recorded ON outbox (recorded_ms, size_bytes);
+    CREATE TABLE sent (
+        sequence INTEGER PRIMARY KEY,
+        incident TEXT NOT NULL,
+        topic TEXT NOT NULL,
+        content_type TEXT NOT NULL,
+        payload BLOB NOT NULL,
+        recorded_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE loss (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, reason TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+    CREATE TABLE command (
+        id TEXT PRIMARY KEY,
+        digest TEXT NOT NULL,
+        answer BLOB,
+        received_ms INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX command_received ON command (received_ms);
+    CREATE TABLE case_update (
+        incident TEXT NOT NULL REFERENCES incident (id) ON DELETE CASCADE,
+        at_ms INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        number TEXT,
+        PRIMARY KEY (incident, at_ms, status)
+    ) STRICT;
+    CREATE TABLE switched_off (camera TEXT PRIMARY KEY) STRICT;
+    ALTER TABLE verdict ADD COLUMN reason TEXT;
 "];
 
 /// Opens the database, setting a damaged one aside.
 pub(super) fn open(path: &Path, now: Timestamp) -> Result<Store, StoreError> {
     match try_open(path) {
-        Ok(connection) => Ok(Store { connection, path: path.to_owned(), set_aside: None }),
+        Ok(connection) => Store::with(connection, path, None),
         Err(StoreError::Corrupt { source, .. }) => {
             let aside = set_aside(path, now)?;
             tracing::error!(
@@ -66,7 +100,7 @@ pub(super) fn open(path: &Path, now: Timestamp) -> Result<Store, StoreError> {
                  sequence of events are lost"
             );
             let connection = try_open(path)?;
-            Ok(Store { connection, path: path.to_owned(), set_aside: Some(aside) })
+            Store::with(connection, path, Some(aside))
         }
         Err(other) => Err(other),
     }
@@ -128,4 +162,13 @@ fn set_aside(path: &Path, now: Timestamp) -> Result<PathBuf, StoreError> {
         }
     }
     Ok(aside)
+}
+
+/// An empty database as an earlier version of the program left it.
+#[cfg(test)]
+pub(super) fn create_version(path: &Path, version: usize) {
+    let mut connection = Connection::open(path).unwrap();
+    for (number, migration) in (1i64..).zip(&MIGRATIONS[..version]) {
+        migrate(&mut connection, migration, number).unwrap();
+    }
 }

@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::contract::tests::{event, evidence, transition};
-use crate::contract::{CLOUDEVENTS_JSON, to_json};
+use crate::contract::{CLOUDEVENTS_JSON, LossReason, LostRange, Sequence, to_json};
 use crate::incident::{Dismissal, Memo, Phase};
 use proptest::prelude::*;
+use std::time::Duration;
 
 fn now() -> Timestamp {
     "2026-11-21T07:29:41Z".parse().unwrap()
@@ -56,7 +57,10 @@ fn the_picture_goes_before_the_event_and_both_wait_for_acknowledgement() {
     assert_eq!(rows[1].body, Body::Payload(message(1).payload));
     store.acknowledge(&[rows[0].row]).unwrap();
     assert_eq!(topics(&store), ["event/1"]);
-    assert_eq!(store.backlog().unwrap(), Backlog { rows: 1, oldest: Some(now()) });
+    assert_eq!(
+        store.backlog().unwrap(),
+        Backlog { rows: 1, bytes: message(1).payload.len() as u64, oldest: Some(now()) }
+    );
     assert_eq!(store.last_row().unwrap(), rows[1].row);
 }
 
@@ -224,11 +228,143 @@ fn verdicts_are_counted_once_per_incident_and_the_last_word_counts() {
     for (incident, verdict) in
         [(1, Verdict::Confirmed), (2, Verdict::Confirmed), (3, Verdict::Dismissed), (2, Verdict::Dismissed)]
     {
-        assert!(store.record_verdict(Uuid::from_u128(incident), verdict, now()).unwrap());
+        assert!(store.record_verdict(Uuid::from_u128(incident), verdict, None, now()).unwrap());
     }
-    assert!(!store.record_verdict(Uuid::from_u128(4), Verdict::Confirmed, now()).unwrap(), "no such incident");
+    assert!(
+        !store.record_verdict(Uuid::from_u128(4), Verdict::Confirmed, Some("other"), now()).unwrap(),
+        "no such incident"
+    );
     let rule = transition(Phase::Opened).incident.rule;
     assert_eq!(store.verdicts().unwrap(), [Verdicts { camera: camera(), rule, confirmed: 1, dismissed: 2 }]);
+}
+
+fn sequences(store: &Store) -> Vec<u64> {
+    let read = |topic: String| topic.strip_prefix("event/").and_then(|number| number.parse().ok());
+    topics(store).into_iter().filter_map(read).collect()
+}
+
+fn range(first: u64, last: u64, reason: LossReason) -> LostRange {
+    LostRange { first: Sequence(first), last: Sequence(last), reason }
+}
+
+#[test]
+fn when_more_waits_than_may_the_oldest_goes_and_is_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = store(&folder);
+    let of_one = message(1).payload.len() as u64;
+    first.set_bounds(Bounds { max_bytes: 4 * of_one + of_one / 2, ..Bounds::NONE });
+    let before = first.losses_version();
+    for sequence in 1..=4 {
+        record(&mut first, sequence, Phase::Opened, &[]).unwrap();
+    }
+    assert_eq!((first.losses().unwrap(), first.losses_version()), (None, before));
+    for sequence in 5..=10 {
+        record(&mut first, sequence, Phase::Opened, &[]).unwrap();
+    }
+    assert_eq!(sequences(&first), [7, 8, 9, 10]);
+    let losses = first.losses().unwrap().unwrap();
+    assert_eq!((losses.count, &losses.ranges[..]), (6, &[range(1, 6, LossReason::Size)][..]));
+    assert!(first.losses_version() > before);
+    drop(first);
+    let second = store(&folder);
+    assert_eq!(
+        (second.waiting_bytes(), second.losses().unwrap().unwrap().count),
+        (4 * of_one, 6),
+        "also after a restart"
+    );
+}
+
+#[test]
+fn a_picture_counts_with_its_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    record(&mut store, 1, Phase::Opened, &[picture(1)]).unwrap();
+    let rows: Vec<RowId> = store.pending(RowId::ZERO, 10).unwrap().iter().map(|row| row.row).collect();
+    let event = message(1).payload.len() as u64;
+    assert_eq!(store.waiting_bytes(), picture(1).evidence.size_bytes + event);
+    store.acknowledge(&rows[..1]).unwrap();
+    assert_eq!(store.waiting_bytes(), event);
+    store.acknowledge(&rows).unwrap();
+    assert_eq!(store.waiting_bytes(), 0, "removed twice, counted once");
+}
+
+#[test]
+fn what_waited_too_long_goes_unless_the_clock_was_set_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let day = Duration::from_hours(24);
+    let bounds = Bounds { max_age: 7 * day, ..Bounds::NONE };
+    let mut first = store(&folder);
+    first.set_bounds(bounds);
+    record(&mut first, 1, Phase::Opened, &[]).unwrap();
+    let later = now() + 8 * day;
+    first.drop_aged(later, day).unwrap();
+    assert_eq!(sequences(&first), [1], "this process has run for a day: so it is not older");
+    drop(first);
+    let mut second = store(&folder);
+    second.set_bounds(bounds);
+    second.drop_aged(now() + 6 * day, Duration::ZERO).unwrap();
+    assert_eq!(sequences(&second), [1]);
+    second.drop_aged(later, Duration::ZERO).unwrap();
+    assert_eq!(sequences(&second), [] as [u64; 0]);
+    let losses = second.losses().unwrap().unwrap();
+    assert_eq!((losses.at, &losses.ranges[..]), (later, &[range(1, 1, LossReason::Age)][..]));
+}
+
+#[test]
+fn only_the_last_ranges_of_losses_are_kept_and_the_count_of_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    for sequence in 1..=200 {
+        record(&mut store, sequence, Phase::Opened, &[]).unwrap();
+    }
+    let rows = store.pending(RowId::ZERO, 1000).unwrap();
+    let every_second: Vec<RowId> = rows.iter().skip(1).step_by(2).map(|row| row.row).collect();
+    store.acknowledge(&every_second).unwrap();
+    store.set_bounds(Bounds { max_bytes: 1, ..Bounds::NONE });
+    record(&mut store, 201, Phase::Opened, &[]).unwrap();
+    let losses = store.losses().unwrap().unwrap();
+    assert_eq!((losses.count, losses.ranges.len()), (101, 64));
+    assert_eq!(losses.ranges.last().unwrap().last.0, 201);
+}
+
+#[test]
+fn what_was_sent_can_be_sent_again_once_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    for sequence in 1..=4 {
+        record(&mut store, sequence, Phase::Opened, &[]).unwrap();
+    }
+    let rows: Vec<RowId> = store.pending(RowId::ZERO, 3).unwrap().iter().map(|row| row.row).collect();
+    store.acknowledge(&rows).unwrap();
+    let replayed = store.repeat_events(2, None, now()).unwrap();
+    assert_eq!((replayed.events, replayed.first, replayed.last), (2, Some(2), Some(3)), "the fourth waits anyhow");
+    assert_eq!(sequences(&store), [4, 2, 3]);
+    let repeated: Vec<bool> = store.pending(RowId::ZERO, 9).unwrap().iter().map(|row| row.is_repeated).collect();
+    assert_eq!(repeated, [false, true, true]);
+    assert_eq!(store.repeat_events(1, Some(2), now()).unwrap().events, 1, "what waits already is left alone");
+    store.set_bounds(Bounds { max_bytes: 1, ..Bounds::NONE });
+    record(&mut store, 5, Phase::Opened, &[]).unwrap();
+    let losses = store.losses().unwrap().unwrap();
+    assert_eq!(losses.ranges, [range(4, 5, LossReason::Size)], "the hub has had the others");
+}
+
+#[test]
+fn a_database_of_the_version_before_is_brought_up_to_date_with_what_waits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("agent.db");
+    open::create_version(&path, 2);
+    let old = rusqlite::Connection::open(&path).unwrap();
+    old.execute(
+        "INSERT INTO outbox (incident, topic, content_type, payload, recorded_ms) VALUES (?1, 'event/7', ?2, ?3, 0)",
+        params![Uuid::from_u128(1).to_string(), CLOUDEVENTS_JSON, message(7).payload],
+    )
+    .unwrap();
+    drop(old);
+    let mut store = store(&folder);
+    assert_eq!(store.waiting_bytes(), message(7).payload.len() as u64);
+    let row = store.pending(RowId::ZERO, 1).unwrap()[0].row;
+    store.acknowledge(&[row]).unwrap();
+    assert_eq!(store.repeat_events(7, Some(7), now()).unwrap().events, 1, "its sequence was read from its event");
 }
 
 #[derive(Debug, Clone)]

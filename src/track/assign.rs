@@ -2,27 +2,56 @@
 
 /// Pairs rows with columns so that the sum of scores is largest; pairs scoring below `floor` are left out.
 ///
-/// The Hungarian method with potentials (Kuhn 1955, Munkres 1957), O(rows² · columns). `score` must be finite.
-/// Returns (row, column) pairs in order of rows.
+/// A row and a column that have nobody else to pair with are taken at once; for the others, few as a rule, the Hungarian method with
+/// potentials (Kuhn 1955, Munkres 1957), O(rows² · columns). `score` must be finite. Returns (row, column) pairs in order of rows.
 #[must_use]
 pub fn best_pairs(rows: usize, columns: usize, floor: f32, score: impl Fn(usize, usize) -> f32) -> Vec<(usize, usize)> {
-    // The method wants no more rows than columns.
-    let (short, long) = (rows.min(columns), rows.max(columns));
-    let pair = |short: usize, long: usize| if rows <= columns { (short, long) } else { (long, short) };
-    let mut scores = Vec::with_capacity(short * long);
-    for i in 0..short {
-        scores.extend((0..long).map(|j| {
-            let (row, column) = pair(i, j);
-            score(row, column)
-        }));
+    let mut candidates = Vec::with_capacity(rows.max(columns));
+    let (mut of_row, mut of_column) = (vec![0; rows], vec![0; columns]);
+    for (row, in_row) in of_row.iter_mut().enumerate() {
+        for (column, in_column) in of_column.iter_mut().enumerate() {
+            let score = score(row, column);
+            if score >= floor {
+                candidates.push((row, column, score));
+                *in_row += 1;
+                *in_column += 1;
+            }
+        }
     }
-    // A pair below the floor costs as much as none, so that it never displaces a good one.
-    let gain = |i: usize, j: usize| Some(scores[i * long + j]).filter(|&score| score >= floor);
-    let row_of_column = assign(short, long, |i, j| gain(i, j).map_or(0.0, |score| -score));
-    let mut pairs: Vec<_> =
-        (0..long).filter_map(|j| row_of_column[j].filter(|&i| gain(i, j).is_some()).map(|i| pair(i, j))).collect();
-    pairs.sort_unstable();
+    let (alone, contested): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|&(row, column, _)| of_row[row] == 1 && of_column[column] == 1);
+    let mut pairs: Vec<_> = alone.into_iter().map(|(row, column, _)| (row, column)).collect();
+    if !contested.is_empty() {
+        pairs.extend(best_of(&contested));
+        pairs.sort_unstable();
+    }
     pairs
+}
+
+/// The best pairs among candidates (row, column, score).
+fn best_of(candidates: &[(usize, usize, f32)]) -> Vec<(usize, usize)> {
+    let distinct = |of: fn(&(usize, usize, f32)) -> usize| {
+        let mut values: Vec<usize> = candidates.iter().map(of).collect();
+        values.sort_unstable();
+        values.dedup();
+        values
+    };
+    let (rows, columns) = (distinct(|candidate| candidate.0), distinct(|candidate| candidate.1));
+    let place = |values: &[usize], value| values.binary_search(&value).unwrap_or_default();
+    // The method wants no more rows than columns.
+    let is_flipped = rows.len() > columns.len();
+    let (short, long) = if is_flipped { (&columns, &rows) } else { (&rows, &columns) };
+    let mut scores = vec![None; short.len() * long.len()];
+    for &(row, column, score) in candidates {
+        let (short_of, long_of) = if is_flipped { (column, row) } else { (row, column) };
+        scores[place(short, short_of) * long.len() + place(long, long_of)] = Some(score);
+    }
+    // A pair that is no candidate costs as much as none, so that it never displaces a good one.
+    let gain = |i: usize, j: usize| scores[i * long.len() + j];
+    let row_of_column = assign(short.len(), long.len(), |i, j| gain(i, j).map_or(0.0, |score: f32| -score));
+    let pair = |i: usize, j: usize| if is_flipped { (long[j], short[i]) } else { (short[i], long[j]) };
+    let pairs = (0..long.len()).filter_map(|j| row_of_column[j].filter(|&i| gain(i, j).is_some()).map(|i| pair(i, j)));
+    pairs.collect()
 }
 
 /// Minimum-cost assignment of every row to a column; `rows <= columns`. Indices shifted by one: column 0 is the root of

@@ -61,6 +61,8 @@ pub struct Track {
     votes: Vec<(u16, f32)>,
     confidence: f32,
     filter: BoxFilter,
+    /// The filter's box: it is asked for many times per frame.
+    bbox: BBox,
     /// Observed time since the last matched detection; zero when seen in this frame.
     unseen: Duration,
     /// Observed time for which the object has been at `place`.
@@ -76,6 +78,7 @@ impl Track {
             votes: vec![(detection.class, detection.confidence)],
             confidence: detection.confidence,
             filter: BoxFilter::new(&detection.bbox),
+            bbox: detection.bbox,
             unseen: Duration::ZERO,
             stationary: Duration::ZERO,
             place: detection.bbox,
@@ -103,13 +106,19 @@ impl Track {
     /// Filtered box.
     #[must_use]
     pub fn bbox(&self) -> BBox {
-        self.filter.bbox()
+        self.bbox
     }
 
     /// Whether a detection of this frame belongs to it.
     #[must_use]
     pub fn is_seen(&self) -> bool {
         self.unseen.is_zero()
+    }
+
+    /// For how long, observed, no detection belonged to it.
+    #[must_use]
+    pub fn unseen(&self) -> Duration {
+        self.unseen
     }
 
     /// For how long, observed, it has not moved.
@@ -126,6 +135,7 @@ impl Track {
 
     fn see(&mut self, detection: &Detection) {
         self.filter.correct(&detection.bbox);
+        self.bbox = self.filter.bbox();
         self.confidence += 0.2 * (detection.confidence - self.confidence);
         match self.votes.iter_mut().find(|vote| vote.0 == detection.class) {
             Some(vote) => vote.1 += detection.confidence,
@@ -133,14 +143,19 @@ impl Track {
         }
         // What passed while it was hidden counts, since it is found where it stood.
         self.unseen = Duration::ZERO;
-        if self.filter.bbox().iou(&self.place) < SAME_PLACE_IOU {
-            self.place = self.filter.bbox();
+        if self.bbox.iou(&self.place) < SAME_PLACE_IOU {
+            self.place = self.bbox;
             self.stationary = Duration::ZERO;
         }
     }
 
+    /// Whether it has been at its place for long enough to be looked for there.
+    fn stands(&self) -> bool {
+        self.stationary >= STANDING
+    }
+
     fn is_expired(&self) -> bool {
-        self.unseen > if self.stationary >= STANDING { LOST_STANDING } else { LOST_MOVING }
+        self.unseen > if self.stands() { LOST_STANDING } else { LOST_MOVING }
     }
 }
 
@@ -250,7 +265,13 @@ impl Tracker {
         for track in &mut self.tracks {
             match observed {
                 Some(observed) => {
+                    if track.stands() {
+                        // It has no motion to go on with: what looks like one is a box that flickers, and two seconds of it are a
+                        // place far off.
+                        track.filter.stop();
+                    }
                     track.filter.predict(observed.as_secs_f32());
+                    track.bbox = track.filter.bbox();
                     track.unseen += observed;
                     track.stationary += observed;
                 }

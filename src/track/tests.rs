@@ -141,3 +141,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_standing_thing_whose_box_flickers_is_one_at_key_frames_and_stays_where_it_is_while_hidden() {
+    let mut tracker = tracker();
+    let boxed =
+        |bottom: f32| Detection { class: CAR, confidence: 0.6, bbox: BBox::try_new(0.66, 0.37, 0.82, bottom).unwrap() };
+    // As a detector saw a parasol with a table below it: with and without the table.
+    for (step, bottom) in [0.61, 0.61, 0.62, 0.61, 0.54, 0.61, 0.54].into_iter().enumerate() {
+        tracker.update(&at(2.0 * step as f64, 0), &[boxed(bottom)]);
+    }
+    assert_eq!(tracker.tracks.len(), 1);
+    assert_eq!(tracker.tracks[0].stationary(), Duration::from_secs(12));
+    tracker.update(&at(14.0, 0), &[]);
+    let hidden = tracker.update(&at(24.0, 0), &[])[0].bbox();
+    assert!(hidden.iou(&boxed(0.54).bbox) > 0.9, "{hidden:?}");
+}

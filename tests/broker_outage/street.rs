@@ -2,19 +2,20 @@
 
 use crate::mosquitto::Mosquitto;
 use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
-use curbwatch::config::{CameraConfig, PlaceConfig, RuleKind, SecretSource};
+use curbwatch::config::{CameraConfig, PlaceConfig, Protocol, RuleKind, SecretSource};
 use curbwatch::contract::*;
 use curbwatch::frame::FrameStamp;
 use curbwatch::geometry::BBox;
 use curbwatch::hub::{Content, Ledger, PictureOutcome, Pictures, Sight, Sighting, WatchSettings, Watcher, sha256_hex};
 use curbwatch::ids::{IdSource, Name};
 use curbwatch::incident::{Incident, IncidentObject, Phase, Severity, Told, Transition};
-use curbwatch::mqtt::{BackOffSettings, Link, LinkStats, MqttSettings};
+use curbwatch::mqtt::{BackOffSettings, FromHub, Link, LinkStats, MqttSettings};
 use curbwatch::store::{Change, EvidenceFile, Message, SharedStore, Store};
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
@@ -28,7 +29,7 @@ fn name(text: &str) -> Name {
 
 /// Store and link of an agent with one camera.
 pub struct Agent {
-    pub link: Option<Link>,
+    pub link: Option<Arc<Link>>,
     pub store: SharedStore,
     pub topics: Topics,
     pub camera: CameraConfig,
@@ -39,19 +40,31 @@ pub struct Agent {
 
 impl Agent {
     pub fn new(port: u16) -> Self {
-        Self::build(port, None)
+        Self::build(port, None, |_| {}, None)
     }
 
     pub fn with_password(port: u16, user: &str, password: &Path) -> Self {
-        Self::build(port, Some((user.to_owned(), SecretSource::File(password.to_owned()))))
+        Self::build(port, Some((user.to_owned(), SecretSource::File(password.to_owned()))), |_| {}, None)
     }
 
-    fn build(port: u16, credentials: Option<(String, SecretSource)>) -> Self {
+    /// With other settings, and listening to the hub.
+    pub fn with(port: u16, change: impl FnOnce(&mut MqttSettings), inbox: Option<SyncSender<FromHub>>) -> Self {
+        Self::build(port, None, change, inbox)
+    }
+
+    fn build(
+        port: u16,
+        credentials: Option<(String, SecretSource)>,
+        change: impl FnOnce(&mut MqttSettings),
+        inbox: Option<SyncSender<FromHub>>,
+    ) -> Self {
         LazyLock::force(&LOG);
         let topics = Topics::new(&name("curbwatch"), &name("hangzhou"), &name("box"));
         let (username, password) = credentials.unzip();
         let quick = |first| BackOffSettings { first: Duration::from_millis(first), cap: Duration::from_millis(400) };
-        let settings = MqttSettings {
+        let mut settings = MqttSettings {
+            protocol: Protocol::V5,
+            max_packet_bytes: None,
             host: "127.0.0.1".into(),
             port,
             client_id: "box".into(),
@@ -65,10 +78,12 @@ impl Agent {
             reconnect: quick(50),
             retry_refused: quick(100),
         };
+        change(&mut settings);
         let folder = tempfile::tempdir().unwrap();
         let clocks = Arc::new(SystemClocks::new());
         let store = SharedStore::new(Store::open(&folder.path().join("agent.db"), clocks.wall()).unwrap());
-        let link = Link::start(settings, store.clone(), Arc::clone(&clocks) as Arc<dyn Clocks>).unwrap();
+        let link = Link::start(settings, store.clone(), Arc::clone(&clocks) as Arc<dyn Clocks>, inbox).unwrap();
+        let link = Arc::new(link);
         let camera = serde_json::from_value(serde_json::json!({
             "id": "east", "streams": {"detect": {"url": "rtsp://192.0.2.1/"}},
             "zones": [{"id": "lane", "polygon": [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]]}],
@@ -122,7 +137,7 @@ impl Agent {
         self.store.lock().record(&change, message).unwrap();
     }
 
-    fn picture(&mut self, incident: Uuid, role: Phase) -> EvidenceFile {
+    fn picture(&mut self, incident: Uuid, phase: Phase) -> EvidenceFile {
         let wall = self.clocks.wall();
         let id = self.ids.next(wall);
         let bytes = id.as_bytes().repeat(200);
@@ -132,7 +147,7 @@ impl Agent {
         let time = WallTime::new(wall, &TimeZone::UTC);
         let evidence = Evidence {
             id,
-            role,
+            role: EvidenceRole::of(phase).unwrap(),
             media_type: JPEG.into(),
             sha256,
             size_bytes: bytes.len() as u64,
@@ -181,7 +196,7 @@ impl Agent {
             assert!(
                 self.clocks.mono() < until,
                 "waited in vain: {what}; {:?}\n{}",
-                self.link.as_ref().map(Link::stats),
+                self.link.as_ref().map(|link| link.stats()),
                 log()
             );
             std::thread::park_timeout(Duration::from_millis(2));
@@ -235,6 +250,8 @@ pub struct Hub {
     pub topics: BTreeSet<String>,
     pub kinds: Vec<&'static str>,
     pub pictures_right: usize,
+    pub replies: Vec<(String, Reply)>,
+    pub lost: Option<EventsLost>,
 }
 
 impl Hub {
@@ -261,6 +278,8 @@ impl Hub {
             topics: BTreeSet::new(),
             kinds: vec![],
             pictures_right: 0,
+            replies: vec![],
+            lost: None,
         };
         hub.wait_until("subscribed", |hub| hub.connects == 1);
         hub
@@ -319,6 +338,18 @@ impl Hub {
             Content::CameraImage(_) => checked("image", &message.payload),
             Content::Health(_) => checked("health", &message.payload),
             Content::Active(_) => "active",
+            Content::Reply(reply) => {
+                check("reply", &message.payload);
+                self.replies.push((message.topic.clone(), reply));
+                "reply"
+            }
+            Content::EventsLost(lost) => {
+                check("events-lost", &message.payload);
+                self.lost = Some(lost);
+                "lost"
+            }
+            Content::Snapshot { .. } => "snapshot",
+            Content::ToAgent => "command",
             Content::Unreadable { reason } => panic!("{}: {reason}", message.topic),
         };
         self.topics.insert(message.topic);
@@ -364,9 +395,15 @@ pub fn add_user(users: &Path, user: &str, password: &str) {
 
 /// Publishes one message with mosquitto's own client.
 pub fn publish(broker: &Mosquitto, topic: &str, payload: &str) {
+    publish_with(broker, topic, payload, &["-V", "5"]);
+}
+
+/// The same with further arguments.
+pub fn publish_with(broker: &Mosquitto, topic: &str, payload: &str, arguments: &[&str]) {
     let port = broker.port().to_string();
-    let status = Command::new("mosquitto_pub").args(["-p", &port, "-t", topic, "-m", payload, "-V", "5"]).status();
-    assert!(status.expect("mosquitto_pub is installed").success());
+    let mut command = Command::new("mosquitto_pub");
+    command.args(["-p", &port, "-t", topic, "-m", payload, "-q", "1"]).args(arguments);
+    assert!(command.status().expect("mosquitto_pub is installed").success());
 }
 
 /// Everything that was logged by all tests of this file.

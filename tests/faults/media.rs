@@ -100,7 +100,7 @@ impl Feed {
         }
         if media == Media::Corrupt {
             for unit in picture.units.iter_mut().filter(|unit| unit.len() > 40) {
-                for _ in 0..=unit.len() / 200 {
+                for _ in 0..=unit.len() / 50 {
                     let at = self.random.random_range(8..unit.len());
                     unit[at] = self.random.random();
                 }

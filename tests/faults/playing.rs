@@ -191,6 +191,7 @@ fn loses_much(stand: &mut Stand) {
 fn corrupt(stand: &mut Stand) {
     let peer = spoilt(stand, Tcp, Media::Corrupt);
     stand.stays_online_or_fails_with(40, &[("stalled", "stalled"), ("offline", "stream")]);
+    stand.finds_damage();
     stand.returns(|_| peer.set_media(Media::Clean));
 }
 

@@ -102,6 +102,12 @@ impl Stand {
         }
     }
 
+    /// Waits until a picture was found to be damaged: libav conceals what it cannot read, and marks nothing.
+    pub fn finds_damage(&self) {
+        let watched = self.watched();
+        watched.wait_for("a damaged picture", |_| watched.stats().frames_corrupt > 0);
+    }
+
     /// Mends the camera, and waits until its frames flow again.
     pub fn returns<T>(&mut self, mend: impl FnOnce(&Self) -> T) -> T {
         let before = self.frame_count();

@@ -163,7 +163,8 @@ impl Lanes {
     #[inline(always)]
     #[expect(clippy::needless_bitwise_bool, reason = "all lanes at once: a lazy operator would branch at each")]
     fn are_below(&self, limit: f32) -> bool {
-        self.highest.iter().fold(true, |all, highest| all & (*highest < limit))
+        // Without a branch, so that it is one comparison of vectors.
+        self.highest.iter().map(|highest| u32::from(*highest >= limit)).sum::<u32>() == 0
     }
 
     #[inline(always)]

@@ -28,7 +28,7 @@ use crate::track::TrackId;
 use backgrounds::{Backgrounds, MAX_VOTES, SETTLED};
 use grid::{CellRect, Grid};
 use patch::Patch;
-use regions::{Region, Regions, Verdict};
+use regions::{JOINED_GAP, Region, Regions, Verdict};
 use std::time::Duration;
 
 /// Most things at once per camera; the rest of a flood is taken for ground.
@@ -298,7 +298,7 @@ impl Statics {
         };
         let bbox = canvas.grid.bbox(&rect);
         let with = Patch::seen(&canvas.backgrounds, columns, &rect);
-        if let Some(held) = self.held.iter_mut().find(|held| held.is_at(&rect)) {
+        if let Some(held) = self.held.iter_mut().find(|held| held.is_at(&rect) || held.is_beside(&rect)) {
             // More was put beside it, or it was moved a little.
             held.object.bbox = held.object.bbox.union(&bbox);
             held.forget(canvas.grid.rect(&held.object.bbox));
@@ -333,6 +333,15 @@ impl Held {
         let Some(rect) = &self.rect else { return false };
         let smaller = (rect.width() * rect.height()).min(region.width() * region.height());
         intersection(rect, region) as f32 >= SAME_PLACE * smaller as f32
+    }
+
+    /// Whether a region is so near to this thing that it is more of it: the parts of a rack or a barrier settle one after the other.
+    fn is_beside(&self, region: &CellRect) -> bool {
+        let Some(rect) = &self.rect else { return false };
+        let gap = |start: usize, end: usize| start.saturating_sub(end);
+        let across = gap(rect.left.max(region.left), rect.right.min(region.right));
+        let down = gap(rect.top.max(region.top), rect.bottom.min(region.bottom));
+        across.max(down) <= JOINED_GAP
     }
 
     /// Looks at its place once more; whether it is gone.

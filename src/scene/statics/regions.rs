@@ -8,6 +8,8 @@ const BLOCK: usize = 4;
 const MIN_BLOCK_CELLS: u16 = 5;
 /// Blocks up to which two changed blocks belong to one region: a thing has parts that look like the ground.
 const REACH: usize = 2;
+/// Cells up to which two parts are one thing, as [`REACH`] has it.
+pub(super) const JOINED_GAP: usize = BLOCK * REACH;
 /// Fewest changed cells of a region, and its fewest columns and rows; less is a speck.
 const MIN_CELLS: usize = 30;
 const MIN_SIDE: usize = 4;

@@ -220,3 +220,17 @@ fn things_apart_are_two_and_outside_the_zone_there_is_none() {
     let three = || with_crates(&with_crates(&with_crates(&street, 100, 200), 400, 250), 250, 20);
     assert_eq!(watched.show(40.0, |_| three()).1.len(), 2);
 }
+
+#[test]
+fn what_is_put_beside_a_thing_is_more_of_it_and_what_stands_apart_is_another() {
+    let street = Luma::street(3);
+    for (apart, things) in [(12, 1), (160, 2)] {
+        let mut watched = Watched::new(1.0);
+        watched.show(30.0, |_| street.clone());
+        let one = with_crates(&street, LEFT, TOP);
+        assert_eq!(watched.show(40.0, |_| one.clone()).1.len(), 1);
+        let both = with_crates(&one, LEFT + SIDE + apart, TOP);
+        let (_, found) = watched.show(40.0, |_| both.clone());
+        assert_eq!(found.len(), things, "{apart} pixels apart: {found:?}");
+    }
+}

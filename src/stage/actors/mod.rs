@@ -4,8 +4,11 @@ use super::canvas::Picture;
 use crate::evaluate::truth::Thing;
 use std::time::Duration;
 
-pub(super) mod goods;
+mod figures;
 pub(super) mod lane;
+mod parasol;
+mod person;
+pub(super) mod prop;
 mod sketch;
 pub(super) mod stall;
 pub(super) mod vehicle;
@@ -16,8 +19,8 @@ pub(super) trait Actor {
     fn ground(&self, time: Duration) -> f32;
     /// Draws it as it is at this time; nothing when it is not there.
     fn draw(&self, picture: &mut Picture, time: Duration);
-    /// What there is to report about it.
-    fn truth(&self) -> Thing;
+    /// What there is to report about it; none of what is no thing.
+    fn truth(&self) -> Option<Thing>;
 }
 
 /// Pixels of the footage per metre of something upright that stands on the given row.

@@ -3,6 +3,8 @@
 //! Stall and shadow are drawn; the attendant is a pedestrian of the footage who stands still for us. Proportions are metres, seen from
 //! a camera that looks down by about 20 degrees, as the footage's does.
 
+use super::parasol::parasol;
+use super::person::{HEIGHT, Person};
 use super::sketch::{LEVEL, Sketch, UPRIGHT, rgba};
 use super::{Actor, fading, pixels_per_metre};
 use crate::config::RuleKind;
@@ -10,11 +12,10 @@ use crate::evaluate::truth::{Thing, ThingObject};
 use crate::geometry::Point;
 use crate::stage::canvas::{Cutout, Picture, Placement, View};
 use crate::stage::footage::Footage;
-use crate::stage::pedestrians::Walker;
 use crate::stage::{Appearance, StageError};
-use std::f32::consts::{PI, TAU};
+use std::f32::consts::TAU;
 use std::time::Duration;
-use tiny_skia::{GradientStop, LinearGradient, PathBuilder, Rect, Shader, SpreadMode, Transform};
+use tiny_skia::{GradientStop, LinearGradient, PathBuilder, Rect, SpreadMode, Transform};
 
 /// Where the parasol's foot stands by default.
 const PLACE: Point = Point { x: 572.0, y: 318.0 };
@@ -22,16 +23,11 @@ const PLACE: Point = Point { x: 572.0, y: 318.0 };
 const RADIUS: f32 = 1.25;
 const RIM: f32 = 1.95;
 const TIP: f32 = 2.5;
-const PANELS: usize = 8;
 /// The drawing: metres left and right of the foot, above and below it.
 const EXTENT: (f32, f32, f32) = (1.9, 2.75, 0.75);
 
-/// The pedestrian who attends: frame of the footage, and the middle of the walker in it. A man who faces the camera.
-const ATTENDANT_FRAME: u64 = 465;
-const ATTENDANT_MIDDLE: Point = Point { x: 540.0, y: 256.0 };
-/// Where the attendant stands beside the parasol's foot, and how tall, in metres.
+/// Where the attendant stands beside the parasol's foot, in metres.
 const ATTENDANT_BESIDE: f32 = 1.5;
-const ATTENDANT_HEIGHT: f32 = 1.72;
 /// Sway of the attendant's head in metres, and its period.
 const SWAY: f32 = 0.05;
 const SWAY_SECS: f32 = 3.7;
@@ -42,14 +38,7 @@ pub struct Stall {
     appearance: Appearance,
     place: Point,
     drawing: Cutout,
-    attendant: Attendant,
-}
-
-/// The attendant, cut out, with the extent of the person inside the cut-out.
-struct Attendant {
-    cutout: Cutout,
-    /// Left, top, right, bottom of the person in the cut-out's pixels.
-    body: [f32; 4],
+    attendant: Person,
 }
 
 impl Stall {
@@ -57,7 +46,7 @@ impl Stall {
     pub fn try_new(view: &View, appearance: Appearance, footage: &Footage) -> Result<Self, StageError> {
         let place = appearance.at.map_or(PLACE, |at| view.street_from_frame(at));
         let metre = pixels_per_metre(place.y) * view.scale();
-        let attendant = Attendant::find(footage.walkers(ATTENDANT_FRAME)).ok_or(StageError::NoAttendant)?;
+        let attendant = Person::find(footage)?;
         Ok(Self { view: *view, appearance, place, drawing: drawing(metre), attendant })
     }
 
@@ -69,7 +58,7 @@ impl Stall {
     /// Scale of the attendant's cut-out to the street, and where its left upper corner is.
     fn attendant_stance(&self) -> (f32, Point) {
         let [left, top, right, bottom] = self.attendant.body;
-        let scale = ATTENDANT_HEIGHT * self.metre() / (bottom - top);
+        let scale = HEIGHT * self.metre() / (bottom - top);
         let x = self.place.x + ATTENDANT_BESIDE * self.metre() - f32::midpoint(left, right) * scale;
         (scale, Point { x, y: self.place.y + 4.0 - bottom * scale })
     }
@@ -99,7 +88,7 @@ impl Actor for Stall {
         picture.lay(&self.attendant.cutout, &placement);
     }
 
-    fn truth(&self) -> Thing {
+    fn truth(&self) -> Option<Thing> {
         let (metre, foot) = (self.metre(), self.place);
         let corner = |x: f32, up: f32| Point { x: foot.x + x * metre, y: foot.y - up * metre };
         let parasol =
@@ -110,7 +99,7 @@ impl Actor for Stall {
             .view
             .bbox(Point { x: origin.x + left, y: origin.y + top }, Point { x: origin.x + right, y: origin.y + bottom });
         let stand = self.view.bbox(corner(-1.3, TIP * UPRIGHT), corner(RADIUS, -0.3));
-        Thing {
+        Some(Thing {
             id: "stall".to_owned(),
             kind: RuleKind::StreetVending,
             what: "a stall with a parasol, a table with goods, and someone who attends it".to_owned(),
@@ -122,35 +111,7 @@ impl Actor for Stall {
             from_secs: self.appearance.from.as_secs_f64(),
             to_secs: self.appearance.to.as_secs_f64(),
             is_reportable: true,
-        }
-    }
-}
-
-impl Attendant {
-    /// The walker around [`ATTENDANT_MIDDLE`].
-    fn find(walkers: &[Walker]) -> Option<Self> {
-        let Point { x, y } = ATTENDANT_MIDDLE;
-        let walker = walkers.iter().find(|walker| {
-            let (width, height) = walker.cutout.size();
-            let inside = |start: usize, length: usize, at: f32| (start..start + length).contains(&(at as usize));
-            inside(walker.left, width, x) && inside(walker.top, height, y)
-        })?;
-        let alpha = &walker.cutout.alpha;
-        // Almost opaque: the soft rim is ground.
-        let solid = |x: usize, y: usize| alpha.samples[y * alpha.width + x] > 250;
-        let in_column = |x: &usize| (0..alpha.height).any(|y| solid(*x, y));
-        let middle = x as usize - walker.left;
-        // Whoever else was cut out with the attendant stands apart: the columns between are clear.
-        let left = (0..middle).rev().take_while(in_column).last()?;
-        let right = (middle..alpha.width).take_while(in_column).last()? + 1;
-        let rows = || (0..alpha.height).filter(|&y| (left..right).any(|x| solid(x, y)));
-        let body = [left, rows().min()?, right, rows().max()? + 1].map(|edge| edge as f32);
-        let mut cutout = walker.cutout.clone();
-        let kept = left.saturating_sub(2)..right + 2;
-        for row in cutout.alpha.samples.chunks_exact_mut(alpha.width) {
-            row.iter_mut().enumerate().filter(|(x, _)| !kept.contains(x)).for_each(|(_, alpha)| *alpha = 0);
-        }
-        Some(Self { cutout, body })
+        })
     }
 }
 
@@ -161,7 +122,7 @@ fn drawing(metre: f32) -> Cutout {
     pole(&mut sketch);
     table(&mut sketch);
     boxes(&mut sketch);
-    parasol(&mut sketch);
+    parasol(&mut sketch, (0.0, RIM), (RADIUS, TIP - RIM), [[206, 38, 40], [240, 236, 226]]);
     sketch.into_cutout()
 }
 
@@ -245,53 +206,4 @@ fn boxes(sketch: &mut Sketch) {
         );
         sketch.line((x + size / 2.0, y - height), (x + size / 2.0, back), 0.03, [214, 184, 140, 255]);
     }
-}
-
-/// Eight panels in two colours around the tip, the farthest first, with a valance at the rim.
-fn parasol(sketch: &mut Sketch) {
-    let tip = (0.0, -TIP * UPRIGHT);
-    let middle = -RIM * UPRIGHT;
-    let rim = |angle: f32| (RADIUS * angle.cos(), middle + RADIUS * LEVEL * angle.sin());
-    // The underside, seen below the near rim.
-    sketch.ellipse((0.0, middle), (RADIUS, RADIUS * LEVEL), [70, 24, 26, 255]);
-    let mut panels: Vec<usize> = (0..PANELS).collect();
-    let angles =
-        |panel: usize| (panel as f32 * TAU / PANELS as f32 + 0.2, (panel + 1) as f32 * TAU / PANELS as f32 + 0.2);
-    let facing = |panel: usize| f32::midpoint(angles(panel).0, angles(panel).1);
-    panels.sort_by(|&a, &b| facing(a).sin().total_cmp(&facing(b).sin()));
-    for panel in panels {
-        let (start, end) = angles(panel);
-        // Light from the upper left, behind the camera.
-        let light = 0.80 + 0.16 * (facing(panel) - PI * 0.9).cos() + 0.06 * facing(panel).sin();
-        let color = if panel % 2 == 0 { [206.0, 38.0, 40.0] } else { [240.0, 236.0, 226.0] };
-        let lit = |factor: f32| {
-            let [r, g, b] = color.map(|channel: f32| (channel * light * factor).clamp(0.0, 255.0) as u8);
-            rgba([r, g, b, 255])
-        };
-        let mut path = PathBuilder::new();
-        let (from, to) = (rim(start), rim(end));
-        let bulge = |point: (f32, f32)| ((tip.0 + point.0) * 0.58, f32::midpoint(tip.1, point.1) - 0.12);
-        path.move_to(tip.0, tip.1);
-        path.quad_to(bulge(from).0, bulge(from).1, from.0, from.1);
-        let sag = rim(f32::midpoint(start, end));
-        path.quad_to(sag.0, sag.1, to.0, to.1);
-        path.quad_to(bulge(to).0, bulge(to).1, tip.0, tip.1);
-        path.close();
-        let shade = LinearGradient::new(
-            tiny_skia::Point::from_xy(tip.0, tip.1),
-            tiny_skia::Point::from_xy(sag.0, sag.1),
-            vec![GradientStop::new(0.0, lit(1.06)), GradientStop::new(1.0, lit(0.88))],
-            SpreadMode::Pad,
-            Transform::identity(),
-        );
-        sketch.fill_path(path, shade.unwrap_or(Shader::SolidColor(lit(1.0))));
-        if facing(panel).sin() > -0.2 {
-            let drop = 0.13;
-            let hanging =
-                [from, to, (to.0, to.1 + drop * 0.8), (sag.0, sag.1 + drop * 1.3), (from.0, from.1 + drop * 0.8)];
-            let [r, g, b] = color.map(|channel: f32| (channel * light * 0.72) as u8);
-            sketch.fill(&hanging, [r, g, b, 255]);
-        }
-    }
-    sketch.line(tip, (tip.0, tip.1 - 0.08), 0.06, [120, 120, 122, 255]);
 }

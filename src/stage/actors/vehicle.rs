@@ -110,7 +110,7 @@ impl Actor for Vehicle {
         picture.lay(&self.body, &placement);
     }
 
-    fn truth(&self) -> Thing {
+    fn truth(&self) -> Option<Thing> {
         let (scale, corner) = self.stance(0.0);
         let edge = |pick: fn(&[f32; 2]) -> f32, by: fn(f32, f32) -> f32| OUTLINE.iter().map(pick).reduce(by);
         let across = |x: Option<f32>| corner.x + (x.unwrap_or_default() - CUT.0 as f32) * scale;
@@ -119,7 +119,7 @@ impl Actor for Vehicle {
             Point { x: across(edge(|p| p[0], f32::min)), y: down(edge(|p| p[1], f32::min)) },
             Point { x: across(edge(|p| p[0], f32::max)), y: down(edge(|p| p[1], f32::max)) },
         );
-        Thing {
+        Some(Thing {
             id: "van".to_owned(),
             kind: RuleKind::FireLaneBlocked,
             what: "a van stands in the lane".to_owned(),
@@ -128,7 +128,7 @@ impl Actor for Vehicle {
             from_secs: self.appearance.from.as_secs_f64(),
             to_secs: self.appearance.to.as_secs_f64(),
             is_reportable: true,
-        }
+        })
     }
 }
 

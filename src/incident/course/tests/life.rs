@@ -180,6 +180,16 @@ fn the_short_stays_of_a_mobile_vendor_add_up_and_he_is_one_incident() {
 }
 
 #[test]
+fn what_creeps_through_the_zone_does_not_add_up_to_a_dwell() {
+    let mut street = Street::new();
+    // A tenth of its width per second, on one track: it never stands anywhere for the dwell.
+    let found = street.play(0.0, 60.0, |s, t| vec![s.sighting(0, 0.2 + 0.01 * t as f32, true)]);
+    assert_eq!(found, []);
+    let found = street.play(60.0, 90.0, |s, _| vec![s.sighting(0, 0.8, true)]);
+    assert_eq!(phases(&found), [Phase::Opened], "and is reported where it comes to rest");
+}
+
+#[test]
 fn a_thing_moved_while_nobody_would_miss_it_yet_is_one() {
     let mut street = Street::new();
     // Gone for three seconds only, and another track a width further on.

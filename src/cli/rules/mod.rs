@@ -1,9 +1,12 @@
-//! `curbwatch rules`: what the rules of a configuration mean.
+//! `curbwatch rules`: what the rules of a configuration mean, and why they did or did not report what a recording shows.
+
+mod reasons;
+mod trace;
 
 use super::EXIT_CONFIG;
 use super::check::classes_of_manifest;
 use crate::config::{self, LoadError};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Arguments of `curbwatch rules`.
@@ -20,12 +23,20 @@ enum Command {
         /// The configuration.
         config: PathBuf,
     },
+    /// Say second by second why the rules did or did not report what a recording shows.
+    Trace(trace::Args),
 }
 
 /// Prints what was asked for; the exit status is 78 if the configuration is wrong.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let Command::Explain { config } = &args.command;
-    match config::load(config, &classes_of_manifest) {
+    match &args.command {
+        Command::Explain { config } => explain(config),
+        Command::Trace(args) => trace::run(args),
+    }
+}
+
+fn explain(path: &Path) -> anyhow::Result<ExitCode> {
+    match config::load(path, &classes_of_manifest) {
         Ok(loaded) => {
             for camera in &loaded.set_aside {
                 let id = camera.id.as_deref().unwrap_or("without an id");
