@@ -60,12 +60,8 @@ fn hub_of(broker: &Mosquitto) -> Watcher {
     hub
 }
 
-fn credentials() -> Option<Credentials> {
-    Some(Credentials {
-        authentication: Authentication::Digest,
-        user: "viewer".into(),
-        password: PASSWORD.to_owned().into(),
-    })
+fn credentials() -> Credentials {
+    Credentials { authentication: Authentication::Digest, user: "viewer".into(), password: PASSWORD.to_owned().into() }
 }
 
 /// A site whose quiet street watches for everything in the zones of the other two.
@@ -170,7 +166,7 @@ fn the_hub_learns_exactly_what_the_cameras_show() {
     let hub = hub_of(&broker);
     let mut options = Options::looping(streets.iter().map(|(mount, _)| mount.clone()).collect());
     options.play = Play::Once;
-    options.credentials = credentials();
+    options.credentials = Some(credentials());
     let cameras = VirtualCamera::start(&options).unwrap();
     let config = folder.path().join("edge.yaml");
     std::fs::write(&config, configuration(folder.path(), broker.port(), &cameras, &streets)).unwrap();
@@ -224,7 +220,7 @@ fn what_is_open_at_a_camera_that_went_away_is_marked_and_neither_ends_nor_repeat
     let broker = Mosquitto::anonymous();
     let hub = hub_of(&broker);
     let mut options = Options::looping(vec![streets[0].0.clone()]);
-    options.credentials = credentials();
+    options.credentials = Some(credentials());
     let camera = VirtualCamera::start(&options).unwrap();
     options.port = camera.port();
     let config = folder.path().join("edge.yaml");
