@@ -13,7 +13,10 @@ use crate::contract::{
     self, Delivery, DeliveryVia, EventParts, Evidence, EvidenceRole, FrameSize, IncidentEvent, ModelIdentity,
     Redaction, Topics, WallTime,
 };
-use crate::evidence::{EvidenceDir, JpegLimits, RedactedJpeg};
+use crate::evidence::{EvidenceDir, JpegLimits, RedactError, RedactedJpeg, SensitiveObject};
+use crate::faces::{Faces, FacesError};
+use crate::frame::Frame;
+use crate::geometry::BBox;
 use crate::health::{Drops, Latencies, Queue, Stage};
 use crate::ids::{IdSource, Name};
 use crate::incident::Memo;
@@ -61,6 +64,7 @@ pub struct Recorder {
     clocks: Arc<dyn Clocks>,
     latencies: Arc<Latencies>,
     drops: Arc<Drops>,
+    faces: Faces,
     swept: Option<Mono>,
 }
 
@@ -86,6 +90,15 @@ pub struct RecorderParts {
     pub latencies: Arc<Latencies>,
     /// Where lost pictures are counted.
     pub drops: Arc<Drops>,
+}
+
+/// Why a picture is withheld.
+#[derive(Debug, thiserror::Error)]
+enum Withheld {
+    #[error("the picture is withheld")]
+    Faces(#[from] FacesError),
+    #[error(transparent)]
+    Redact(#[from] RedactError),
 }
 
 /// What a picture shows.
@@ -121,6 +134,7 @@ impl Recorder {
             clocks: parts.clocks,
             latencies: parts.latencies,
             drops: parts.drops,
+            faces: Faces::default(),
             swept: None,
         }
     }
@@ -205,7 +219,6 @@ impl Recorder {
         let Some(role) = EvidenceRole::of(transition.phase) else { return Picture::NotWanted };
         // What was decided without a frame has nothing to show.
         let Some(analysed) = &finding.frame else { return Picture::NotWanted };
-        let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
         let outlines = [transition.incident.bbox];
         let lost = |what: &(dyn std::error::Error + 'static), drops: &Drops| {
             drops.add(Queue::Evidence, 1);
@@ -216,7 +229,7 @@ impl Recorder {
             Still::Taken { frame, sensitive } => (frame, sensitive),
             Still::NotWanted | Still::Missing => (analysed, &finding.sensitive),
         };
-        let jpeg = match RedactedJpeg::try_from_frame(frame, sensitive, &outlines, limits) {
+        let jpeg = match self.redact(frame, sensitive, &outlines) {
             Ok(jpeg) => jpeg,
             Err(error) => return lost(&error, &self.drops),
         };
@@ -227,6 +240,19 @@ impl Recorder {
         };
         let shown = Shown { role, incident: Some(transition.incident.id), captured_at: frame.stamp().wall };
         Picture::Kept(Box::new(self.evidence_file(id, path, &jpeg, shown, transition.at.wall)))
+    }
+
+    /// Makes a picture that may be kept: whom the analysis saw is hidden, and every face in it.
+    fn redact(
+        &mut self,
+        frame: &Frame,
+        sensitive: &[SensitiveObject],
+        outlines: &[BBox],
+    ) -> Result<RedactedJpeg, Withheld> {
+        let mut hidden = self.faces.find(frame)?;
+        hidden.extend_from_slice(sensitive);
+        let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
+        Ok(RedactedJpeg::try_from_frame(frame, &hidden, outlines, limits)?)
     }
 
     /// What is said of a picture that is on disk.
