@@ -24,6 +24,7 @@ pub mod mailbox;
 pub mod mqtt;
 pub mod orphans;
 pub mod picture;
+pub mod quality;
 pub mod recorder;
 pub mod replay;
 pub mod scene;

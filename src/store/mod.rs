@@ -27,11 +27,13 @@ mod memory;
 mod open;
 #[cfg(test)]
 mod tests;
+mod withheld;
 
 pub use bounds::{Bounds, Losses};
 pub use error::StoreError;
 pub use hub::{COMMAND_MEMORY, Known};
 pub use memory::{Verdict, Verdicts};
+pub use withheld::Withheld;
 
 use crate::config::RuleKind;
 use crate::contract::{Evidence, JPEG};

@@ -2,7 +2,7 @@
 
 use crate::mosquitto::Mosquitto;
 use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
-use curbwatch::config::{BrokerConfig, CameraConfig, HubTransport, PlaceConfig, Protocol, RuleKind, SecretSource};
+use curbwatch::config::{BrokerConfig, CameraConfig, HubTransport, Protocol, RuleKind, SecretSource};
 use curbwatch::contract::*;
 use curbwatch::frame::FrameStamp;
 use curbwatch::geometry::BBox;
@@ -118,7 +118,6 @@ impl Agent {
             time_zone: &TimeZone::UTC,
             camera: &self.camera,
             rule: &self.camera.rules[0],
-            place: &PlaceConfig::default(),
             frame: FrameSize { width: 1280, height: 720 },
             evidence: &evidence,
             model: &model,
