@@ -12,7 +12,7 @@ pub use orders::ReloadCheck;
 use crate::active::{self, ActiveBoard};
 use crate::analysis::{Analysis, Attention, PictureNews, PrepareError, Prepared, Record, Surroundings};
 use crate::clock::{Clocks, Mono};
-use crate::command::{self, Commander, CommanderParts, Outcome};
+use crate::command::{self, Commander, CommanderParts, Keys, Outcome};
 use crate::config::{AnalysisConfig, CameraConfig, Config, IdlePace, Loaded};
 use crate::contract::{self, Evidence, Health, ModelHealth, QueueDrops, RequestId, Topics, WallTime};
 use crate::detect::Arrangement;
@@ -648,6 +648,7 @@ impl Core {
     fn commander(&self, link: &Arc<Link>) -> Commander {
         Commander::new(CommanderParts {
             allowed: self.config.hub.commands.allow.iter().copied().collect(),
+            keys: Keys::new(self.config.hub.commands.keys.clone()),
             topics: self.topics.clone(),
             prefix: self.config.hub.prefix.clone(),
             time_zone: self.time_zone.clone(),

@@ -7,28 +7,19 @@ mod contract;
 #[expect(dead_code, reason = "this test neither kills nor reloads the broker")]
 #[path = "common/mosquitto.rs"]
 mod mosquitto;
+#[path = "common/recorded.rs"]
+mod recorded;
 
 use contract::Wire;
-use curbwatch::analysis::{Finding, Record, Still};
-use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
 use curbwatch::config::Config;
-use curbwatch::contract::{Evidence, IncidentEvent, ModelIdentity};
-use curbwatch::evidence::EvidenceDir;
-use curbwatch::frame::FrameStamp;
-use curbwatch::geometry::BBox;
+use curbwatch::contract::IncidentEvent;
 use curbwatch::hub::{Content, Sight, WatchSettings, Watcher};
-use curbwatch::ids::{IdSource, Name};
-use curbwatch::incident::{Incident, IncidentObject, Phase, Severity, Told, Transition};
-use curbwatch::mqtt::{Link, MqttSettings};
+use curbwatch::incident::{Incident, Phase};
 use curbwatch::picture::PictureState;
-use curbwatch::quality::{Counts, QualityStage, Tally};
-use curbwatch::recorder::{Notice, Recorder, RecorderParts};
-use curbwatch::store::{SharedStore, Store};
-use jiff::tz::TimeZone;
+use curbwatch::quality::{QualityStage, Tally};
 use mosquitto::Mosquitto;
+use recorded::{Agent, finding, name};
 use serde_json::json;
-use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -36,10 +27,6 @@ const LIMIT: Duration = Duration::from_secs(30);
 const EAST: usize = 0;
 const ABROAD: usize = 1;
 const NORTH: usize = 2;
-
-fn name(text: &str) -> Name {
-    Name::try_new(text).unwrap()
-}
 
 /// Three cameras: two look at one grid cell, and the point of the third is none of its reference system.
 fn config(port: u16) -> Config {
@@ -61,95 +48,6 @@ fn config(port: u16) -> Config {
         ]
     });
     serde_json::from_value(site).unwrap()
-}
-
-struct Wake(Arc<Link>);
-
-impl Notice for Wake {
-    fn recorded(&self) {
-        self.0.wake();
-    }
-    fn active(&self, _: &Name, _: &Name, _: Vec<Uuid>) {}
-    fn snapshot(&self, _: &str, _: Result<Evidence, String>) {}
-}
-
-/// Recorder, store and link of an agent.
-struct Agent {
-    folder: tempfile::TempDir,
-    config: Arc<Config>,
-    clocks: Arc<dyn Clocks>,
-    store: SharedStore,
-    link: Arc<Link>,
-    counts: Arc<Counts>,
-    ids: IdSource,
-}
-
-impl Agent {
-    fn new(broker: &Mosquitto) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let (config, clocks) = (Arc::new(config(broker.port())), Arc::new(SystemClocks::new()) as Arc<dyn Clocks>);
-        let store = SharedStore::new(Store::open(&folder.path().join("agent.db"), clocks.wall()).unwrap());
-        let settings = MqttSettings::new(&config.agent, &config.hub, TimeZone::UTC);
-        let link = Arc::new(Link::start(settings, store.clone(), Arc::clone(&clocks), None).unwrap());
-        Self { folder, config, clocks, store, link, counts: Arc::default(), ids: IdSource::from_seed(1) }
-    }
-
-    /// Records findings with a recorder that knows what the store does.
-    fn record(&self, findings: Vec<Finding>) {
-        let mut recorder = Recorder::new(RecorderParts {
-            config: Arc::clone(&self.config),
-            config_sha256: "0".repeat(64),
-            time_zone: TimeZone::UTC,
-            model: ModelIdentity { name: "made-up".into(), sha256: "0".repeat(64), provider: "cpu".into() },
-            evidence: EvidenceDir::open(self.folder.path()).unwrap(),
-            store: self.store.clone(),
-            notice: Arc::new(Wake(Arc::clone(&self.link))),
-            clocks: Arc::clone(&self.clocks),
-            latencies: Arc::default(),
-            drops: Arc::default(),
-            counts: Arc::clone(&self.counts),
-        });
-        let (records, found) = sync_channel(findings.len());
-        findings.into_iter().for_each(|finding| records.send(Record::Change(finding)).unwrap());
-        drop(records);
-        recorder.run(&found, &|| false);
-    }
-
-    fn incident(&mut self) -> Incident {
-        let wall = self.clocks.wall();
-        let bbox = BBox::try_new(0.1, 0.2, 0.3, 0.4).unwrap();
-        Incident {
-            id: self.ids.next(wall),
-            rule: name("fire"),
-            zone: name("lane"),
-            revision: 0,
-            first_seen: wall - Duration::from_mins(1),
-            confirmed_at: wall,
-            last_seen: wall,
-            closed_at: None,
-            closed_reason: None,
-            severity: Severity::High,
-            dwell_secs: 60.0,
-            bbox,
-            objects: vec![IncidentObject { class: "truck".into(), confidence: 0.7, bbox, stationary_secs: 60.0 }],
-            suppressed: 0,
-            continues: None,
-            told: Told::default(),
-        }
-    }
-}
-
-fn finding(camera: usize, phase: Phase, incident: &Incident, picture: PictureState) -> Finding {
-    let stamp = FrameStamp {
-        media: MediaTime(Duration::from_mins(2)),
-        mono: Mono(Duration::from_mins(2)),
-        wall: incident.closed_at.unwrap_or(incident.last_seen),
-        clock_quality: ClockQuality::Arrival,
-        clock_offset: None,
-        segment: 0,
-    };
-    let transition = Transition { phase, at: stamp, incident: incident.clone(), recheck: None };
-    Finding { camera, transition, active: vec![], frame: None, sensitive: vec![], still: Still::NotWanted, picture }
 }
 
 /// The next events that the hub gets.
@@ -176,7 +74,8 @@ fn the_hub_gets_events_related_and_completed_and_none_that_is_wrong() {
     let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
     let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
     assert_eq!(hub.next(LIMIT), Some(Sight::Connected));
-    let mut agent = Agent::new(&broker);
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::new(folder.path(), config(broker.port()));
     let (east, abroad, mut north) = (agent.incident(), agent.incident(), agent.incident());
     agent.record(vec![
         finding(EAST, Phase::Opened, &east, PictureState::Ok),

@@ -295,6 +295,7 @@ fn samples_of_commands(time: WallTime) -> Vec<(&'static str, Value)> {
         ("events-lost", value(&|| to_json(&lost))),
         ("reply", value(&|| to_json(&reply))),
         ("case", json!({"status": "filed", "time": time, "number": "A-7"})),
+        ("signed-message", json!({"key": "hub", "text": "{}", "signature": format!("{}==", "A".repeat(86))})),
         ("command-camera", command(json!({"camera": "east", "enabled": false}))),
         ("command-feedback", command(json!({"incident": incident, "verdict": "confirmed"}))),
         ("command-recheck", command(json!({"incident": incident, "look_secs": 5}))),

@@ -3,9 +3,7 @@
 //! A clock that was set while an incident was open leaves times in the wrong order. That is nobody's mistake that could be corrected
 //! later, so that it is mended here and the event says so. Whatever else is wrong keeps the event back.
 
-use crate::config::Crs;
-use crate::contract::{IncidentEvent, MapPoint, Matter, WallTime, matter, schemas, to_json};
-use std::sync::LazyLock;
+use crate::contract::{IncidentEvent, MapPoint, Matter, WallTime, first_mistake, matter, to_json};
 use std::time::Duration;
 
 /// Largest event, below the packet limits that brokers commonly set.
@@ -32,39 +30,20 @@ pub enum Defect {
     Schema(String),
 }
 
-/// Checks events; holds the compiled schema.
-#[derive(Debug)]
-pub(super) struct Checker {
-    schema: &'static jsonschema::Validator,
-}
-
-impl Checker {
-    pub(super) fn new() -> Self {
-        static SCHEMA: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
-            let options = jsonschema::draft202012::options().should_validate_formats(true);
-            options.build(&schemas()["incident"]).expect("the schema is generated from our own types")
-        });
-        Self { schema: &SCHEMA }
+/// Mends what can be mended; true if something was. An error is what can not.
+pub(super) fn check(event: &mut IncidentEvent) -> Result<bool, Defect> {
+    let is_mended = put_times_in_order(event);
+    check_matter(&event.data.matter)?;
+    if let Some(point) = event.data.place.as_ref().and_then(|place| place.point) {
+        check_point(&point)?;
     }
-
-    /// Mends what can be mended; true if something was. An error is what can not.
-    pub(super) fn check(&self, event: &mut IncidentEvent) -> Result<bool, Defect> {
-        let is_mended = put_times_in_order(event);
-        check_matter(&event.data.matter)?;
-        if let Some(point) = event.data.place.as_ref().and_then(|place| place.point) {
-            check_point(&point)?;
-        }
-        let bytes = to_json(event);
-        if bytes.len() > MAX_EVENT_BYTES {
-            return Err(Defect::TooLarge(bytes.len()));
-        }
-        // From the bytes that would leave: a number that JSON does not know is only seen there.
-        let value = serde_json::from_slice(&bytes).map_err(|error| Defect::Schema(error.to_string()))?;
-        match self.schema.iter_errors(&value).next() {
-            Some(mistake) => Err(Defect::Schema(format!("{} at {}", mistake, mistake.instance_path()))),
-            None => Ok(is_mended),
-        }
+    let bytes = to_json(event);
+    if bytes.len() > MAX_EVENT_BYTES {
+        return Err(Defect::TooLarge(bytes.len()));
     }
+    // From the bytes that would leave: a number that JSON does not know is only seen there.
+    let value = serde_json::from_slice(&bytes).map_err(|error| Defect::Schema(error.to_string()))?;
+    first_mistake("incident", &value).map_or(Ok(is_mended), |mistake| Err(Defect::Schema(mistake)))
 }
 
 /// First seen, confirmed, last seen, closed or told: none is later than the next. What is, is taken back to it. True if a clock must have
@@ -94,26 +73,14 @@ fn check_matter(given: &Matter) -> Result<(), Defect> {
 }
 
 fn check_point(point: &MapPoint) -> Result<(), Defect> {
-    let ([west, east], [south, north]) = area_of(point.crs);
-    let is_inside = (west..=east).contains(&point.lon) && (south..=north).contains(&point.lat);
-    let shown = || format!("{}, {} ({:?})", point.lon, point.lat, point.crs);
-    if is_inside { Ok(()) } else { Err(Defect::Coordinates(shown())) }
-}
-
-/// Degrees of longitude and latitude in which a reference system is used: of CGCS2000 EPSG:4490, with the sea; of GCJ-02 the bounds of its
-/// shift.
-fn area_of(crs: Crs) -> ([f64; 2], [f64; 2]) {
-    match crs {
-        Crs::Cgcs2000 => ([73.0, 136.0], [3.0, 54.0]),
-        Crs::Gcj02 => ([72.004, 137.8347], [0.8293, 55.8271]),
-        Crs::Wgs84 => ([-180.0, 180.0], [-90.0, 90.0]),
-    }
+    let MapPoint { lon, lat, crs, .. } = point;
+    if crs.covers(*lon, *lat) { Ok(()) } else { Err(Defect::Coordinates(format!("{lon}, {lat} ({crs:?})"))) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::RuleKind;
+    use crate::config::{Crs, RuleKind};
     use crate::contract::tests::event;
     use crate::incident::Phase;
     use jiff::tz::TimeZone;
@@ -121,7 +88,7 @@ mod tests {
     fn checked(spoil: impl FnOnce(&mut IncidentEvent)) -> (Result<bool, Defect>, IncidentEvent) {
         let mut event = event(Phase::Opened, 0);
         spoil(&mut event);
-        (Checker::new().check(&mut event), event)
+        (check(&mut event), event)
     }
 
     fn time(text: &str) -> WallTime {

@@ -22,7 +22,6 @@ use crate::contract::IncidentEvent;
 use crate::geometry::BBox;
 use crate::ids::Name;
 use crate::incident::Incident;
-use error_check::Checker;
 use relation::{Relations, Spot};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -41,7 +40,6 @@ pub struct Circumstances {
 pub struct Stages {
     config: Arc<Config>,
     relations: Relations,
-    checker: Checker,
     counts: Arc<Counts>,
 }
 
@@ -50,7 +48,7 @@ impl Stages {
     #[must_use]
     pub fn new(config: Arc<Config>, counts: Arc<Counts>) -> Self {
         let relations = Relations::new(config.cameras.iter().map(|camera| (camera.id.clone(), camera.place.clone())));
-        Self { config, relations, checker: Checker::new(), counts }
+        Self { config, relations, counts }
     }
 
     /// Takes up an incident that is open, so that others can be related to it.
@@ -87,7 +85,7 @@ impl Stages {
         data.dedup.related = self.relations.of(data.incident_id, &Spot { camera, kind, bbox });
         tallies.count(QualityStage::Relation, !data.dedup.related.is_empty());
         tallies.count(QualityStage::Completion, completion::complete(data, &self.config.place));
-        match self.checker.check(event) {
+        match error_check::check(event) {
             Ok(is_mended) => tallies.count(QualityStage::ErrorCheck, is_mended),
             Err(defect) => {
                 tallies.of_mut(QualityStage::ErrorCheck).stopped += 1;
@@ -95,7 +93,7 @@ impl Stages {
             }
         }
         let preferred = self.config.model.providers.first().copied();
-        let has_any = reservations::raise(&mut event.data, &circumstances.reservations, preferred);
+        let has_any = reservations::raise(&mut event.data, circumstances.reservations, preferred);
         tallies.count(QualityStage::Quality, has_any);
         Ok(())
     }

@@ -81,7 +81,7 @@ fn is_same_place(a: &PlaceConfig, b: &PlaceConfig) -> bool {
 /// Distance on the ground between two points of one reference system.
 fn distance_m(a: &PointConfig, b: &PointConfig) -> f64 {
     let north = (a.lat - b.lat).to_radians();
-    let east = (a.lon - b.lon).to_radians() * ((a.lat + b.lat) / 2.0).to_radians().cos();
+    let east = (a.lon - b.lon).to_radians() * f64::midpoint(a.lat, b.lat).to_radians().cos();
     EARTH_M * north.hypot(east)
 }
 

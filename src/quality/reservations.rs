@@ -29,7 +29,7 @@ pub enum EvidenceState {
 }
 
 /// Adds the flags; true if the event has any.
-pub(super) fn raise(data: &mut IncidentData, reservations: &Reservations, preferred: Option<Provider>) -> bool {
+pub(super) fn raise(data: &mut IncidentData, reservations: Reservations, preferred: Option<Provider>) -> bool {
     let timing = &data.timing;
     let is_off = timing.clock_offset_ms.is_some_and(|offset| offset.unsigned_abs() > CLOCK_OFFSET_MS);
     let is_fallback = preferred.is_some_and(|preferred| preferred.as_str() != data.model.provider);

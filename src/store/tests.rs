@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::contract::tests::{event, evidence, transition};
-use crate::contract::{CLOUDEVENTS_JSON, LossReason, LostRange, Sequence, to_json};
+use crate::contract::{CLOUDEVENTS_JSON, JPEG, LossReason, LostRange, Sequence, to_json};
 use crate::incident::{Dismissal, Memo, Phase};
 use proptest::prelude::*;
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! Events that must not leave since something in them is wrong: kept here with the reason, and no part of the outbox.
 
 use super::error::state_error;
-use super::{Change, EvidenceFile, Store, StoreError, insert_evidence, upsert_incident};
+use super::rows::{insert_evidence, upsert_incident};
+use super::{Change, EvidenceFile, Store, StoreError};
 use rusqlite::params;
 
 /// Most events that are kept back; the last ones. About 2 MB.

@@ -10,11 +10,15 @@ mod scripted;
 #[path = "../broker_outage/street.rs"]
 mod street;
 
+use curbwatch::clock::{Clocks, Mono, SystemClocks};
 use curbwatch::incident::Phase;
 use curbwatch::mqtt::AlarmKind;
+use curbwatch::store::Bounds;
 use mosquitto::Mosquitto;
 use scripted::{Answer, Manners, Published, Scripted};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 use street::{Agent, Hub};
 
@@ -149,6 +153,59 @@ fn a_packet_limit_of_a_kibibyte_sets_events_aside_until_a_broker_takes_them() {
     agent.wait_until("nothing waits any more", |agent| backlog(agent) == 0);
     assert_eq!(broker.events(), [(2, 1), (2, 2), (2, 3)]);
     assert_eq!(alarms(&agent), []);
+}
+
+/// The box's clocks, of which the wall clock can be set.
+struct SetClocks {
+    real: SystemClocks,
+    ahead_secs: AtomicI64,
+}
+
+impl Clocks for SetClocks {
+    fn mono(&self) -> Mono {
+        self.real.mono()
+    }
+    fn wall(&self) -> jiff::Timestamp {
+        self.real.wall() + jiff::SignedDuration::from_secs(self.ahead_secs.load(Ordering::SeqCst))
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_by_an_hour_either_way_loses_nothing_and_no_session_goes_back() {
+    // Each connection ends at its fourth event.
+    let broker = Scripted::start(polite, |publish| match publish.sequence() {
+        Some(sequence) if sequence % 4 == 0 && publish.connection as u64 == sequence / 4 => {
+            Answer::Kick(ADMINISTRATIVE_ACTION)
+        }
+        _ => Answer::Ack(0),
+    });
+    let clocks = Arc::new(SetClocks { real: SystemClocks::new(), ahead_secs: AtomicI64::new(0) });
+    let mut agent = Agent::with_clocks(broker.port(), Arc::<SetClocks>::clone(&clocks));
+    let half_an_hour = Bounds { max_age: Duration::from_mins(30), ..Bounds::NONE };
+    agent.store.lock().set_bounds(half_an_hour);
+    for ahead in [0, 3_600, -3_600] {
+        clocks.ahead_secs.store(ahead, Ordering::SeqCst);
+        (0..4).for_each(|_| agent.record(Phase::Opened, false));
+        agent.wait_until("nothing waits any more", |agent| backlog(agent) == 0);
+    }
+    agent.wait_until("it is connected again", |agent| agent.stats().connects >= 4 && is_connected(agent));
+    let delivered: BTreeSet<u64> = broker.events().into_iter().map(|(_, sequence)| sequence).collect();
+    assert_eq!(delivered, (1..=12).collect());
+    broker.wait_until("each connection has said its number", |heard| sessions(heard).len() >= 4);
+    broker.wait_until("sessions grow", |heard| sessions(heard).is_sorted());
+    assert_eq!(agent.store.lock().losses().unwrap(), None);
+}
+
+/// The numbers of the connections, in their order.
+fn sessions(heard: &[Published]) -> Vec<u64> {
+    let status = |publish: &Published| -> Option<u64> {
+        let is_status = publish.topic == "curbwatch/v1/hangzhou/box/status";
+        let status: serde_json::Value = is_status.then(|| serde_json::from_slice(&publish.payload).ok())??;
+        status["session"].as_u64()
+    };
+    let mut sessions: Vec<u64> = heard.iter().filter_map(status).collect();
+    sessions.dedup();
+    sessions
 }
 
 #[test]
