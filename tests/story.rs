@@ -1,5 +1,6 @@
 //! The demo's story, held to its truth: three cameras over RTSP, the real detector, a real broker, and a hub that must learn of
-//! exactly what the cameras show: nothing missing, nothing twice, nothing more.
+//! exactly what the cameras show: nothing missing, nothing twice, nothing more. And what a hub learns of a camera that goes away for
+//! longer than the hub should believe in what it showed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "common/contract.rs"]
@@ -38,18 +39,32 @@ fn secs(secs: u64) -> Duration {
 /// The three streets and what there is to report in each.
 fn streets(folder: &Path) -> Vec<(Mount, Truth)> {
     let footage = Footage::load(&curbwatch::install::footage("vtest.avi").unwrap()).unwrap();
-    let small = |scene: Scene| scene.with_format(FrameSize::try_new(960, 544).unwrap(), 10);
     let scenes = [
         ("market", Scene::quiet(secs(70)).with_stall(secs(6), secs(40))),
         ("lane", Scene::quiet(secs(70)).with_van(secs(5), secs(42)).with_seed(2)),
         ("quiet", Scene::quiet(secs(70)).with_seed(3)),
     ];
-    let render = |(name, scene): (&str, Scene)| {
-        let file = folder.join(format!("{name}.mp4"));
-        let truth = stage::render(&small(scene), &footage, &file).unwrap();
-        (Mount::for_file(&file).unwrap(), truth)
-    };
-    scenes.into_iter().map(render).collect()
+    scenes.into_iter().map(|(name, scene)| street(folder, &footage, name, scene)).collect()
+}
+
+fn street(folder: &Path, footage: &Footage, name: &str, scene: Scene) -> (Mount, Truth) {
+    let file = folder.join(format!("{name}.mp4"));
+    let scene = scene.with_format(FrameSize::try_new(960, 544).unwrap(), 10);
+    let truth = stage::render(&scene, footage, &file).unwrap();
+    (Mount::for_file(&file).unwrap(), truth)
+}
+
+/// A hub at that broker.
+fn hub_of(broker: &Mosquitto) -> Watcher {
+    let settings =
+        WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix: name("curbwatch"), credentials: None };
+    let hub = Watcher::start(settings).unwrap();
+    assert_eq!(hub.next(SILENCE), Some(Sight::Connected));
+    hub
+}
+
+fn credentials() -> Credentials {
+    Credentials { authentication: Authentication::Digest, user: "viewer".into(), password: PASSWORD.to_owned().into() }
 }
 
 /// A site whose quiet street watches for everything in the zones of the other two.
@@ -152,17 +167,10 @@ fn the_hub_learns_exactly_what_the_cameras_show() {
     let streets = streets(folder.path());
     let broker = Mosquitto::anonymous();
     let wire = Wire::listen(&broker);
-    let settings =
-        WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix: name("curbwatch"), credentials: None };
-    let hub = Watcher::start(settings).unwrap();
-    assert_eq!(hub.next(SILENCE), Some(Sight::Connected));
+    let hub = hub_of(&broker);
     let mut options = Options::looping(streets.iter().map(|(mount, _)| mount.clone()).collect());
     options.play = Play::Once;
-    options.credentials = Some(Credentials {
-        authentication: Authentication::Digest,
-        user: "viewer".into(),
-        password: PASSWORD.to_owned().into(),
-    });
+    options.credentials = Some(credentials());
     let cameras = VirtualCamera::start(&options).unwrap();
     let config = folder.path().join("edge.yaml");
     std::fs::write(&config, configuration(folder.path(), broker.port(), &cameras, &streets)).unwrap();
@@ -205,6 +213,45 @@ fn the_hub_learns_exactly_what_the_cameras_show() {
     broker.assert_no_protocol_error();
     let log = std::fs::read_to_string(config.with_extension("log")).unwrap();
     assert!(!log.contains(PASSWORD), "the password is in the log");
+}
+
+#[test]
+fn what_is_open_at_a_camera_that_went_away_is_marked_and_neither_ends_nor_repeats() {
+    let folder = tempfile::tempdir().unwrap();
+    let footage = Footage::load(&curbwatch::install::footage("vtest.avi").unwrap()).unwrap();
+    let scene = Scene::quiet(secs(30)).with_stall(secs(0), secs(30));
+    let streets = [street(folder.path(), &footage, "market", scene)];
+    let broker = Mosquitto::anonymous();
+    let hub = hub_of(&broker);
+    let mut options = Options::looping(vec![streets[0].0.clone()]);
+    options.credentials = Some(credentials());
+    let camera = VirtualCamera::start(&options).unwrap();
+    options.port = camera.port();
+    let config = folder.path().join("edge.yaml");
+    std::fs::write(&config, configuration(folder.path(), broker.port(), &camera, &streets)).unwrap();
+    let mut agent = Agent::start(&config);
+    let mut heard = Heard { messages: Vec::new(), patience: 40 };
+    let is_active = |message: &HubMessage, is_stale: bool| matches!(&message.content, Content::Active(Some(active)) if active.incidents.len() == 1 && active.stale.is_some() == is_stale);
+
+    heard.listen(&hub, "the incident", |message| is_active(message, false));
+    drop(camera);
+    heard.listen(&hub, "the mark", |message| is_active(message, true));
+    let _back = VirtualCamera::start(&options).unwrap();
+    heard.listen(&hub, "the end of the mark", |message| is_active(message, false));
+    // Were it reported anew, that would be after its dwell time.
+    let mut seconds_seen = 0;
+    heard.listen(&hub, "what comes after", |message| {
+        seconds_seen += if matches!(message.content, Content::Health(_)) { 10 } else { 0 };
+        f64::from(seconds_seen) > 2.0 * DWELL_SECS
+    });
+    agent.terminate();
+    heard.listen(
+        &hub,
+        "the farewell",
+        |message| matches!(&message.content, Content::Status(status) if status.status == AgentState::Offline),
+    );
+    let phases: Vec<_> = heard.events().map(|(_, event)| event.data.phase).collect();
+    assert_eq!(phases, [Phase::Opened]);
 }
 
 fn name(text: &str) -> Name {

@@ -13,8 +13,9 @@ use std::fmt;
 use std::ptr;
 
 /// On what ONNX Runtime runs a model. All but `cpu` need a runtime library that was built with them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
 pub enum Provider {
     /// NVIDIA GPUs by TensorRT.
     TensorRt,

@@ -1,11 +1,12 @@
 //! `curbwatch models bench`.
 
 use super::picture;
-use crate::clock::thread_cpu_time;
+use crate::clock::{Clocks, SystemClocks, process_cpu_time};
 use crate::detect::letterbox::{InputWriter, PixelRect};
 use crate::detect::manifest::{ElementType, Input};
-use crate::detect::{Detections, Detector};
+use crate::detect::{Detections, Detector, Model, Provider, Runtime, SessionOptions};
 use crate::frame::Frame;
+use crate::install;
 use anyhow::ensure;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,14 +18,24 @@ pub struct Args {
     model: String,
     /// A picture as the cameras give it; a grey one of the model's size, if absent.
     image: Option<PathBuf>,
+    /// On what it runs (`tensorrt`, `cuda`, `openvino`, `cann`, `xnnpack`, `qnn`), if the runtime that is installed was built with it.
+    #[arg(long, value_enum, default_value_t = Provider::Cpu)]
+    provider: Provider,
     /// Rounds; each runs every stage once, and the median of them counts.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: u32,
 }
 
-/// Prints the CPU time of each stage on one thread, as the median of all rounds.
+/// Prints the CPU time of each stage, all threads together, and how long one waits for it: medians of all rounds.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
-    let (_, mut detector) = super::open(&args.model)?;
+    let manifest = install::manifest(&args.model)?;
+    let options = SessionOptions { providers: vec![args.provider], ..SessionOptions::default() };
+    let model = Model::open(&Runtime::load()?, &manifest, &install::model_file(&manifest)?, &options)?;
+    let in_use = model.provider();
+    if let Some(alarm) = in_use.alarm() {
+        anyhow::bail!("{alarm}");
+    }
+    let mut detector = model.detector()?;
     let frame = match &args.image {
         Some(path) => picture::read(path)?,
         None => picture::grey(detector.manifest())?,
@@ -37,19 +48,33 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         rounds.push(stages.round(&mut detector, &frame)?);
     }
     ensure!(!rounds.is_empty(), "no round was run");
-    let median = |stage: usize| {
-        let mut times: Vec<Duration> = rounds.iter().map(|round| round[stage]).collect();
+    let layout = frame.layout();
+    println!("{} on {}, a picture of {}x{}", detector.manifest().name, in_use.provider, layout.width, layout.height);
+    for (name, nodes) in &in_use.nodes {
+        println!("  {nodes} nodes run on {name}");
+    }
+    let median = |time: fn(&Cost) -> Duration, stage: usize| {
+        let mut times: Vec<Duration> = rounds.iter().map(|round| time(&round[stage])).collect();
         times.sort_unstable();
         times[times.len() / 2].as_secs_f64() * 1000.0
     };
-    let layout = frame.layout();
-    println!("{}, a picture of {}x{}, one thread, CPU-ms:", detector.manifest().name, layout.width, layout.height);
-    let [write, inference, all] = [median(0), median(1), median(2)];
-    println!("  write the input      {write:8.2}");
-    println!("  run the session      {inference:8.2}");
-    println!("  decode and suppress  {:8.2}", (all - write - inference).max(0.0));
-    println!("  all                  {all:8.2}");
+    println!("                         CPU-ms        ms");
+    let print = |name: &str, [cpu, wall]: [f64; 2]| println!("  {name:<19}{cpu:10.2}{wall:10.2}");
+    let [write, inference, all] =
+        [0, 1, 2].map(|stage| [median(|cost| cost.cpu, stage), median(|cost| cost.wall, stage)]);
+    print("write the input", write);
+    print("run the session", inference);
+    print("decode and suppress", [0, 1].map(|kind| (all[kind] - write[kind] - inference[kind]).max(0.0)));
+    print("all", all);
     Ok(())
+}
+
+/// What a stage took.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    /// Of all threads together.
+    cpu: Duration,
+    wall: Duration,
 }
 
 /// What one round needs beside the detector.
@@ -57,6 +82,7 @@ struct Stages {
     writer: InputWriter,
     tensor: Tensor,
     found: Detections,
+    clocks: SystemClocks,
 }
 
 enum Tensor {
@@ -73,23 +99,32 @@ impl Stages {
             ElementType::F16 => Tensor::F16(vec![half::f16::ZERO; count]),
             ElementType::U8 => Tensor::U8(vec![0; count]),
         };
-        Self { writer: InputWriter::new(input), tensor, found: Detections::new() }
+        Self { writer: InputWriter::new(input), tensor, found: Detections::new(), clocks: SystemClocks::new() }
     }
 
-    /// CPU time of writing the input, of the session alone, and of the whole way.
-    fn round(&mut self, detector: &mut Detector, frame: &Frame) -> anyhow::Result<[Duration; 3]> {
+    /// What it takes to write the input, to run the session alone, and to go the whole way.
+    fn round(&mut self, detector: &mut Detector, frame: &Frame) -> anyhow::Result<[Cost; 3]> {
         let part = PixelRect::whole(frame.layout().width, frame.layout().height);
-        let begun = thread_cpu_time();
+        let begun = self.now();
         match &mut self.tensor {
             Tensor::F32(elements) => self.writer.write(frame, part, elements),
             Tensor::F16(elements) => self.writer.write(frame, part, elements),
             Tensor::U8(elements) => self.writer.write(frame, part, elements),
         };
-        let written = thread_cpu_time();
+        let written = self.now();
         detector.detect(frame, &mut self.found)?;
-        let detected = thread_cpu_time();
+        let detected = self.now();
         detector.infer_only()?;
-        let inferred = thread_cpu_time();
-        Ok([written.saturating_sub(begun), inferred.saturating_sub(detected), detected.saturating_sub(written)])
+        let inferred = self.now();
+        let cost = |from: Cost, to: Cost| Cost {
+            cpu: to.cpu.saturating_sub(from.cpu),
+            wall: to.wall.saturating_sub(from.wall),
+        };
+        Ok([cost(begun, written), cost(detected, inferred), cost(written, detected)])
+    }
+
+    /// What was taken since the beginning.
+    fn now(&self) -> Cost {
+        Cost { cpu: process_cpu_time(), wall: self.clocks.mono().since(crate::clock::Mono::default()) }
     }
 }

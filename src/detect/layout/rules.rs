@@ -12,6 +12,15 @@ const CORNERS_SHARE: f32 = 0.99;
 /// Recognises the outputs of a model with an input of `input` (width, height) pixels and, if that is known, `classes` classes. The
 /// error says what cannot be decided.
 pub fn recognise(seen: &[Seen], input: (u32, u32), classes: Option<usize>) -> Result<Recognised, String> {
+    let found = decide(seen, input, classes)?;
+    // Sides of nought and the like look as a layout does and are none.
+    match found.classes.or(classes).and_then(|classes| found.reading.mistake(classes)) {
+        None => Ok(found),
+        Some(mistake) => Err(mistake),
+    }
+}
+
+fn decide(seen: &[Seen], input: (u32, u32), classes: Option<usize>) -> Result<Recognised, String> {
     // Older exports of YOLOv5 and YOLOv7 give the heads once more, undecoded, with five dimensions.
     let outputs: Vec<&Seen> = seen.iter().filter(|output| output.shape.len() != 5).collect();
     let model = Model { input, classes };
@@ -65,6 +74,9 @@ impl Model {
     /// `[1, rows, columns]` with a row for each place.
     fn rows(&self, output: &Seen, rows: i64, columns: i64) -> Result<Recognised, String> {
         let shape = described(output);
+        if columns <= 5 {
+            return Err(format!("{shape} is the only output and no decoder reads one of that shape"));
+        }
         let distances = self.classes.map(|classes| columns - classes as i64).filter(|&d| d >= 8 && d % 4 == 0);
         if let (Some(distances), Some(classes)) = (distances, self.classes)
             && columns != 5 + classes as i64
@@ -186,11 +198,14 @@ impl Model {
             let shapes: Vec<String> = outputs.iter().map(|output| described(output)).collect();
             format!("no decoder reads {}", shapes.join(", "))
         };
-        let columns = |output: &&Seen| if output.shape.len() == 3 { output.shape[2] } else { 0 };
+        if outputs.iter().any(|output| output.shape.len() != 3) {
+            return Err(unknown());
+        }
+        let columns = |output: &&Seen| output.shape[2];
         let Some(classes) = self.classes else { return Err(format!("{} unless the classes are named", unknown())) };
         let is_scores = |output: &&&Seen| columns(output) == classes as i64;
         let (mut scores, mut distances): (Vec<&Seen>, Vec<&Seen>) = outputs.iter().partition(is_scores);
-        let finest_first = |output: &&Seen| -output.shape.get(1).copied().unwrap_or(0);
+        let finest_first = |output: &&Seen| -output.shape[1];
         scores.sort_by_key(finest_first);
         distances.sort_by_key(finest_first);
         let rows = scores.iter().map(|output| output.shape[1]).sum();

@@ -144,3 +144,15 @@ fn what_fits_nothing_is_left_undecided() {
         assert!(outputs.is_empty() || message.contains(&outputs[0].name), "{message}");
     }
 }
+
+/// Found by the fuzzing of layouts.
+#[test]
+fn outputs_without_a_place_for_anything_are_left_undecided() {
+    let nothing = [small("scores", &[]), small("boxes", &[]), small("labels", &[])];
+    assert!(decide(&nothing, Some(0)).is_err());
+    for shape in [[1, CELLS, 0], [1, CELLS, 4], [1, 0, 0], [1, 3, CELLS]] {
+        for classes in [None, Some(0), Some(3)] {
+            assert!(decide(&[small("output", &shape)], classes).is_err(), "{shape:?} {classes:?}");
+        }
+    }
+}
