@@ -29,16 +29,17 @@ demo: setup build ## show the whole way in one terminal: cameras, agent, broker,
 
 test: setup lint unit ## everything that a change must pass
 
-bench: setup ## measure detection, path, decoding and change gate beside their floors; writes target/bench.json
+bench: setup ## measure detection, path, decoding, change gate and delivery beside their floors; writes target/bench.json
 	$(call say,bench: detection, path, decoding and change gate, each beside its floor)
 	@cargo bench --bench detect --bench path
 	@cargo bench --bench engine
 	@cargo bench --bench scene
+	@cargo bench --bench delivery
 
-fuzz: setup ## give hostile input to decoders, layouts, manifests and configurations for SECS each
+fuzz: setup ## give hostile input to decoders, layouts, manifests, configurations and commands for SECS each
 	$(call say,fuzz: $(SECS) s a target)
 	@cargo build --locked --release --example fuzz
-	@for target in decoders layouts manifest configuration; do target/release/examples/fuzz $$target $(SECS); done
+	@for target in decoders layouts manifest configuration command; do target/release/examples/fuzz $$target $(SECS); done
 
 faults: setup ## hold every way in which a camera fails to its limits; writes target/faults.json and the table in docs/robustness.md
 	$(call say,faults)

@@ -12,7 +12,7 @@ pub use orders::ReloadCheck;
 use crate::active::{self, ActiveBoard};
 use crate::analysis::{Analysis, Attention, PictureNews, PrepareError, Prepared, Record, Surroundings};
 use crate::clock::{Clocks, Mono};
-use crate::command::{self, Commander, CommanderParts, Outcome};
+use crate::command::{self, Commander, CommanderParts, Keys, Outcome};
 use crate::config::{AnalysisConfig, CameraConfig, Config, IdlePace, Loaded};
 use crate::contract::{self, Evidence, Health, ModelHealth, QueueDrops, RequestId, Topics, WallTime};
 use crate::detect::Arrangement;
@@ -28,6 +28,7 @@ use crate::ingest::{
 use crate::mailbox::Mailboxes;
 use crate::mqtt::{Farewell, Link, MqttSettings};
 use crate::orphans;
+use crate::quality::Counts;
 use crate::recorder::{self, Notice, Recorder, RecorderParts};
 use crate::status::{self, CameraView, StreamView};
 use crate::store::{Bounds, SharedStore, Store, StoreError};
@@ -213,6 +214,8 @@ struct Core {
     model_alarm: Mutex<Option<String>>,
     latencies: Arc<Latencies>,
     drops: Arc<Drops>,
+    /// What the stages of events did.
+    event_counts: Arc<Counts>,
     is_stopping: AtomicBool,
     /// Waited on by whoever must wake up when the agent stops.
     stopping: (Mutex<()>, Condvar),
@@ -375,6 +378,7 @@ impl Agent {
             model_alarm: Mutex::default(),
             latencies: Arc::default(),
             drops: Arc::default(),
+            event_counts: Arc::default(),
             is_stopping: AtomicBool::new(false),
             stopping: (Mutex::default(), Condvar::default()),
             config_sha256: loaded.digest_sha256,
@@ -564,7 +568,15 @@ impl Agent {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot read what was lost");
             None
         });
+        let withheld = core.store.lock().withheld().unwrap_or_else(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot read what was kept back");
+            None
+        });
         let link = self.link.stats();
+        let mut tallies = core.event_counts.total();
+        if let Some(analysis) = core.analysis.get() {
+            tallies.add(&analysis.tallies());
+        }
         let mailbox = |(index, camera): (usize, &CameraConfig)| QueueDrops {
             queue: Queue::Mailbox.as_str().to_owned(),
             camera: Some(camera.id.clone()),
@@ -583,7 +595,8 @@ impl Agent {
             host: status::host_health(&self.sampler.sample(now)),
             model: ModelHealth { is_loaded: reason.is_none(), reason, alarm },
             stages: status::stage_latencies(&core.latencies),
-            outbox: status::outbox_health(backlog, losses, &link, self.link.alarms(), &core.time_zone),
+            outbox: status::outbox_health(backlog, losses, withheld, &link, self.link.alarms(), &core.time_zone),
+            event_stages: status::event_stages(&tallies),
             commands: core.commander.get().map(|commander| commander.counts()).unwrap_or_default(),
             queues: core.config.cameras.iter().enumerate().map(mailbox).chain([evidence]).collect(),
             verdicts: status::rule_verdicts(verdicts),
@@ -637,6 +650,7 @@ impl Core {
     fn commander(&self, link: &Arc<Link>) -> Commander {
         Commander::new(CommanderParts {
             allowed: self.config.hub.commands.allow.iter().copied().collect(),
+            keys: Keys::new(self.config.hub.commands.keys.clone()),
             topics: self.topics.clone(),
             prefix: self.config.hub.prefix.clone(),
             time_zone: self.time_zone.clone(),
@@ -673,6 +687,7 @@ impl Core {
             clocks: Arc::clone(&self.clocks),
             latencies: Arc::clone(&self.latencies),
             drops: Arc::clone(&self.drops),
+            counts: Arc::clone(&self.event_counts),
         });
         let detectors = prepared.take_detectors();
         let threads = self.analyse(prepared, detectors, findings, recorder, found, link);

@@ -16,7 +16,8 @@ use crate::incident::{
     CannotSee, Course, Incident, Memo, Memory, Order, OrderError, Recheck, RecheckOutcome, Terms, Transition,
 };
 use crate::picture::Light;
-use crate::scene::{SeenObject, Sighting, StaticObject, Statics, Watch};
+use crate::quality::{QualityStage, Tallies};
+use crate::scene::{Hindrance, SeenObject, Sighting, StaticObject, Statics, Watch};
 use crate::track::{StartConfidence, Track, Tracker};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,6 +108,8 @@ pub struct Engine {
     last: Option<FrameStamp>,
     /// Why nothing has been seen since the last frame that was analysed.
     blind: Option<CannotSee>,
+    /// What was filtered since the last call of [`Self::take_tallies`].
+    tallies: Tallies,
 }
 
 impl Engine {
@@ -133,8 +136,17 @@ impl Engine {
             (rule.watch, course)
         };
         let rules = rules.into_iter().map(begin).collect();
-        let engine =
-            Self { tracker, ground, statics: Vec::new(), rules, rechecks: Vec::new(), ids, last: None, blind: None };
+        let engine = Self {
+            tracker,
+            ground,
+            statics: Vec::new(),
+            rules,
+            rechecks: Vec::new(),
+            ids,
+            last: None,
+            blind: None,
+            tallies: Tallies::default(),
+        };
         (engine, orphans)
     }
 
@@ -162,9 +174,16 @@ impl Engine {
         self.last = Some(*stamp);
         let tracks = self.tracker.update(stamp, detections);
         self.statics = self.ground.as_mut().map(|ground| ground.advance(observed, tracks)).unwrap_or_default();
+        let filtering = self.tallies.of_mut(QualityStage::Filtering);
+        filtering.stopped += self.tracker.faint() as u64;
+        let tracks = self.tracker.tracks();
         let mut transitions = Vec::new();
         for (watch, course) in &mut self.rules {
-            let sightings = watch.sightings(tracks, &self.statics);
+            let sightings = watch.sift(tracks, &self.statics, &mut |passed_over| {
+                let is_filtered = matches!(passed_over.why, Hindrance::TooSmall(_) | Hindrance::TooFew(_));
+                filtering.stopped += u64::from(is_filtered);
+            });
+            filtering.passed += sightings.len() as u64;
             transitions.extend(course.advance(stamp, observed, &sightings, &mut self.ids));
             look_again(&mut self.rechecks, course, observed, &sightings);
         }
@@ -230,6 +249,15 @@ impl Engine {
     pub fn answer_overdue(&mut self, now: Mono, wall: Timestamp) -> Vec<Transition> {
         let why = self.blind;
         self.answer_rechecks(&FrameStamp::without_frame(now, wall), why, RECHECK_GRACE)
+    }
+
+    /// What the stages that judge sights did since the last call.
+    pub fn take_tallies(&mut self) -> Tallies {
+        let mut tallies = std::mem::take(&mut self.tallies);
+        for (_, course) in &mut self.rules {
+            tallies.add(&course.take_tallies());
+        }
+        tallies
     }
 
     /// What is to be remembered over a restart since the last call, besides the transitions.

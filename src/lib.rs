@@ -26,6 +26,7 @@ pub mod mask;
 pub mod mqtt;
 pub mod orphans;
 pub mod picture;
+pub mod quality;
 pub mod recorder;
 pub mod replay;
 pub mod scene;

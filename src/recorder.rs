@@ -2,16 +2,17 @@
 //!
 //! A picture is redacted and on disk before the transaction that names it; the incident and its outbox rows are one
 //! transaction. While the disk is full or read-only the recorder tries again and the runners wait: nothing that was found
-//! is lost. A picture that cannot be made is left out, and the event says so.
+//! is lost. A picture that cannot be made is left out, and the event says so. An event passes the [stages](crate::quality) before it is
+//! recorded; one with a defect is kept back, with the reason.
 
+mod event;
 mod snapshot;
 
 use crate::analysis::{Finding, Record, Still};
 use crate::clock::{Clocks, Mono};
-use crate::config::{CameraConfig, Config, EvidenceDelivery, RuleConfig};
+use crate::config::{CameraConfig, Config, EvidenceDelivery};
 use crate::contract::{
-    self, Delivery, DeliveryVia, EventParts, Evidence, EvidenceRole, FrameSize, IncidentEvent, ModelIdentity,
-    Redaction, Topics, WallTime,
+    self, Delivery, DeliveryVia, Evidence, EvidenceRole, ModelIdentity, Redaction, Topics, WallTime,
 };
 use crate::evidence::{EvidenceDir, JpegLimits, RedactError, RedactedJpeg, SensitiveObject};
 use crate::faces::{Faces, FacesError};
@@ -20,7 +21,8 @@ use crate::geometry::BBox;
 use crate::health::{Drops, Latencies, Queue, Stage};
 use crate::ids::{IdSource, Name};
 use crate::incident::Memo;
-use crate::store::{Change, EvidenceFile, Message, SharedStore, StoreError};
+use crate::quality::{Counts, Stages};
+use crate::store::{EvidenceFile, SharedStore, StoreError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
@@ -35,10 +37,6 @@ pub const MAX_WAITING: usize = 32;
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// Largest picture, below the packet limits that brokers commonly set.
 const MAX_PICTURE_BYTES: usize = 1_000_000;
-/// Name of the flag of an event whose picture could not be made or kept.
-const FLAG_NO_PICTURE: &str = "evidence_failed";
-/// Name of the flag of an event whose picture is of the analysed stream, since there was none of the evidence stream.
-const FLAG_STAND_IN: &str = "evidence_from_detect_stream";
 
 /// Tells the hub's side of the agent what the recorder did.
 pub trait Notice: Send + Sync {
@@ -57,6 +55,7 @@ pub struct Recorder {
     time_zone: TimeZone,
     topics: Topics,
     model: ModelIdentity,
+    stages: Stages,
     evidence: EvidenceDir,
     store: SharedStore,
     notice: Arc<dyn Notice>,
@@ -90,6 +89,8 @@ pub struct RecorderParts {
     pub latencies: Arc<Latencies>,
     /// Where lost pictures are counted.
     pub drops: Arc<Drops>,
+    /// Where it is counted what the stages before an event leaves do.
+    pub counts: Arc<Counts>,
 }
 
 /// Why a picture is withheld.
@@ -121,7 +122,16 @@ impl Recorder {
     #[must_use]
     pub fn new(parts: RecorderParts) -> Self {
         let agent = &parts.config.agent;
+        let mut stages = Stages::new(Arc::clone(&parts.config), parts.counts);
+        match parts.store.lock().open_everywhere() {
+            Ok(open) => open.iter().for_each(|(camera, open)| stages.note_open(camera, &open.incident)),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "what was open before is not related to what comes");
+            }
+        }
         Self {
+            stages,
             topics: Topics::new(&parts.config.hub.prefix, &agent.site, &agent.id),
             config: parts.config,
             config_sha256: parts.config_sha256,
@@ -169,10 +179,15 @@ impl Recorder {
             self.drops.add(Queue::Evidence, 1);
             Picture::Failed
         });
-        if !self.insist(give_up, |recorder| recorder.store_change(finding, camera, rule, &picture)) {
+        let Some(()) = self
+            .insist(give_up, |recorder| recorder.assemble(finding, camera, rule, &picture))
+            .map(|event| self.prepare(event, finding, &picture))
+            .and_then(|event| self.insist(give_up, |recorder| recorder.store(&event, finding, camera, rule, &picture)))
+        else {
             tracing::error!(incident = %incident.id, "a finding is lost");
             return;
-        }
+        };
+        self.note(finding, camera);
         self.notice.recorded();
         self.notice.active(&camera.id, &rule.id, finding.active.clone());
         self.latencies.record(Stage::Record, self.clocks.mono().since(began));
@@ -181,23 +196,36 @@ impl Recorder {
     fn remember(&mut self, camera: usize, memo: &Memo, give_up: &dyn Fn() -> bool) {
         let config = Arc::clone(&self.config);
         let camera = &config.cameras[camera].id;
-        let is_kept = self.insist(give_up, |recorder| {
+        let kept = self.insist(give_up, |recorder| {
             let now = recorder.clocks.wall();
             recorder.store.lock().remember(camera, memo, now)
         });
-        if !is_kept {
+        if kept.is_none() {
             tracing::error!(%camera, "what a restart should know is lost");
         }
     }
 
-    /// Tries to write to the store until it takes it. False if it was given up.
-    fn insist(&mut self, give_up: &dyn Fn() -> bool, write: impl Fn(&mut Self) -> Result<(), StoreError>) -> bool {
+    /// Tries something with the store until it succeeds. None if it was given up.
+    fn insist<T>(
+        &mut self,
+        give_up: &dyn Fn() -> bool,
+        work: impl Fn(&mut Self) -> Result<T, StoreError>,
+    ) -> Option<T> {
         let mut refusals = 0u64;
-        while let Err(error) = write(self) {
+        loop {
+            let error = match work(self) {
+                Ok(done) => {
+                    if refusals > 0 {
+                        tracing::warn!(refusals, "the store takes changes again");
+                    }
+                    return Some(done);
+                }
+                Err(error) => error,
+            };
             let error = &error as &dyn std::error::Error;
             if give_up() {
                 tracing::error!(error, "the store refuses, and the agent is stopping");
-                return false;
+                return None;
             }
             if refusals == 0 {
                 tracing::error!(error, "the store refuses; trying again until it takes it");
@@ -207,10 +235,6 @@ impl Recorder {
             self.sweep();
             std::thread::park_timeout(RETRY_AFTER);
         }
-        if refusals > 0 {
-            tracing::warn!(refusals, "the store takes changes again");
-        }
-        true
     }
 
     /// Makes the picture of a change that shows the incident there, and keeps it on disk.
@@ -292,68 +316,6 @@ impl Recorder {
             },
         };
         EvidenceFile { evidence, path, topic }
-    }
-
-    fn store_change(
-        &mut self,
-        finding: &Finding,
-        camera: &CameraConfig,
-        rule: &RuleConfig,
-        picture: &Picture,
-    ) -> Result<(), StoreError> {
-        let transition = &finding.transition;
-        let now = self.clocks.wall();
-        let event_id = self.ids.next(now);
-        let (files, flags) = match picture {
-            Picture::Kept(file) => {
-                let is_stand_in = matches!(finding.still, Still::Missing);
-                (std::slice::from_ref(&**file), is_stand_in.then(|| FLAG_STAND_IN.to_owned()).into_iter().collect())
-            }
-            Picture::NotWanted => (&[][..], Vec::new()),
-            Picture::Failed => (&[][..], vec![FLAG_NO_PICTURE.to_owned()]),
-        };
-        let evidence: Vec<Evidence> = files.iter().map(|file| file.evidence.clone()).collect();
-        let frame = match &finding.frame {
-            Some(frame) => FrameSize { width: frame.layout().width, height: frame.layout().height },
-            None => self.last_frame_size(transition.incident.id)?,
-        };
-        let parts = EventParts {
-            agent: &self.config.agent.id,
-            time_zone: &self.time_zone,
-            camera,
-            rule,
-            place: &self.config.place,
-            frame,
-            evidence: &evidence,
-            model: &self.model,
-            config_sha256: &self.config_sha256,
-        };
-        let topic = self.topics.event(&camera.id, rule.kind);
-        let event = |sequence| {
-            let mut event = contract::incident_event(event_id, sequence, transition, &parts);
-            event.data.quality.flags.clone_from(&flags);
-            Message {
-                topic: topic.clone(),
-                content_type: contract::CLOUDEVENTS_JSON,
-                payload: contract::to_json(&event),
-            }
-        };
-        let change =
-            Change { camera: &camera.id, kind: rule.kind, incident: &transition.incident, evidence: files, now };
-        self.store.lock().record(&change, event).map(|sequence| {
-            let incident = &transition.incident;
-            tracing::info!(
-                phase = ?transition.phase, camera = %camera.id, rule = %rule.id, incident = %incident.id, sequence,
-                dwell_secs = incident.dwell_secs, "incident"
-            );
-        })
-    }
-
-    /// Size of the frame in which an incident was last reported: what is decided without a frame is about that one.
-    fn last_frame_size(&self, incident: Uuid) -> Result<FrameSize, StoreError> {
-        let event = self.store.lock().last_event(incident)?;
-        let event: Option<IncidentEvent> = event.and_then(|payload| serde_json::from_slice(&payload).ok());
-        Ok(event.map_or(FrameSize { width: 0, height: 0 }, |event| event.data.frame))
     }
 
     /// Deletes pictures and closed incidents past their age, at most once an hour.

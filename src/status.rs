@@ -5,9 +5,9 @@ use crate::clock::Mono;
 use crate::config::{CameraConfig, Config};
 use crate::contract::{
     Birth, BirthCamera, BirthDecoder, BirthModel, BirthPassedOver, BirthRule, BirthZone, CameraState as WireState,
-    CameraStatus, ClockAlarm as WireAlarm, DeliveryAlarm, EvidenceStreamStatus, HostHealth, ImageHealth, ModelIdentity,
-    OutboxHealth, ProviderNodes, RuleVerdicts, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime,
-    matter, schemas,
+    CameraStatus, ClockAlarm as WireAlarm, DeliveryAlarm, EventStage, EvidenceStreamStatus, HostHealth, ImageHealth,
+    ModelIdentity, OutboxHealth, ProviderNodes, RuleVerdicts, SchemaVersion, StageLatency, StreamDecoding,
+    StreamStatus, WallTime, WithheldEvents, matter, schemas,
 };
 use crate::detect::manifest::Manifest;
 use crate::detect::{Arrangement, ProviderInUse};
@@ -16,7 +16,8 @@ use crate::ids::Name;
 use crate::ingest::{CameraState, ClockAlarm, DecoderChoice, DecodingInUse, IngestStats, PassedOver};
 use crate::mqtt::{Alarm, LinkStats};
 use crate::picture::PictureState;
-use crate::store::{Backlog, Losses, Verdicts};
+use crate::quality::{QualityStage, Tallies, Tally};
+use crate::store::{Backlog, Losses, Verdicts, Withheld};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::time::Duration;
@@ -290,6 +291,7 @@ pub fn host_health(sample: &HostSample) -> HostHealth {
 pub fn outbox_health(
     backlog: Option<Backlog>,
     losses: Option<Losses>,
+    withheld: Option<Withheld>,
     link: &LinkStats,
     alarms: Vec<Alarm>,
     time_zone: &TimeZone,
@@ -311,8 +313,19 @@ pub fn outbox_health(
         refused: link.refused,
         pictures_lost: link.pictures_lost,
         events_lost: losses.map_or(0, |losses| losses.count),
+        withheld: withheld.map(|Withheld { count, reason }| WithheldEvents { count, reason }),
         alarms: alarms.into_iter().map(alarm).collect(),
     }
+}
+
+/// What the stages before an event leaves did.
+#[must_use]
+pub fn event_stages(tallies: &Tallies) -> Vec<EventStage> {
+    let of_stage = |stage: QualityStage| {
+        let Tally { passed, stopped, changed } = tallies.of(stage);
+        EventStage { stage: stage.as_str().to_owned(), passed, stopped, changed }
+    };
+    QualityStage::ALL.into_iter().map(of_stage).collect()
 }
 
 /// What people at the hub found of the incidents of each rule.

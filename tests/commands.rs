@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+#[path = "common/contract.rs"]
+mod contract;
 #[expect(dead_code, reason = "this test neither kills nor reloads the broker")]
 #[path = "common/mosquitto.rs"]
 mod mosquitto;
@@ -9,8 +11,9 @@ mod mosquitto;
 #[path = "broker_outage/street.rs"]
 mod street;
 
-use curbwatch::clock::SystemClocks;
-use curbwatch::command::{Actions, At, Commander, CommanderParts, MAX_WAITING, Outcome};
+use contract::Wire;
+use curbwatch::clock::{Clocks, SystemClocks};
+use curbwatch::command::{Actions, At, Commander, CommanderParts, Keys, MAX_WAITING, Outcome};
 use curbwatch::config::Protocol;
 use curbwatch::contract::{CaseStatus, Reply, ReplyStatus, RequestId, Verb};
 use curbwatch::ids::Name;
@@ -71,6 +74,7 @@ impl Actions for Deeds {
 struct Site {
     agent: Agent,
     deeds: Arc<Deeds>,
+    keys: Keys,
     commander: Option<Running>,
 }
 
@@ -83,9 +87,13 @@ struct Running {
 
 impl Site {
     fn new(broker: &Mosquitto, protocol: Protocol, allowed: &[Verb]) -> Self {
+        Self::with_keys(broker, protocol, allowed, Keys::default())
+    }
+
+    fn with_keys(broker: &Mosquitto, protocol: Protocol, allowed: &[Verb], keys: Keys) -> Self {
         let (inbox, asked) = sync_channel(MAX_WAITING);
         let agent = Agent::with(broker.port(), |settings| settings.protocol = protocol, Some(inbox));
-        let mut site = Self { agent, deeds: Arc::default(), commander: None };
+        let mut site = Self { agent, deeds: Arc::default(), keys, commander: None };
         site.begin(asked, allowed);
         broker.wait_for("Sending SUBACK to box", 1);
         site
@@ -94,6 +102,7 @@ impl Site {
     fn begin(&mut self, asked: Receiver<curbwatch::mqtt::FromHub>, allowed: &[Verb]) {
         let commander = Arc::new(Commander::new(CommanderParts {
             allowed: allowed.iter().copied().collect(),
+            keys: self.keys.clone(),
             topics: self.agent.topics.clone(),
             prefix: Name::try_new("curbwatch").unwrap(),
             time_zone: TimeZone::UTC,
@@ -167,6 +176,7 @@ fn ask(broker: &Mosquitto, hub: &mut Hub, verb: &str, payload: &str) -> Reply {
 fn every_verb_is_carried_out_and_answered() {
     for protocol in [Protocol::V5, Protocol::V311] {
         let broker = Mosquitto::anonymous();
+        let wire = Wire::listen(&broker);
         let mut hub = Hub::watch(&broker);
         let mut site = Site::new(&broker, protocol, &Verb::ALL);
         let incident = site.incident();
@@ -203,6 +213,11 @@ fn every_verb_is_carried_out_and_answered() {
         hub.wait_until("the answer", |hub| hub.replies.len() > before);
         assert_eq!(hub.replies[before].1.reason.as_deref(), Some("the lens fell off"));
         broker.assert_no_protocol_error();
+        let seen = wire.judge();
+        let verbs = ["recheck", "camera", "rule", "feedback", "status", "reload", "snapshot"];
+        let commands = verbs.map(|verb| format!("command-{verb}"));
+        let expected = commands.into_iter().chain(["incident", "reply", "status"].map(str::to_owned));
+        assert_eq!(expected.filter(|message| !seen.contains(message)).collect::<Vec<_>>(), [] as [String; 0]);
     }
 }
 
@@ -364,4 +379,91 @@ fn the_console_asks_and_prints_the_answer() {
     assert!(!is_success && printed.contains("no agent of that name listens"), "{printed}");
     let (printed, _) = console(&broker, &["tail", "--count", "1"]);
     assert!(printed.starts_with("curbwatch/v1/hangzhou/box/status {\"status\":\"online\""), "{printed}");
+}
+
+/// A key made by OpenSSL, which also signs with it.
+struct OpenSsl(tempfile::TempDir);
+
+impl OpenSsl {
+    fn new() -> Self {
+        let made = Self(tempfile::tempdir().unwrap());
+        made.run(&["genpkey", "-algorithm", "ed25519", "-out", "hub.pem"]);
+        made
+    }
+
+    fn run(&self, arguments: &[&str]) -> Vec<u8> {
+        let output = std::process::Command::new("openssl").args(arguments).current_dir(self.0.path()).output();
+        let output = output.expect("openssl is installed");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+
+    fn keys(&self) -> Keys {
+        let public = String::from_utf8(self.run(&["pkey", "-in", "hub.pem", "-pubout"])).unwrap();
+        let middle = public.lines().nth(1).unwrap().to_owned();
+        Keys::new([(Name::try_new("hub").unwrap(), middle.try_into().unwrap())].into())
+    }
+
+    /// As `docs/delivery.md` says it.
+    fn sign(&self, topic: &str, text: &str) -> String {
+        std::fs::write(self.0.path().join("message"), format!("{topic}\n{text}")).unwrap();
+        self.run(&["pkeyutl", "-sign", "-inkey", "hub.pem", "-rawin", "-in", "message", "-out", "signature"]);
+        let signature = String::from_utf8(self.run(&["base64", "-A", "-in", "signature"])).unwrap();
+        json!({"key": "hub", "text": text, "signature": signature.trim()}).to_string()
+    }
+}
+
+#[test]
+fn an_agent_with_keys_does_only_what_was_signed_for_it_lately_and_once() {
+    let (broker, hub_key) = (Mosquitto::anonymous(), OpenSsl::new());
+    let mut hub = Hub::watch(&broker);
+    let mut site = Site::with_keys(&broker, Protocol::V5, &Verb::ALL, hub_key.keys());
+    let issued = |id: &str, minutes_ago: u64, is_on: bool| {
+        let at = SystemClocks::new().wall() - std::time::Duration::from_mins(minutes_ago);
+        json!({"id": id, "client": "hub-1", "issued_at": at, "args": {"camera": "east", "enabled": is_on}}).to_string()
+    };
+    let mut rejected = |payload: &str, why: &str| {
+        let reply = ask(&broker, &mut hub, "camera", payload);
+        assert_eq!(reply.status, ReplyStatus::Rejected, "{reply:?}");
+        assert!(reply.reason.as_deref().unwrap().contains(why), "{reply:?}");
+    };
+    rejected(&issued("r-1", 0, false), "not signed");
+    let of_another = hub_key.sign("curbwatch/v1/hangzhou/other/cmd/camera", &issued("r-1", 0, false));
+    rejected(&of_another, "signature");
+    let of_another_verb = hub_key.sign(&topic("status"), &issued("r-1", 0, false));
+    rejected(&of_another_verb, "signature");
+    rejected(&OpenSsl::new().sign(&topic("camera"), &issued("r-1", 0, false)), "signature");
+    rejected(&hub_key.sign(&topic("camera"), &issued("r-1", 11, false)), "10 minutes");
+    rejected(
+        &hub_key.sign(&topic("camera"), &command("r-1", json!({"camera": "east", "enabled": false}))),
+        "issued_at",
+    );
+    assert_eq!(site.deeds.all(), Vec::<String>::new());
+
+    let signed = hub_key.sign(&topic("camera"), &issued("r-1", 0, false));
+    assert_eq!(ask(&broker, &mut hub, "camera", &signed).status, ReplyStatus::Ok);
+    site.restart(&Verb::ALL);
+    assert!(ask(&broker, &mut hub, "camera", &signed).repeated, "heard by another, and sent again");
+    assert_eq!(site.deeds.all(), ["switch east false"]);
+
+    let incident = site.incident();
+    let case = format!("curbwatch/v1/hangzhou/box/case/{incident}");
+    let update = json!({"status": "accepted", "time": "2026-11-22T08:00:00+08:00"}).to_string();
+    street::publish(&broker, &case, &update);
+    street::publish(&broker, &case, &hub_key.sign(&case, &update));
+    site.agent.wait_until("both have come", |_| {
+        let counts = site.commander().counts();
+        (counts.ok, counts.rejected) == (1, 1)
+    });
+    assert_eq!(site.agent.store.lock().case_of(incident).unwrap().len(), 1);
+
+    let mute = ["mute", "--agent", "hangzhou/box", "east", "fire"];
+    let (printed, is_success) = console(&broker, &mute);
+    assert!(!is_success && printed.contains("not signed"), "{printed}");
+    let key = hub_key.0.path().join("hub.pem");
+    let (printed, is_success) =
+        console(&broker, &[&mute[..], &["--key", key.to_str().unwrap(), "--key-id", "hub"]].concat());
+    assert!(is_success, "{printed}");
+    assert_eq!(site.deeds.all(), ["switch east false", "mute fire at east"]);
+    broker.assert_no_protocol_error();
 }

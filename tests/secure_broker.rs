@@ -39,7 +39,7 @@ impl Authority {
     }
 
     /// Makes `{name}.pem` and `{name}.key`.
-    fn certify(&self, name: &str, days: u32) {
+    fn certify(&self, name: &str, days: i32) {
         self.openssl(&format!(
             "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
         ));
@@ -133,6 +133,27 @@ fn a_broker_that_wants_a_certificate_gets_one_and_its_expiry_is_an_alarm_until_i
     let nobody = Agent::with(broker.port(), change, None);
     nobody.wait_until("it is refused", |agent| agent.stats().failures > 0);
     assert_eq!(nobody.stats().connects, 0);
+}
+
+#[test]
+fn a_broker_whose_certificate_has_expired_is_refused_until_it_has_a_new_one() {
+    let authority = Authority::new();
+    authority.certify("broker", -1);
+    let (mut broker, port) = broker(&with_certificate(&authority));
+    let mut hub = Hub::watch(&broker);
+    let tls = authority.tls();
+    let change = |settings: &mut MqttSettings| (settings.brokers, settings.tls) = (at(port), Some(tls));
+    let mut agent = Agent::with(broker.port(), change, None);
+    agent.record(Phase::Opened, true);
+    agent.wait_until("it refuses the broker twice", |agent| agent.stats().failures > 1);
+    assert!(street::log().contains("peer certificate: Expired"), "{}", street::log());
+    assert_eq!(agent.stats().connects, 0);
+    authority.certify("broker", 365);
+    broker.kill();
+    broker.start();
+    hub.wait_until("the hub is back", |hub| hub.connects == 2);
+    assert_eq!(hub.events(1)[0].sequence.0, 1);
+    delivers(&mut agent, &mut hub);
 }
 
 #[test]

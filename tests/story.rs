@@ -3,10 +3,13 @@
 //! longer than the hub should believe in what it showed.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/contract.rs"]
+mod contract;
 #[expect(dead_code, reason = "this test neither reloads the broker nor reads its folder")]
 #[path = "common/mosquitto.rs"]
 mod mosquitto;
 
+use contract::Wire;
 use curbwatch::config::RuleKind;
 use curbwatch::contract::{AgentState, CameraState, EvidenceRole, IncidentEvent, schemas};
 use curbwatch::hub::{Content, HubMessage, Sight, WatchSettings, Watcher};
@@ -167,6 +170,7 @@ fn the_hub_learns_exactly_what_the_cameras_show() {
     let folder = tempfile::tempdir().unwrap();
     let streets = streets(folder.path());
     let broker = Mosquitto::anonymous();
+    let wire = Wire::listen(&broker);
     let hub = hub_of(&broker);
     let mut options = Options::looping(streets.iter().map(|(mount, _)| mount.clone()).collect());
     options.play = Play::Once;
@@ -208,7 +212,7 @@ fn the_hub_learns_exactly_what_the_cameras_show() {
     incidents_are_those_of_the_truth(&heard, &cameras, &streets);
     pictures_come_first_and_are_whole(&heard);
     the_picture_that_was_asked_for_came_before_its_answer(&heard);
-    every_payload_is_valid(&heard);
+    every_payload_is_valid(wire);
     sequences_have_no_gap(&heard);
     broker.assert_no_protocol_error();
     let log = std::fs::read_to_string(config.with_extension("log")).unwrap();
@@ -329,33 +333,13 @@ fn the_picture_that_was_asked_for_came_before_its_answer(heard: &Heard) {
     assert!(luma.enumerate_pixels().any(|(x, y, pixel)| x > 300 && y > 200 && pixel.0[0].abs_diff(darkest) > 40));
 }
 
-fn every_payload_is_valid(heard: &Heard) {
-    let schemas = schemas();
-    let validators: BTreeMap<_, _> =
-        schemas.iter().map(|(name, schema)| (*name, jsonschema::draft202012::new(schema).unwrap())).collect();
-    let mut seen = BTreeSet::new();
-    for message in &heard.messages {
-        let schema = match &message.content {
-            Content::Status(_) => "status",
-            Content::Birth(_) => "birth",
-            Content::Heartbeat(_) => "heartbeat",
-            Content::Health(_) => "health",
-            Content::CameraStatus(_) => "camera-status",
-            Content::CameraImage(_) => "image",
-            Content::Incident(_) => "incident",
-            Content::Active(Some(_)) => "active",
-            Content::Reply(_) => "reply",
-            Content::EventsLost(_) => "events-lost",
-            Content::Active(None) | Content::Evidence { .. } | Content::Snapshot { .. } | Content::ToAgent => continue,
-            Content::Unreadable { reason } => panic!("{}: {reason}", message.topic),
-        };
-        let payload: serde_json::Value = serde_json::from_slice(&message.payload).unwrap();
-        let mistakes: Vec<String> = validators[schema].iter_errors(&payload).map(|error| error.to_string()).collect();
-        assert!(mistakes.is_empty(), "{}: {mistakes:?}", message.topic);
-        seen.insert(schema);
-    }
-    let sent = |name: &&str| !name.starts_with("command-") && !["case", "events-lost"].contains(name);
-    let all: BTreeSet<&str> = validators.keys().copied().filter(sent).collect();
+fn every_payload_is_valid(wire: Wire) {
+    let seen = wire.judge();
+    let comes = |name: &&str| {
+        (!name.starts_with("command-") || *name == "command-snapshot") && !["case", "events-lost"].contains(name)
+    };
+    let all: BTreeSet<String> =
+        schemas().keys().copied().filter(comes).chain(["evidence", "snapshot"]).map(str::to_owned).collect();
     assert_eq!(seen, all, "each kind of message that the agent sends was on the wire");
 }
 

@@ -4,6 +4,7 @@
 //! the seed; `fuzz TARGET 0 SEED` runs that one again. Real inputs are mutated; no coverage is looked at, so that it needs nothing but the
 //! stable compiler and what the tests have built already. One file per target.
 
+mod command;
 mod configuration;
 mod decoders;
 mod layouts;
@@ -24,7 +25,8 @@ const BATCH: u64 = 50;
 
 type Target = fn(&mut Pcg64Mcg);
 
-const TARGETS: [(&str, Target); 4] = [
+const TARGETS: [(&str, Target); 5] = [
+    ("command", command::run),
     ("configuration", configuration::run),
     ("decoders", decoders::run),
     ("layouts", layouts::run),

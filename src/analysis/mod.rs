@@ -35,6 +35,8 @@ use crate::ids::{IdSource, Name};
 use crate::incident::{Memo, Memory, Order, OrderError, Transition};
 use crate::ingest::StillError;
 use crate::mailbox::Mailboxes;
+use crate::picture::PictureState;
+use crate::quality::{Counts as QualityCounts, Tallies};
 use station::{Look, Station};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,6 +59,8 @@ pub struct Finding {
     pub sensitive: Vec<SensitiveObject>,
     /// The picture of the evidence stream.
     pub still: Still,
+    /// How the camera's picture is.
+    pub picture: PictureState,
 }
 
 /// What the recorder writes down.
@@ -128,6 +132,7 @@ pub struct Analysis {
     mailboxes: Arc<Mailboxes<Frame>>,
     around: Arc<dyn Surroundings>,
     counts: Vec<Counts>,
+    sights: QualityCounts,
     latencies: Arc<Latencies>,
     clocks: Arc<dyn Clocks>,
 }
@@ -154,6 +159,7 @@ impl Analysis {
             turns: cameras.clone().map(|_| Mutex::default()).collect(),
             snapshots: cameras.clone().map(|_| Mutex::default()).collect(),
             counts: cameras.map(|_| Counts::default()).collect(),
+            sights: QualityCounts::default(),
             records: Mutex::new(Some(records)),
             prepared,
             mailboxes,
@@ -173,6 +179,12 @@ impl Analysis {
     #[must_use]
     pub fn inferred(&self, camera: usize) -> u64 {
         self.counts[camera].inferred.load(Ordering::Relaxed)
+    }
+
+    /// What the stages that judge sights did so far.
+    #[must_use]
+    pub fn tallies(&self) -> Tallies {
+        self.sights.total()
     }
 
     /// How every rule of a camera stands after its last frame, and why.
@@ -362,6 +374,7 @@ impl Analysis {
     fn judge(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector, station: &mut Station) -> Vec<Record> {
         let began = self.clocks.mono();
         let transitions = station.judge(frame.stamp());
+        self.sights.add(&station.take_tallies());
         self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
         self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
         let sight = (!transitions.is_empty()).then(|| {
@@ -392,7 +405,7 @@ impl Analysis {
         for memo in &memos {
             memory.take(memo);
         }
-        let active = station.active();
+        let (active, picture) = (station.active(), station.picture());
         let finding = |transition: Transition| Finding {
             camera,
             active: active.get(&transition.incident.rule).cloned().unwrap_or_default(),
@@ -400,6 +413,7 @@ impl Analysis {
             frame: sight.map(|sight| Arc::clone(&sight.frame)),
             sensitive: sight.map(|sight| sight.sensitive.clone()).unwrap_or_default(),
             still: sight.map_or(Still::NotWanted, |sight| sight.still.clone()),
+            picture,
         };
         // A dismissal is remembered before the incident is closed by it: whatever stops the agent in between, it is not reported again.
         let memos = memos.into_iter().map(|memo| Record::Memo(camera, memo));

@@ -12,6 +12,7 @@ use crate::frame::{Frame, FrameStamp};
 use crate::ids::Name;
 use crate::incident::{CannotSee, Memo, Order, OrderError, Transition};
 use crate::picture::{Gate, Health, Light, LightMeter, Limits, LumaSample, PictureState};
+use crate::quality::Tallies;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -184,6 +185,16 @@ impl Station {
     /// What is to be remembered over a restart since the last call.
     pub(super) fn take_memos(&mut self) -> Vec<Memo> {
         self.engine.take_memos()
+    }
+
+    /// What the stages that judge sights did since the last call.
+    pub(super) fn take_tallies(&mut self) -> Tallies {
+        self.engine.take_tallies()
+    }
+
+    /// How the picture is.
+    pub(super) fn picture(&self) -> PictureState {
+        self.health.state()
     }
 
     /// How closely the camera is to be watched.

@@ -3,13 +3,16 @@
 use crate::clock::{Clocks, Mono, SystemClocks};
 use crate::config::SecretSource;
 use crate::contract::{ReplyStatus, Verb};
-use crate::hub::{self, Content, Question, Sight, View, WatchSettings, Watcher};
+use crate::hub::{self, Content, Question, Sight, Signer, View, WatchSettings, Watcher};
 use crate::ids::Name;
 use crate::incident::Phase;
 use anyhow::Context;
+use ring::signature::Ed25519KeyPair;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use uuid::Uuid;
@@ -114,6 +117,12 @@ struct AgentArgs {
     /// Seconds to wait for the answer.
     #[arg(long, default_value_t = 20)]
     wait: u64,
+    /// Private Ed25519 key (PKCS #8, PEM) that the command is signed with, where the agent wants that.
+    #[arg(long, value_name = "FILE", requires = "key_id")]
+    key: Option<PathBuf>,
+    /// Id of its public half in `hub.commands.keys` of the agent.
+    #[arg(long, value_parser = parse_name, requires = "key")]
+    key_id: Option<Name>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -182,10 +191,20 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// Prints the answer; the exit status is 0 if it was carried out.
 fn run_ask(args: &AgentArgs, verb: Verb, command: Value) -> anyhow::Result<ExitCode> {
     let (site, agent) = args.agent.clone();
-    let question = Question { site, agent, verb, args: command };
-    let reply = hub::ask(&settings(&args.broker)?, &question, Duration::from_secs(args.wait))?;
+    let at = SystemClocks::new().wall();
+    let question = Question { site, agent, verb, args: command, at };
+    let signer = args.key.as_deref().zip(args.key_id.clone()).map(|(file, id)| signer(file, id)).transpose()?;
+    let reply = hub::ask(&settings(&args.broker)?, &question, signer.as_ref(), Duration::from_secs(args.wait))?;
     print(&[serde_json::to_string_pretty(&reply)?]).context("failed to print")?;
     Ok(if reply.status == ReplyStatus::Ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn signer(file: &Path, id: Name) -> anyhow::Result<Signer> {
+    let der = PrivatePkcs8KeyDer::from_pem_file(file).with_context(|| format!("failed to read {}", file.display()))?;
+    // OpenSSL writes keys without their public half.
+    let key = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der());
+    let key = key.map_err(|error| anyhow::anyhow!("failed to use {}: {error}", file.display()))?;
+    Ok(Signer { id, key })
 }
 
 fn run_tail(args: &TailArgs) -> anyhow::Result<ExitCode> {

@@ -7,14 +7,17 @@
 //! - A message that is malformed, expired, too large or not allowed changes nothing, and its sender is told why.
 //! - A request acts once. Its id is written down before it acts and its answer after; delivered again, also after a restart, it gets
 //!   the same answer. One that a restart interrupted is answered `failed`, for nobody knows how far it came.
+//! - Where the configuration has keys, a message acts only if it is signed by one of them, for this topic, and not long ago.
 //! - The last word on what is carried out has the configuration (`hub.commands.allow`).
 //!
 //! Requests are carried out one after the other, in the order in which they came. A picture is awaited elsewhere, and its request answered
 //! by [`Commander::finish`].
 
 mod answer;
+mod signature;
 
 pub use answer::Outcome;
+pub use signature::{Keys, SignatureError, sign};
 
 use crate::clock::Clocks;
 use crate::contract::{
@@ -29,6 +32,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
+use signature::Opened;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,6 +74,7 @@ pub trait Actions: Send + Sync {
 /// Carries out what the hub asks.
 pub struct Commander {
     allowed: BTreeSet<Verb>,
+    keys: Keys,
     topics: Topics,
     prefix: Name,
     time_zone: TimeZone,
@@ -85,6 +90,8 @@ pub struct Commander {
 pub struct CommanderParts {
     /// What may be asked.
     pub allowed: BTreeSet<Verb>,
+    /// Who may ask.
+    pub keys: Keys,
     /// The agent's topics.
     pub topics: Topics,
     /// First level of every topic.
@@ -123,9 +130,9 @@ impl Commander {
     /// Takes its parts.
     #[must_use]
     pub fn new(parts: CommanderParts) -> Self {
-        let CommanderParts { allowed, topics, prefix, time_zone, store, link, clocks } = parts;
+        let CommanderParts { allowed, keys, topics, prefix, time_zone, store, link, clocks } = parts;
         let (waiting, counts) = (Mutex::default(), Mutex::default());
-        Self { allowed, topics, prefix, time_zone, store, link, clocks, waiting, counts }
+        Self { allowed, keys, topics, prefix, time_zone, store, link, clocks, waiting, counts }
     }
 
     /// Carries out messages until the agent stops.
@@ -162,20 +169,23 @@ impl Commander {
     }
 
     fn take(&self, message: &FromHub, actions: &dyn Actions) {
+        let Opened { text, verdict } = self.keys.open(&message.topic, &message.payload);
+        let message = &FromHub { payload: text, ..message.clone() };
+        let verdict = verdict.map_err(|error| Refusal::rejected(error.to_string()));
         match Topic::parse(&self.prefix, &message.topic).map(|(_, _, what)| what) {
-            Some(Topic::Command { verb }) => self.take_command(verb, message, actions),
-            Some(Topic::Case { incident }) => self.take_case(incident, message),
+            Some(Topic::Command { verb }) => self.take_command(verb, message, verdict, actions),
+            Some(Topic::Case { incident }) => self.take_case(incident, message, verdict),
             _ => tracing::warn!(topic = message.topic, "a message that is neither a command nor a case"),
         }
     }
 
-    fn take_command(&self, verb: Option<Verb>, message: &FromHub, actions: &dyn Actions) {
+    fn take_command(&self, verb: Option<Verb>, message: &FromHub, verdict: Result<(), Refusal>, actions: &dyn Actions) {
         let (id, client) = contract::sender_of(&message.payload);
         let address = match self.address(message, client.as_ref()) {
             Ok(address) => address,
             Err(reason) => return self.drop_unanswered(message, reason),
         };
-        let outcome = match self.begin(verb, message, &address) {
+        let outcome = match verdict.and_then(|()| self.begin(verb, message, &address)) {
             Ok(Some((verb, command))) => {
                 let outcome = self.carry_out(&command, actions);
                 if let Some(outcome) = outcome {
@@ -209,6 +219,7 @@ impl Commander {
         let command =
             contract::read_command(verb, &message.payload).map_err(|error| Refusal::rejected(error.to_string()))?;
         let now = self.clocks.wall();
+        self.keys.check_age(command.issued_at, now).map_err(|error| Refusal::rejected(error.to_string()))?;
         if let Some(waiting) = self.waiting().get_mut(&command.id) {
             waiting.1.push(address.clone());
             return Ok(None);
@@ -298,13 +309,12 @@ impl Commander {
         Outcome::ok()
     }
 
-    fn take_case(&self, incident: Uuid, message: &FromHub) {
-        let stored = contract::read_case(&message.payload)
-            .map_err(|error| Refusal::rejected(error.to_string()))
-            .and_then(|update: CaseUpdate| {
-                let stored = self.store.lock().record_case(incident, &update).map_err(|error| failed(&error))?;
-                if stored { Ok(update) } else { Err(Refusal::rejected("no such incident is known")) }
-            });
+    fn take_case(&self, incident: Uuid, message: &FromHub, verdict: Result<(), Refusal>) {
+        let read = || contract::read_case(&message.payload).map_err(|error| Refusal::rejected(error.to_string()));
+        let stored = verdict.and_then(|()| read()).and_then(|update: CaseUpdate| {
+            let stored = self.store.lock().record_case(incident, &update).map_err(|error| failed(&error))?;
+            if stored { Ok(update) } else { Err(Refusal::rejected("no such incident is known")) }
+        });
         let outcome = match stored {
             Ok(update) => {
                 tracing::info!(%incident, status = update.status.as_str(), "the case of an incident goes on");

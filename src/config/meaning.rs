@@ -141,21 +141,15 @@ fn is_variable(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit())
 }
 
-/// Degrees of longitude and latitude around China's land and sea, roughly; outside, CGCS2000 and GCJ02 are not in use.
-const CHINA: ([f64; 2], [f64; 2]) = ([73.0, 136.0], [3.0, 54.0]);
-
 fn check_point(document: &Document, point: &str, report: &mut Report) {
     let number = |key| document.get(&join(point, key)).and_then(Value::as_f64);
     let (Some(lon), Some(lat)) = (number("lon"), number("lat")) else { return };
     let Some(crs) = typed::<Crs>(document, &join(point, "crs")) else { return };
-    let in_china = |lon: f64, lat: f64| {
-        let ([west, east], [south, north]) = CHINA;
-        (west..=east).contains(&lon) && (south..=north).contains(&lat)
-    };
-    let swapped = in_china(lat, lon).then(|| "are lon and lat swapped?".to_owned());
+    let swapped = crs.covers(lat, lon).then(|| "are lon and lat swapped?".to_owned());
     match crs {
-        Crs::Cgcs2000 | Crs::Gcj02 if !in_china(lon, lat) => {
-            report.warning(Draft::at_value(point, "lies outside China, where its crs is in use").help(swapped));
+        Crs::Cgcs2000 | Crs::Gcj02 if !crs.covers(lon, lat) => {
+            let problem = "lies outside China, where its crs is in use: events that name it are kept back";
+            report.warning(Draft::at_value(point, problem).help(swapped));
         }
         Crs::Wgs84 if lon == 0.0 && lat == 0.0 => {
             report.warning(Draft::at_value(point, "is where equator and prime meridian cross, in the sea"));

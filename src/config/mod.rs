@@ -18,6 +18,7 @@ mod kinds;
 mod load;
 mod meaning;
 mod protocol;
+mod public_key;
 mod reference;
 mod report;
 mod rule;
@@ -35,6 +36,7 @@ pub use idle_pace::IdlePace;
 pub use kinds::{KindDefaults, RuleKind};
 pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load, load_bytes};
 pub use protocol::Protocol;
+pub use public_key::{PublicKey, PublicKeyError};
 pub use reference::reference;
 pub use rule::{EscalationConfig, NearConfig, RuleConfig};
 pub use schema::schema;
@@ -197,11 +199,14 @@ impl Default for OutboxConfig {
 pub struct CommandsConfig {
     /// Verbs that are carried out; others are rejected. Cases are always taken.
     pub allow: Vec<Verb>,
+    /// Public Ed25519 keys of hubs, by an id of your choice. Where there is one, messages of the hub must be signed by one of them: for
+    /// brokers on which others may publish too.
+    pub keys: BTreeMap<Name, PublicKey>,
 }
 
 impl Default for CommandsConfig {
     fn default() -> Self {
-        Self { allow: Verb::ALL.to_vec() }
+        Self { allow: Verb::ALL.to_vec(), keys: BTreeMap::new() }
     }
 }
 
@@ -425,6 +430,26 @@ pub enum Crs {
     /// The offset system of Chinese web maps.
     #[serde(rename = "GCJ02")]
     Gcj02,
+}
+
+impl Crs {
+    /// Degrees of longitude and latitude in which it is in use: of CGCS2000 those of EPSG:4490, with the sea; of GCJ-02 the bounds of its
+    /// shift.
+    #[must_use]
+    pub fn area(self) -> ([f64; 2], [f64; 2]) {
+        match self {
+            Self::Cgcs2000 => ([73.0, 136.0], [3.0, 54.0]),
+            Self::Gcj02 => ([72.004, 137.8347], [0.8293, 55.8271]),
+            Self::Wgs84 => ([-180.0, 180.0], [-90.0, 90.0]),
+        }
+    }
+
+    /// Whether a point can be one of this system.
+    #[must_use]
+    pub fn covers(self, lon: f64, lat: f64) -> bool {
+        let ([west, east], [south, north]) = self.area();
+        (west..=east).contains(&lon) && (south..=north).contains(&lat)
+    }
 }
 
 /// One camera with its zones and rules.

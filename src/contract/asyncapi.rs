@@ -39,6 +39,9 @@ const fn hub(name: &'static str, address: &'static str, summary: &'static str) -
     Channel { name, address, sender, qos, retain, message: name, content_type: JSON, summary }
 }
 
+/// The form of the hub's messages that is signed.
+const SIGNED: &str = "signed-message";
+
 const CHANNELS: [Channel; 21] = [
     agent("status", "status", (1, true), JSON, "How the agent is; also its will."),
     agent("birth", "birth", (1, true), JSON, "What the agent is and watches."),
@@ -100,6 +103,8 @@ pub fn asyncapi() -> Value {
         operations.insert(format!("{action}-{}", channel.name), operation);
         messages.insert(channel.message.to_owned(), message_object(channel));
     }
+    let signed = "Any message of the hub, signed, to an agent that has keys (hub.commands.keys).";
+    messages.insert(SIGNED.to_owned(), message_with_schema(SIGNED, JSON, signed));
     json!({
         "asyncapi": "3.0.0",
         "info": {
@@ -119,21 +124,26 @@ fn channel_object(channel: &Channel) -> Value {
     for parameter in address.split('/').filter_map(|level| level.strip_prefix('{')?.strip_suffix('}')) {
         parameters.insert(parameter.to_owned(), json!({"description": description_of(parameter)}));
     }
-    let message = channel.message;
-    json!({
-        "address": address, "parameters": parameters, "summary": channel.summary,
-        "messages": {message: {"$ref": format!("#/components/messages/{message}")}}
-    })
+    let forms = [Some(channel.message), (channel.sender == Sender::Hub).then_some(SIGNED)];
+    let reference = |message: &str| (message.to_owned(), json!({"$ref": format!("#/components/messages/{message}")}));
+    let messages: Map<String, Value> = forms.into_iter().flatten().map(reference).collect();
+    json!({"address": address, "parameters": parameters, "summary": channel.summary, "messages": messages})
 }
 
 fn message_object(channel: &Channel) -> Value {
-    let mut message = json!({"name": channel.message, "contentType": channel.content_type, "summary": channel.summary});
-    if channel.content_type == JPEG {
-        return message;
+    let Channel { message, content_type, summary, .. } = *channel;
+    if content_type == JPEG {
+        return json!({"name": message, "contentType": content_type, "summary": summary});
     }
-    let file = format!("schemas/{}.schema.json", channel.message);
-    message["payload"] = json!({"schemaFormat": "application/schema+json;version=2020-12", "schema": {"$ref": file}});
-    message
+    message_with_schema(message, content_type, summary)
+}
+
+fn message_with_schema(message: &str, content_type: &str, summary: &str) -> Value {
+    let schema = json!({"$ref": format!("schemas/{message}.schema.json")});
+    json!({
+        "name": message, "contentType": content_type, "summary": summary,
+        "payload": {"schemaFormat": "application/schema+json;version=2020-12", "schema": schema}
+    })
 }
 
 fn description_of(parameter: &str) -> &'static str {

@@ -1,10 +1,11 @@
-//! What the hub asks of an agent, the answers, and the course of a case.
+//! What the hub asks of an agent, and the answers.
 //!
 //! These are the only messages that come from outside: every type refuses an unknown property, every text has a bound, and there
-//! is no free text. [`read_command`] and [`read_case`] are the border.
+//! is no free text. [`read_command`] and [`read_case`](super::read_case) are the border.
 
 use super::event_types::Evidence;
 use super::scalars::{WallTime, time_schema, uuid_schema};
+use super::validation::first_mistake;
 use crate::ids::Name;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -316,49 +317,38 @@ pub enum CommandError {
     Malformed(String),
 }
 
-/// Reads the command of a verb.
+/// Reads the command of a verb: as the type, and as the published schema says, which knows ranges and formats besides.
 pub fn read_command(verb: Verb, payload: &[u8]) -> Result<Command<Request>, CommandError> {
     fn read<A: DeserializeOwned>(
+        verb: Verb,
         payload: &[u8],
         request: impl Fn(A) -> Request,
     ) -> Result<Command<Request>, CommandError> {
-        let Command { id, client, issued_at, expires_at, args } = read_json::<Command<A>>(payload)?;
+        let message = format!("command-{}", verb.as_str());
+        let Command { id, client, issued_at, expires_at, args } = read_json::<Command<A>>(&message, payload)?;
         Ok(Command { id, client, issued_at, expires_at, args: request(args) })
     }
-    let command = match verb {
-        Verb::Recheck => read(payload, Request::Recheck),
-        Verb::Snapshot => read(payload, Request::Snapshot),
-        Verb::Camera => read(payload, Request::Camera),
-        Verb::Rule => read(payload, Request::Rule),
-        Verb::Feedback => read(payload, Request::Feedback),
-        Verb::Reload => read(payload, |NoArgs {}| Request::Reload),
-        Verb::Replay => read(payload, Request::Replay),
-        Verb::Status => read(payload, |NoArgs {}| Request::Status),
-    }?;
-    if let Request::Recheck(args) = &command.args
-        && !LOOK_SECS.contains(&args.look_secs)
-    {
-        return Err(CommandError::Malformed(format!("look_secs is {} to {}", LOOK_SECS.start(), LOOK_SECS.end())));
-    }
-    Ok(command)
-}
-
-/// Reads a case.
-pub fn read_case(payload: &[u8]) -> Result<CaseUpdate, CommandError> {
-    let update: CaseUpdate = read_json(payload)?;
-    match &update.number {
-        Some(number) if number.chars().count() > MAX_CASE_NUMBER => {
-            Err(CommandError::Malformed(format!("number has at most {MAX_CASE_NUMBER} characters")))
-        }
-        Some(_) | None => Ok(update),
+    match verb {
+        Verb::Recheck => read(verb, payload, Request::Recheck),
+        Verb::Snapshot => read(verb, payload, Request::Snapshot),
+        Verb::Camera => read(verb, payload, Request::Camera),
+        Verb::Rule => read(verb, payload, Request::Rule),
+        Verb::Feedback => read(verb, payload, Request::Feedback),
+        Verb::Reload => read(verb, payload, |NoArgs {}| Request::Reload),
+        Verb::Replay => read(verb, payload, Request::Replay),
+        Verb::Status => read(verb, payload, |NoArgs {}| Request::Status),
     }
 }
 
-fn read_json<T: DeserializeOwned>(payload: &[u8]) -> Result<T, CommandError> {
+/// Reads a message of that name.
+pub(super) fn read_json<T: DeserializeOwned>(message: &str, payload: &[u8]) -> Result<T, CommandError> {
     if payload.len() > MAX_COMMAND_BYTES {
         return Err(CommandError::TooLarge(payload.len()));
     }
-    serde_json::from_slice(payload).map_err(|error| CommandError::Malformed(error.to_string()))
+    let malformed = |error: serde_json::Error| CommandError::Malformed(error.to_string());
+    let read = serde_json::from_slice(payload).map_err(malformed)?;
+    let value = serde_json::from_slice(payload).map_err(malformed)?;
+    first_mistake(message, &value).map_or(Ok(read), |mistake| Err(CommandError::Malformed(mistake)))
 }
 
 /// Id and client of a command that cannot be used, as far as they can be read: whom to tell so.
@@ -368,6 +358,19 @@ pub fn sender_of(payload: &[u8]) -> (Option<RequestId>, Option<Name>) {
     let value: Option<serde_json::Value> = within.then(|| serde_json::from_slice(payload).ok()).flatten();
     let text = |key: &str| value.as_ref().and_then(|value| value.get(key)?.as_str().map(str::to_owned));
     (text("id").and_then(|id| id.try_into().ok()), text("client").and_then(|client| Name::try_new(client).ok()))
+}
+
+/// Topics `cmd/{verb}` and `case/{incident}` of an agent that has keys: the same message, signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignedMessage {
+    /// Which of `hub.commands.keys` it is signed by.
+    pub key: Name,
+    /// The command or case, as JSON in a string; a command with `issued_at`.
+    pub text: String,
+    /// Base64 of the Ed25519 signature of topic, line feed and `text`.
+    #[schemars(regex(pattern = "^[A-Za-z0-9+/]{86}==$"))]
+    pub signature: String,
 }
 
 /// The response topic of a command, or `reply/{client}`: the answer to a command.
@@ -425,142 +428,5 @@ pub struct Replayed {
     pub last: Option<u64>,
 }
 
-/// Most characters of a case's number.
-const MAX_CASE_NUMBER: usize = 64;
-
-/// Topic `case/{incident}`: the course of the case that an incident became.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CaseUpdate {
-    /// How far it has come.
-    pub status: CaseStatus,
-    /// Since when.
-    #[schemars(schema_with = "time_schema")]
-    pub time: Timestamp,
-    /// Its number at the hub.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
-    pub number: Option<String>,
-}
-
-/// How far a case has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum CaseStatus {
-    /// The hub has it.
-    Accepted,
-    /// A person confirmed it.
-    Verified,
-    /// It is on file.
-    Filed,
-    /// It is none.
-    Voided,
-    /// Someone is on the way.
-    Dispatched,
-    /// It was dealt with.
-    Handled,
-    /// It was looked at afterwards.
-    Checked,
-    /// It is over.
-    Closed,
-}
-
-impl CaseStatus {
-    /// Its name.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Verified => "verified",
-            Self::Filed => "filed",
-            Self::Voided => "voided",
-            Self::Dispatched => "dispatched",
-            Self::Handled => "handled",
-            Self::Checked => "checked",
-            Self::Closed => "closed",
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::contract::schemas;
-    use serde_json::{Value, json};
-
-    const INCIDENT: &str = "01a200a7-f161-76c2-9ff1-3e49a84e1138";
-
-    /// Commands and cases, and whether each is as the contract says.
-    fn examples() -> Vec<(&'static str, Value, bool)> {
-        let command = |args: Value| json!({"id": "r-1", "client": "hub", "args": args});
-        vec![
-            ("recheck", command(json!({"incident": INCIDENT})), true),
-            ("recheck", command(json!({"incident": INCIDENT, "look_secs": 20})), true),
-            ("recheck", command(json!({"incident": INCIDENT, "look_secs": 1})), false),
-            ("recheck", command(json!({"incident": INCIDENT, "look_secs": 121})), false),
-            ("recheck", command(json!({"incident": "1"})), false),
-            ("recheck", command(json!({})), false),
-            ("recheck", json!({"id": "r 1", "args": {"incident": INCIDENT}}), false),
-            ("recheck", json!({"id": "r1", "args": {"incident": INCIDENT}, "person": "x"}), false),
-            (
-                "recheck",
-                json!({"id": "r1", "expires_at": "2026-11-22T08:00:00Z", "args": {"incident": INCIDENT}}),
-                true,
-            ),
-            ("recheck", json!({"id": "r1", "expires_at": "tomorrow", "args": {"incident": INCIDENT}}), false),
-            ("snapshot", command(json!({"camera": "east"})), true),
-            ("snapshot", command(json!({"camera": "east", "incident": INCIDENT})), true),
-            ("snapshot", command(json!({"camera": "../east"})), false),
-            ("camera", command(json!({"camera": "east", "enabled": false})), true),
-            ("camera", command(json!({"camera": "east"})), false),
-            (
-                "rule",
-                command(json!({"camera": "east", "rule": "fire", "muted_until": "2026-11-22T08:00:00+08:00"})),
-                true,
-            ),
-            ("rule", command(json!({"camera": "east", "rule": "fire", "muted_until": null})), true),
-            ("rule", command(json!({"camera": "east", "rule": "fire"})), false),
-            ("feedback", command(json!({"incident": INCIDENT, "verdict": "confirmed"})), true),
-            ("feedback", command(json!({"incident": INCIDENT, "verdict": "dismissed", "reason": "permitted"})), true),
-            ("feedback", command(json!({"incident": INCIDENT, "verdict": "maybe"})), false),
-            ("reload", command(json!({})), true),
-            ("reload", command(json!({"file": "/etc/passwd"})), false),
-            ("replay", command(json!({"from": 7})), true),
-            ("replay", command(json!({"from": -7})), false),
-            ("status", command(json!({})), true),
-            ("status", json!({"id": "s"}), false),
-            ("case", json!({"status": "dispatched", "time": "2026-11-22T08:00:00Z", "number": "A-7"}), true),
-            ("case", json!({"status": "lost", "time": "2026-11-22T08:00:00Z"}), false),
-            ("case", json!({"status": "closed", "time": "2026-11-22T08:00:00Z", "number": "7".repeat(65)}), false),
-        ]
-    }
-
-    #[test]
-    fn the_agent_takes_what_the_published_schema_allows_and_nothing_else() {
-        for (kind, payload, is_good) in examples() {
-            let (bytes, verb) = (serde_json::to_vec(&payload).unwrap(), Verb::of_name(kind));
-            let taken = verb.map_or_else(|| read_case(&bytes).map(drop), |verb| read_command(verb, &bytes).map(drop));
-            assert_eq!(taken.is_ok(), is_good, "{payload}: {taken:?}");
-            let message = verb.map_or_else(|| "case".to_owned(), |verb| format!("command-{}", verb.as_str()));
-            let options = jsonschema::draft202012::options().should_validate_formats(true);
-            let validator = options.build(&schemas()[&*message]).unwrap();
-            assert_eq!(validator.is_valid(&payload), is_good, "{message}: {payload}");
-        }
-    }
-
-    #[test]
-    fn what_is_too_large_is_not_read() {
-        let id = "x".repeat(MAX_COMMAND_BYTES);
-        let payload = format!(r#"{{"id": "{id}", "args": {{}}}}"#);
-        assert!(matches!(read_command(Verb::Status, payload.as_bytes()), Err(CommandError::TooLarge(_))));
-        assert_eq!(sender_of(payload.as_bytes()), (None, None));
-    }
-
-    #[test]
-    fn whom_to_tell_is_read_from_what_cannot_be_used() {
-        let (id, client) = sender_of(br#"{"id": "r-1", "client": "hub", "args": 7}"#);
-        assert_eq!((id.unwrap().as_str(), client.unwrap().as_str()), ("r-1", "hub"));
-        assert_eq!(sender_of(br#"{"id": "r 1", "client": "../hub"}"#), (None, None));
-        assert_eq!(sender_of(b"{"), (None, None));
-    }
-}
+mod tests;

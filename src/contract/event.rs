@@ -30,8 +30,6 @@ pub struct EventParts<'a> {
     pub camera: &'a CameraConfig,
     /// The rule that found it.
     pub rule: &'a RuleConfig,
-    /// Place shared by all cameras of the box.
-    pub place: &'a PlaceConfig,
     /// Size of the frame in which the boxes are.
     pub frame: FrameSize,
     /// Pictures of this change.
@@ -42,7 +40,7 @@ pub struct EventParts<'a> {
     pub config_sha256: &'a str,
 }
 
-/// Assembles the event of a transition.
+/// Assembles the event of a transition, as far as transition, camera and rule go; the [stages](crate::quality) complete it.
 ///
 /// `id` is the event's own and stays the same at every delivery; `sequence` comes from the store, in the transaction
 /// that writes the event.
@@ -73,7 +71,7 @@ pub fn incident_event(id: Uuid, sequence: u64, transition: &Transition, parts: &
             severity: incident.severity,
             disclosure: Disclosure::Limited,
             camera: camera_ref(parts.camera),
-            place: place(parts.place, &parts.camera.place),
+            place: place(&parts.camera.place),
             zone: zone_ref(&incident.zone, parts.camera),
             rule: rule_ref(parts.rule),
             timing: timing(transition, parts.time_zone),
@@ -132,14 +130,13 @@ fn camera_ref(camera: &CameraConfig) -> CameraRef {
     CameraRef { id: camera.id.clone(), name: camera.name.clone(), gb28181_id: camera.gb28181_id.clone() }
 }
 
-/// The camera's own place, completed field by field by the box's; none if neither says anything.
-fn place(of_box: &PlaceConfig, of_camera: &PlaceConfig) -> Option<Place> {
-    let point = of_camera.point.or(of_box.point);
+/// The camera's own place; none if it says nothing.
+fn place(of_camera: &PlaceConfig) -> Option<Place> {
     let place = Place {
-        address: of_camera.address.clone().or_else(|| of_box.address.clone()),
-        grid_id: of_camera.grid_id.clone().or_else(|| of_box.grid_id.clone()),
-        division_code: of_camera.division_code.clone().or_else(|| of_box.division_code.clone()),
-        point: point.map(|p| MapPoint { lon: p.lon, lat: p.lat, crs: p.crs, accuracy_m: p.accuracy_m }),
+        address: of_camera.address.clone(),
+        grid_id: of_camera.grid_id.clone(),
+        division_code: of_camera.division_code.clone(),
+        point: of_camera.point.map(|p| MapPoint { lon: p.lon, lat: p.lat, crs: p.crs, accuracy_m: p.accuracy_m }),
     };
     (place != Place::default()).then_some(place)
 }

@@ -402,7 +402,7 @@ pub struct Dedup {
     /// The incident that this one continues, or null.
     #[schemars(with = "Option<String>")]
     pub continues: Option<Uuid>,
-    /// Other incidents of the same thing.
+    /// Other open incidents at the same place: of the same matter seen by another camera, or of another matter.
     #[schemars(schema_with = "uuids_schema")]
     pub related: Vec<Uuid>,
 }
@@ -413,7 +413,7 @@ pub struct Dedup {
 pub struct Quality {
     /// Reservations.
     pub flags: Vec<String>,
-    /// Fields that were filled in by inference and not by the site's configuration of the camera.
+    /// Fields that the camera's own configuration does not have: from the place of the box, or from tables by what it has.
     pub completed: Vec<String>,
 }
 

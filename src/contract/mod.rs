@@ -6,22 +6,28 @@
 //! what it generates. This module performs no I/O and reads no clock.
 
 mod asyncapi;
+mod case;
 mod command;
 mod event;
 mod event_types;
+mod health;
 mod matter;
 mod scalars;
 mod state;
 mod topics;
+mod validation;
 
 pub use asyncapi::asyncapi;
+pub use case::*;
 pub use command::*;
 pub use event::{EventParts, FrameSize, ModelIdentity, closing_event, incident_event, mark_replayed};
 pub use event_types::*;
+pub use health::*;
 pub use matter::{Code, Matter, matter};
 pub use scalars::{Sequence, WallTime};
 pub use state::*;
 pub use topics::{Topic, Topics};
+pub use validation::first_mistake;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -59,6 +65,7 @@ pub fn schemas() -> BTreeMap<&'static str, serde_json::Value> {
         ("image", schema_of::<ImageHealth>("image")),
         ("incident", schema_of::<IncidentEvent>("incident")),
         ("reply", schema_of::<Reply>("reply")),
+        ("signed-message", input_schema_of::<SignedMessage>("signed-message")),
         ("status", schema_of::<AgentStatus>("status")),
     ])
 }

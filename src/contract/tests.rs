@@ -104,18 +104,11 @@ pub(crate) fn evidence(incident: Uuid) -> Evidence {
 pub(crate) fn event(phase: Phase, sequence: u64) -> IncidentEvent {
     let transition = transition(phase);
     let camera = camera();
-    let place = PlaceConfig {
-        address: Some("余杭区".into()),
-        grid_id: Some("330110001003005".into()),
-        division_code: Some("330110".into()),
-        point: None,
-    };
     let parts = EventParts {
         agent: &name("yuhang-03"),
         time_zone: &TimeZone::get("Asia/Shanghai").unwrap(),
         camera: &camera,
         rule: &camera.rules[0],
-        place: &place,
         frame: FrameSize { width: 1920, height: 1080 },
         evidence: &[evidence(transition.incident.id)],
         model: &model(),
@@ -240,6 +233,7 @@ fn samples() -> Vec<(&'static str, Value)> {
             refused: 0,
             pictures_lost: 0,
             events_lost: 0,
+            withheld: Some(WithheldEvents { count: 1, reason: "the event has 70000 bytes".into() }),
             alarms: vec![DeliveryAlarm {
                 alarm: DeliveryAlarmKind::Quota,
                 since: time,
@@ -248,6 +242,7 @@ fn samples() -> Vec<(&'static str, Value)> {
             }],
         },
         commands: CommandHealth { ok: 1, ..CommandHealth::default() },
+        event_stages: vec![EventStage { stage: "duplicates".into(), passed: 3, stopped: 2, changed: 0 }],
         queues: vec![QueueDrops { queue: "mailbox".into(), camera: Some(name("east")), dropped: 4 }],
         verdicts: vec![RuleVerdicts {
             camera: name("east"),
@@ -300,6 +295,7 @@ fn samples_of_commands(time: WallTime) -> Vec<(&'static str, Value)> {
         ("events-lost", value(&|| to_json(&lost))),
         ("reply", value(&|| to_json(&reply))),
         ("case", json!({"status": "filed", "time": time, "number": "A-7"})),
+        ("signed-message", json!({"key": "hub", "text": "{}", "signature": format!("{}==", "A".repeat(86))})),
         ("command-camera", command(json!({"camera": "east", "enabled": false}))),
         ("command-feedback", command(json!({"incident": incident, "verdict": "confirmed"}))),
         ("command-recheck", command(json!({"incident": incident, "look_secs": 5}))),
@@ -368,7 +364,6 @@ fn what_the_site_did_not_configure_is_left_out() {
         time_zone: &TimeZone::UTC,
         camera: &camera,
         rule: &camera.rules[0],
-        place: &PlaceConfig::default(),
         frame: FrameSize { width: 2, height: 2 },
         evidence: &[],
         model: &model(),
@@ -379,13 +374,6 @@ fn what_the_site_did_not_configure_is_left_out() {
     assert_eq!(event["data"]["zone"], json!({"id": "carriageway"}));
     assert_eq!(event["data"].get("place"), None);
     assert_eq!(mistakes("incident", &event), Vec::<String>::new());
-}
-
-#[test]
-fn the_camera_s_place_replaces_the_box_s_field_by_field() {
-    let place = event(Phase::Opened, 1).data.place.unwrap();
-    assert_eq!(place.address.as_deref(), Some("文一路 12 号"));
-    assert_eq!(place.grid_id.as_deref(), Some("330110001003005"));
 }
 
 #[test]

@@ -1,9 +1,12 @@
 //! A question to an agent and its answer, as a hub asks: one connection, one request.
 
 use super::WatchSettings;
-use crate::contract::{JSON, Reply, Topics, Verb};
+use crate::command::sign;
+use crate::contract::{JSON, Reply, Topics, Verb, to_json};
 use crate::ids::Name;
+use jiff::Timestamp;
 use rand::Rng;
+use ring::signature::Ed25519KeyPair;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, PublishProperties, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
@@ -39,20 +42,35 @@ pub struct Question {
     pub verb: Verb,
     /// What exactly: the `args` of the command.
     pub args: Value,
+    /// When it is asked.
+    pub at: Timestamp,
+}
+
+/// What commands are signed with.
+pub struct Signer {
+    /// The key's id in `hub.commands.keys` of the agent.
+    pub id: Name,
+    /// The private half.
+    pub key: Ed25519KeyPair,
 }
 
 /// Asks, and waits for the answer.
-pub fn ask(settings: &WatchSettings, question: &Question, limit: Duration) -> Result<Reply, AskError> {
+pub fn ask(
+    settings: &WatchSettings,
+    question: &Question,
+    signer: Option<&Signer>,
+    limit: Duration,
+) -> Result<Reply, AskError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let answer = runtime.block_on(async {
-        let exchange = Box::pin(exchange(settings, question));
+        let exchange = Box::pin(exchange(settings, question, signer));
         tokio::time::timeout(limit, exchange).await.map_err(|_| AskError::Silence(limit))?
     });
     runtime.shutdown_background();
     answer
 }
 
-async fn exchange(settings: &WatchSettings, question: &Question) -> Result<Reply, AskError> {
+async fn exchange(settings: &WatchSettings, question: &Question, signer: Option<&Signer>) -> Result<Reply, AskError> {
     let name = format!("console-{:08x}", rand::rng().random::<u32>());
     let mut options = MqttOptions::new(format!("curbwatch-{name}"), &settings.host, settings.port);
     options.set_clean_start(true);
@@ -70,20 +88,19 @@ async fn exchange(settings: &WatchSettings, question: &Question) -> Result<Reply
             if !ack.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))) {
                 return Err(AskError::Broker(format!("the broker refuses the subscription to {replies}")));
             }
-            let payload = json!({"id": name, "args": question.args}).to_string();
+            let topic = topics.command(question.verb);
+            let text = json!({"id": name, "issued_at": question.at, "args": question.args}).to_string();
+            let payload = match signer {
+                Some(Signer { id, key }) => to_json(&sign(key, id.clone(), &topic, text)),
+                None => text.into_bytes(),
+            };
             let properties = PublishProperties {
                 response_topic: Some(replies.clone()),
                 content_type: Some(JSON.to_owned()),
                 ..PublishProperties::default()
             };
             client
-                .try_publish_with_properties(
-                    topics.command(question.verb),
-                    QoS::AtLeastOnce,
-                    false,
-                    payload,
-                    properties,
-                )
+                .try_publish_with_properties(topic, QoS::AtLeastOnce, false, payload, properties)
                 .map_err(|error| broker(&error))?;
         } else if let Packet::PubAck(ack) = &packet {
             match ack.reason {

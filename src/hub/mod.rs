@@ -9,7 +9,7 @@ mod pictures;
 mod view;
 mod watcher;
 
-pub use asker::{AskError, Question, ask};
+pub use asker::{AskError, Question, Signer, ask};
 pub use ledger::{Ledger, Sighting};
 pub use pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
 pub use view::View;

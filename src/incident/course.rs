@@ -11,12 +11,15 @@
 //! ```
 //! While the rule's schedule permits the thing, nothing is followed: what is open is closed, what is pending forgotten.
 
+mod tally;
+
 use super::case::{self, Case, MIN_AFFINITY, Reported, State};
 use super::view::CaseView;
 use super::{ClosedReason, Dismissal, Incident, Memo, Memory, OrderError, Phase, Recheck, Terms, Transition};
 use crate::camera::ClassTable;
 use crate::frame::FrameStamp;
 use crate::ids::{IdSource, Name};
+use crate::quality::{QualityStage, Tallies};
 use crate::scene::Sighting;
 use crate::track::assign;
 use jiff::Timestamp;
@@ -42,6 +45,7 @@ pub struct Course {
     /// Open incidents whose dismissal is remembered; closed at the first frame.
     unfinished: Vec<Incident>,
     memos: Vec<Memo>,
+    tallies: Tallies,
 }
 
 impl Course {
@@ -49,7 +53,8 @@ impl Course {
     #[must_use]
     pub fn new(rule: Name, terms: Terms, classes: Arc<ClassTable>) -> Self {
         let (cases, closed, unfinished, memos) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { rule, terms, classes, cases, closed, muted_until: None, unfinished, memos }
+        let tallies = Tallies::default();
+        Self { rule, terms, classes, cases, closed, muted_until: None, unfinished, memos, tallies }
     }
 
     /// Takes up what is remembered of this rule: the thing that stands at the place of an open incident is this incident.
@@ -148,6 +153,7 @@ impl Course {
         let mut transitions = self.close_all(unfinished, ClosedReason::Dismissed, at);
         self.end_dismissals(at.wall);
         if self.is_permitted(at.wall) {
+            self.tallies.of_mut(QualityStage::RuleCheck).stopped += sightings.len() as u64;
             transitions.extend(self.rest(at));
             return transitions;
         }
@@ -155,9 +161,13 @@ impl Course {
             Some(observed) => self.cases.iter_mut().for_each(|case| case.unseen += observed),
             None => self.lose_sight(),
         }
+        let suppressed = self.suppressed();
         self.match_up(at, observed.unwrap_or_default(), sightings);
         self.reunite();
-        transitions.extend(self.step_all(at, ids));
+        let duplicates = self.suppressed().saturating_sub(suppressed);
+        let told = self.step_all(at, ids);
+        self.count(&told, duplicates);
+        transitions.extend(told);
         self.note_standing(at);
         transitions
     }

@@ -24,6 +24,7 @@ use crate::ids::IdSource;
 use crate::incident::Memory;
 use crate::ingest::{FpsCap, Placed};
 use crate::mailbox::Mailboxes;
+use crate::quality::{Circumstances, EvidenceState, Reservations, Stages};
 use crate::status;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -116,12 +117,13 @@ impl<F: FnMut(&IncidentEvent) -> std::io::Result<()>> Audience for F {
 
 /// One camera of a configuration, ready to look at recordings.
 pub struct Replay {
-    config: Config,
+    config: Arc<Config>,
     config_sha256: String,
     camera: usize,
     script: Script,
     time_zone: TimeZone,
     model: ModelIdentity,
+    stages: Stages,
     analysis: Analysis,
     around: Arc<Around>,
     detector: Detector,
@@ -188,8 +190,10 @@ impl Replay {
         let analysis =
             Analysis::new(prepared, mailboxes, surroundings, records, Arc::new(Latencies::default()), clocks);
         let ids = IdSource::from_seed(!script.seed);
+        let config = Arc::new(config);
         let (gaps, restarts) = (script.gaps.clone().into(), script.restarts.clone().into());
         Ok(Self {
+            stages: Stages::new(Arc::clone(&config), Arc::default()),
             config,
             config_sha256,
             camera,
@@ -295,20 +299,35 @@ impl Replay {
         let camera = &self.config.cameras[self.camera];
         let rule = camera.rules.iter().find(|rule| rule.id == finding.transition.incident.rule)?;
         let layout = finding.frame.as_ref()?.layout();
-        self.sequence += 1;
+        let sequence = self.sequence + 1;
         let parts = EventParts {
             agent: &self.config.agent.id,
             time_zone: &self.time_zone,
             camera,
             rule,
-            place: &self.config.place,
             frame: FrameSize { width: layout.width, height: layout.height },
             evidence: &[],
             model: &self.model,
             config_sha256: &self.config_sha256,
         };
         let id = self.ids.next(finding.transition.at.wall);
-        Some(incident_event(id, self.sequence, &finding.transition, &parts))
+        let mut event = incident_event(id, sequence, &finding.transition, &parts);
+        let reservations = Reservations { picture: finding.picture, evidence: EvidenceState::AsWanted };
+        let incident = &finding.transition.incident;
+        match self.stages.pass(&mut event, &Circumstances { bbox: incident.bbox, reservations }) {
+            Ok(()) => {}
+            Err(defect) => {
+                tracing::error!(incident = %incident.id, %defect, "the hub would not get an event: it would be kept back");
+                return None;
+            }
+        }
+        if incident.closed_at.is_some() {
+            self.stages.note_closed(incident.id);
+        } else {
+            self.stages.note_open(&camera.id, incident);
+        }
+        self.sequence = sequence;
+        Some(event)
     }
 }
 

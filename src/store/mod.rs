@@ -25,21 +25,25 @@ mod error;
 mod hub;
 mod memory;
 mod open;
+mod rows;
 #[cfg(test)]
 mod tests;
+mod withheld;
 
 pub use bounds::{Bounds, Losses};
 pub use error::StoreError;
 pub use hub::{COMMAND_MEMORY, Known};
 pub use memory::{Verdict, Verdicts};
+pub use withheld::Withheld;
 
 use crate::config::RuleKind;
-use crate::contract::{Evidence, JPEG};
+use crate::contract::Evidence;
 use crate::ids::Name;
 use crate::incident::Incident;
 use bounds::Dropped;
 use error::{failed, state_error};
 use jiff::Timestamp;
+use rows::{insert_evidence, insert_picture, outbox_row, upsert_incident};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -395,70 +399,6 @@ impl SharedStore {
     }
 }
 
-fn upsert_incident(transaction: &Transaction<'_>, change: &Change<'_>, state: &str) -> rusqlite::Result<()> {
-    let incident = change.incident;
-    transaction
-        .prepare_cached(
-            "INSERT INTO incident (id, camera, rule, zone, kind, phase, revision, state, changed_ms)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
-             ON CONFLICT (id) DO UPDATE SET phase = excluded.phase, revision = excluded.revision,
-                 state = excluded.state, changed_ms = excluded.changed_ms",
-        )?
-        .execute(params![
-            incident.id.to_string(),
-            change.camera.as_str(),
-            incident.rule.as_str(),
-            incident.zone.as_str(),
-            change.kind.as_str(),
-            phase_of(change.incident),
-            incident.revision,
-            state,
-            change.now.as_millisecond()
-        ])?;
-    Ok(())
-}
-
-fn insert_evidence(transaction: &Transaction<'_>, change: &Change<'_>, file: &EvidenceFile) -> rusqlite::Result<()> {
-    let incident = change.incident.id.to_string();
-    let path = file.path.to_string_lossy();
-    transaction
-        .prepare_cached("INSERT INTO evidence (id, incident, sha256, path, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![
-            file.evidence.id.to_string(),
-            incident,
-            file.evidence.sha256,
-            path,
-            file.evidence.expires_at.instant().as_millisecond()
-        ])?;
-    match &file.topic {
-        Some(topic) => insert_picture(transaction, &incident, topic, file, change.now),
-        None => Ok(()),
-    }
-}
-
-fn insert_picture(
-    transaction: &Transaction<'_>,
-    incident: &str,
-    topic: &str,
-    file: &EvidenceFile,
-    now: Timestamp,
-) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached(
-            "INSERT INTO outbox (incident, topic, content_type, path, recorded_ms, size_bytes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        )?
-        .execute(params![
-            incident,
-            topic,
-            JPEG,
-            file.path.to_string_lossy(),
-            now.as_millisecond(),
-            file.evidence.size_bytes as i64
-        ])?;
-    Ok(())
-}
-
 /// Replaces a number in `meta` by the next one, and returns it.
 fn advance(transaction: &Transaction<'_>, key: &str, next: impl FnOnce(i64) -> i64) -> rusqlite::Result<u64> {
     let last = transaction
@@ -473,25 +413,6 @@ fn advance(transaction: &Transaction<'_>, key: &str, next: impl FnOnce(i64) -> i
         )?
         .execute(params![key, value])?;
     Ok(value.unsigned_abs())
-}
-
-fn outbox_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<OutboxRow> {
-    let (incident, path): (String, Option<String>) = (row.get(1)?, row.get(5)?);
-    let incident = incident
-        .parse()
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(1, rusqlite::types::Type::Text, Box::new(error)))?;
-    let body = match path {
-        Some(path) => Body::File(path.into()),
-        None => Body::Payload(row.get(4)?),
-    };
-    Ok(OutboxRow {
-        row: RowId(row.get(0)?),
-        incident,
-        topic: row.get(2)?,
-        content_type: row.get(3)?,
-        body,
-        is_repeated: row.get(6)?,
-    })
 }
 
 /// How far an incident has come, as it stands in the table: one that is closed stays so when it is looked at again.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Each entry brings the schema from the version of its index to the next; entries are added, never changed.
-const MIGRATIONS: [&str; 3] = ["
+const MIGRATIONS: [&str; 4] = ["
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     CREATE TABLE incident (
         id TEXT PRIMARY KEY,
@@ -86,6 +86,14 @@ const MIGRATIONS: [&str; 3] = ["
     ) STRICT;
     CREATE TABLE switched_off (camera TEXT PRIMARY KEY) STRICT;
     ALTER TABLE verdict ADD COLUMN reason TEXT;
+", "
+    CREATE TABLE withheld (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        incident TEXT NOT NULL,
+        event BLOB NOT NULL,
+        reason TEXT NOT NULL,
+        at_ms INTEGER NOT NULL
+    ) STRICT;
 "];
 
 /// Opens the database, setting a damaged one aside.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::contract::tests::{event, evidence, transition};
-use crate::contract::{CLOUDEVENTS_JSON, LossReason, LostRange, Sequence, to_json};
+use crate::contract::{CLOUDEVENTS_JSON, JPEG, LossReason, LostRange, Sequence, to_json};
 use crate::incident::{Dismissal, Memo, Phase};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -421,4 +421,28 @@ proptest! {
             tested = Some(current);
         }
     }
+}
+
+#[test]
+fn an_event_that_is_kept_back_waits_for_nobody_takes_no_sequence_and_is_not_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    assert_eq!(store.withheld().unwrap(), None);
+    let transition = transition(Phase::Opened);
+    let incident = &transition.incident;
+    let change =
+        Change { camera: &camera(), kind: RuleKind::StreetVending, incident, evidence: &[picture(1)], now: now() };
+    store.withhold(&change, b"{}", "it is wrong").unwrap();
+    assert_eq!(topics(&store), [] as [String; 0], "neither the event nor its picture");
+    assert_eq!(store.open_incidents(&camera()).unwrap()[0].incident, *incident);
+    for number in 2..=300 {
+        let evidence: &[EvidenceFile] = &[];
+        store.withhold(&Change { evidence, ..change }, b"{}", &format!("wrong {number}")).unwrap();
+    }
+    assert_eq!(record(&mut store, 2, Phase::Opened, &[]).unwrap(), 1);
+    drop(store);
+    let store = Store::open(&folder.path().join("agent.db"), now()).unwrap();
+    assert_eq!(store.withheld().unwrap(), Some(Withheld { count: 300, reason: "wrong 300".into() }));
+    let kept = store.rows("SELECT count(*) FROM withheld", &[], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(kept, [256]);
 }

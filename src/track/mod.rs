@@ -221,6 +221,7 @@ pub struct Tracker {
     tracks: Vec<Track>,
     next_id: u64,
     last: Option<FrameStamp>,
+    faint: usize,
 }
 
 impl Tracker {
@@ -228,7 +229,7 @@ impl Tracker {
     /// `start_confidence` is what a detection must have to start a track.
     #[must_use]
     pub fn new(groups: Vec<u16>, start_confidence: StartConfidence) -> Self {
-        Self { groups, start_confidence, light: Light::default(), tracks: Vec::new(), next_id: 0, last: None }
+        Self { groups, start_confidence, light: Light::default(), tracks: Vec::new(), next_id: 0, last: None, faint: 0 }
     }
 
     /// Frames are seen by this light from here on; by day at the beginning. What is followed already is followed on.
@@ -247,16 +248,23 @@ impl Tracker {
         let mut unmatched = self.associate(&high, &mut seen);
         unmatched.extend(self.associate(&low, &mut seen));
         self.tracks.retain(|track| !track.is_expired());
+        self.faint = 0;
         for detection in unmatched {
-            if detection.confidence >= self.start_confidence.of(detection.class, self.light)
-                && self.tracks.len() < MAX_TRACKS
-            {
+            if detection.confidence < self.start_confidence.of(detection.class, self.light) {
+                self.faint += 1;
+            } else if self.tracks.len() < MAX_TRACKS {
                 let id = TrackId(self.next_id);
                 self.next_id += 1;
                 self.tracks.push(Track::start(id, self.group(detection.class), &detection));
             }
         }
         &self.tracks
+    }
+
+    /// Detections of the last frame that belong to no track and were too faint to begin one.
+    #[must_use]
+    pub fn faint(&self) -> usize {
+        self.faint
     }
 
     /// All tracks as of the last frame, seen or looked for.

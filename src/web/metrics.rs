@@ -4,7 +4,7 @@
 //! one of several states is a state set: one series per state, 1 for the one that holds.
 
 use super::board::{CameraFacts, Facts};
-use crate::contract::{CameraState, Health, HostHealth};
+use crate::contract::{CameraState, DeliveryAlarmKind, Health, HostHealth};
 use crate::picture::PictureState;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -144,6 +144,39 @@ fn of_hub(pages: &mut Pages, health: &Health) {
     );
     pages.counter("hub_messages_acknowledged", "Messages that the broker acknowledged", one(outbox.acknowledged));
     pages.counter("hub_messages_refused", "Messages that the broker refused; they are sent again", one(outbox.refused));
+    pages.gauge(
+        "outbox_size",
+        "Bytes of the messages on disk, pictures included",
+        Some(Unit::Bytes),
+        one(outbox.backlog_bytes as f64),
+    );
+    pages.counter("events_lost", "Events dropped since the outbox was full, ever", one(outbox.events_lost));
+    pages.counter(
+        "events_withheld",
+        "Events kept back for a defect, ever",
+        one(outbox.withheld.as_ref().map_or(0, |withheld| withheld.count)),
+    );
+    let alarms = DeliveryAlarmKind::ALL.map(|kind| {
+        let is_raised = outbox.alarms.iter().any(|alarm| alarm.alarm == kind);
+        (vec![("alarm", kind.as_str())], flag(is_raised))
+    });
+    pages.gauge("hub_alarm", "What is wrong with the delivery although there is a connection", None, alarms);
+    let commands = &health.commands;
+    let outcomes = [
+        ("ok", commands.ok),
+        ("rejected", commands.rejected),
+        ("failed", commands.failed),
+        ("expired", commands.expired),
+        ("repeated", commands.repeated),
+        ("dropped", commands.dropped),
+    ];
+    let outcomes = outcomes.map(|(outcome, count)| (vec![("outcome", outcome)], count));
+    pages.counter("commands", "Commands of the hub, by what came of them", outcomes);
+    let stages = health.event_stages.iter().flat_map(|stage| {
+        let series = |outcome, count| (vec![("stage", stage.stage.as_str()), ("outcome", outcome)], count);
+        [series("passed", stage.passed), series("stopped", stage.stopped), series("changed", stage.changed)]
+    });
+    pages.counter("event_stage", "What each stage before an event leaves did", stages);
     pages.counter("evidence_lost", "Pictures whose file had gone before they were sent", one(outbox.pictures_lost));
 }
 

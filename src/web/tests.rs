@@ -21,8 +21,12 @@ fn health(is_loaded: bool) -> Health {
         "stages": [{"stage": "detect", "count": 40, "p50_ms": 84.0, "p99_ms": 121.5}],
         "outbox": {
             "backlog": 3, "oldest": "2026-11-21T15:29:31.000+08:00",
+            "backlog_bytes": 4096, "events_lost": 5, "withheld": {"count": 1, "reason": "the event has 70000 bytes"},
+            "alarms": [{"alarm": "quota", "since": "2026-11-21T15:29:31.000+08:00", "count": 2, "detail": "enough"}],
             "connects": 2, "sent": 17, "acknowledged": 14, "refused": 0, "pictures_lost": 0
         },
+        "commands": {"ok": 7, "rejected": 1, "failed": 0, "expired": 2, "repeated": 3, "dropped": 0},
+        "event_stages": [{"stage": "duplicates", "passed": 4, "stopped": 9, "changed": 0}],
         "queues": [{"queue": "mailbox", "camera": "east", "dropped": 5}],
         "verdicts": [{"camera": "east", "rule": "vending", "confirmed": 9, "dismissed": 1, "precision": 0.9}]
     }))

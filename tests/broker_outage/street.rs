@@ -2,7 +2,7 @@
 
 use crate::mosquitto::Mosquitto;
 use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
-use curbwatch::config::{BrokerConfig, CameraConfig, HubTransport, PlaceConfig, Protocol, RuleKind, SecretSource};
+use curbwatch::config::{BrokerConfig, CameraConfig, HubTransport, Protocol, RuleKind, SecretSource};
 use curbwatch::contract::*;
 use curbwatch::frame::FrameStamp;
 use curbwatch::geometry::BBox;
@@ -34,22 +34,33 @@ pub struct Agent {
     pub topics: Topics,
     pub camera: CameraConfig,
     folder: tempfile::TempDir,
-    clocks: Arc<SystemClocks>,
+    clocks: Arc<dyn Clocks>,
     ids: IdSource,
 }
 
 impl Agent {
     pub fn new(port: u16) -> Self {
-        Self::build(port, None, |_| {}, None)
+        Self::with_clocks(port, Arc::new(SystemClocks::new()))
+    }
+
+    /// By other clocks.
+    pub fn with_clocks(port: u16, clocks: Arc<dyn Clocks>) -> Self {
+        Self::build(port, None, |_| {}, None, clocks)
     }
 
     pub fn with_password(port: u16, user: &str, password: &Path) -> Self {
-        Self::build(port, Some((user.to_owned(), SecretSource::File(password.to_owned()))), |_| {}, None)
+        Self::build(
+            port,
+            Some((user.to_owned(), SecretSource::File(password.to_owned()))),
+            |_| {},
+            None,
+            Arc::new(SystemClocks::new()),
+        )
     }
 
     /// With other settings, and listening to the hub.
     pub fn with(port: u16, change: impl FnOnce(&mut MqttSettings), inbox: Option<SyncSender<FromHub>>) -> Self {
-        Self::build(port, None, change, inbox)
+        Self::build(port, None, change, inbox, Arc::new(SystemClocks::new()))
     }
 
     fn build(
@@ -57,6 +68,7 @@ impl Agent {
         credentials: Option<(String, SecretSource)>,
         change: impl FnOnce(&mut MqttSettings),
         inbox: Option<SyncSender<FromHub>>,
+        clocks: Arc<dyn Clocks>,
     ) -> Self {
         LazyLock::force(&LOG);
         let topics = Topics::new(&name("curbwatch"), &name("hangzhou"), &name("box"));
@@ -82,9 +94,8 @@ impl Agent {
         };
         change(&mut settings);
         let folder = tempfile::tempdir().unwrap();
-        let clocks = Arc::new(SystemClocks::new());
         let store = SharedStore::new(Store::open(&folder.path().join("agent.db"), clocks.wall()).unwrap());
-        let link = Link::start(settings, store.clone(), Arc::clone(&clocks) as Arc<dyn Clocks>, inbox).unwrap();
+        let link = Link::start(settings, store.clone(), Arc::clone(&clocks), inbox).unwrap();
         let link = Arc::new(link);
         let camera = serde_json::from_value(serde_json::json!({
             "id": "east", "streams": {"detect": {"url": "rtsp://192.0.2.1/"}},
@@ -118,7 +129,6 @@ impl Agent {
             time_zone: &TimeZone::UTC,
             camera: &self.camera,
             rule: &self.camera.rules[0],
-            place: &PlaceConfig::default(),
             frame: FrameSize { width: 1280, height: 720 },
             evidence: &evidence,
             model: &model,

@@ -12,6 +12,7 @@ use curbwatch::geometry::{BBox, Polygon};
 use curbwatch::ids::{IdSource, Name};
 use curbwatch::incident::{Phase, Terms, Transition};
 use curbwatch::mqtt::{BackOffSettings, Farewell, Link, MqttSettings};
+use curbwatch::picture::PictureState;
 use curbwatch::recorder::{MAX_WAITING, Notice, Recorder, RecorderParts};
 use curbwatch::scene::{Attended, Watch};
 use curbwatch::store::{RowId, SharedStore, Store};
@@ -132,6 +133,7 @@ pub fn live(orders: &Orders) {
         clocks: Arc::clone(&clocks),
         latencies: Arc::default(),
         drops: Arc::default(),
+        counts: Arc::default(),
     });
     let (records, found) = sync_channel(MAX_WAITING);
     std::thread::Builder::new().name("recorder".to_owned()).spawn(move || recorder.run(&found, &|| false)).unwrap();
@@ -239,6 +241,7 @@ impl Street {
                 frame: Some(Arc::clone(&self.frame)),
                 sensitive: vec![],
                 still: Still::NotWanted,
+                picture: PictureState::Ok,
             })
         };
         memos.chain(transitions.into_iter().map(finding)).collect()

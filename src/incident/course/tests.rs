@@ -97,6 +97,7 @@ fn phases(found: &[(f64, Transition)]) -> Vec<Phase> {
     found.iter().map(|(_, transition)| transition.phase).collect()
 }
 
+mod counts;
 mod life;
 
 #[test]
