@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench fuzz faults torture tracking accuracy soak build fmt lint unit generated doctor
+.PHONY: help setup demo test bench fuzz faults torture tracking accuracy privacy soak build fmt lint unit generated doctor
 
 # Seconds after which the demo ends by itself, with exit 0 if it saw what it should; 0: at Ctrl-C.
 DEMO_SECS ?= 0
@@ -57,6 +57,10 @@ tracking: ## score the tracker on public truth beside another; writes target/tra
 accuracy: setup build ## play the staged suite and score it; writes target/accuracy.json, fails below the bar
 	$(call say,accuracy: staged scenes through the detector and the rules)
 	@target/release/curbwatch accuracy --out target/accuracy.json
+
+privacy: setup build ## look for faces in pictures before and after redaction; writes target/privacy.json and the table in docs/privacy.md
+	$(call say,privacy)
+	@scripts/privacy
 
 soak: setup build ## 8 cameras with random faults for SOAK_MINUTES; memory, threads and descriptors over time; writes target/soak.json
 	$(call say,soak: $(SOAK_MINUTES) minutes)

@@ -22,8 +22,8 @@ use crate::health::{Drops, HostSampler, Latencies, Queue};
 use crate::ids::{IdSource, Name};
 use crate::incident::Memory;
 use crate::ingest::{
-    CameraControl, CameraSource, CameraState, ConnectLimiter, Decoders, Decoding, EvidenceStream, Failure, Ingest,
-    IngestSettings, Pace, Sink, StillError, StillRunning, Stills,
+    CameraControl, CameraSource, CameraState, ConnectLimiter, Decoders, Decoding, EvidenceSource, EvidenceStream,
+    Failure, Ingest, IngestSettings, Pace, Sink, StillError, StillRunning, Stills,
 };
 use crate::mailbox::Mailboxes;
 use crate::mqtt::{Farewell, Link, MqttSettings};
@@ -616,6 +616,7 @@ impl Core {
             id: camera.id.clone(),
             rtsp: camera.streams.detect.clone(),
             decoders: Arc::clone(&self.decoders),
+            masks: camera.masks(),
             fps: camera.analysis.active,
         };
         let sink = Arc::new(CameraSink { core: Arc::clone(self), camera: index });
@@ -634,7 +635,8 @@ impl Core {
             };
             let (settings, clocks, limiter) =
                 (IngestSettings::default(), Arc::clone(&self.clocks), Arc::clone(limiter));
-            EvidenceStream::start(camera.id.clone(), rtsp, settings, report, clocks, limiter).map_err(failed)
+            let source = EvidenceSource { camera: camera.id.clone(), rtsp, masks: camera.masks() };
+            EvidenceStream::start(source, settings, report, clocks, limiter).map_err(failed)
         });
         let watched = Watched { detect: ingest, evidence: evidence.transpose()? };
         self.holds.write().unwrap_or_else(PoisonError::into_inner)[index] = Some(watched.hold());

@@ -14,7 +14,10 @@ use crate::config::{CameraConfig, Config, EvidenceDelivery};
 use crate::contract::{
     self, Delivery, DeliveryVia, Evidence, EvidenceRole, ModelIdentity, Redaction, Topics, WallTime,
 };
-use crate::evidence::{EvidenceDir, JpegLimits, RedactedJpeg};
+use crate::evidence::{EvidenceDir, JpegLimits, RedactError, RedactedJpeg, SensitiveObject};
+use crate::faces::{Faces, FacesError};
+use crate::frame::Frame;
+use crate::geometry::BBox;
 use crate::health::{Drops, Latencies, Queue, Stage};
 use crate::ids::{IdSource, Name};
 use crate::incident::Memo;
@@ -60,6 +63,7 @@ pub struct Recorder {
     clocks: Arc<dyn Clocks>,
     latencies: Arc<Latencies>,
     drops: Arc<Drops>,
+    faces: Faces,
     swept: Option<Mono>,
 }
 
@@ -87,6 +91,15 @@ pub struct RecorderParts {
     pub drops: Arc<Drops>,
     /// Where it is counted what the stages before an event leaves do.
     pub counts: Arc<Counts>,
+}
+
+/// Why a picture is withheld.
+#[derive(Debug, thiserror::Error)]
+enum Withheld {
+    #[error("the picture is withheld")]
+    Faces(#[from] FacesError),
+    #[error(transparent)]
+    Redact(#[from] RedactError),
 }
 
 /// What a picture shows.
@@ -131,6 +144,7 @@ impl Recorder {
             clocks: parts.clocks,
             latencies: parts.latencies,
             drops: parts.drops,
+            faces: Faces::default(),
             swept: None,
         }
     }
@@ -229,7 +243,6 @@ impl Recorder {
         let Some(role) = EvidenceRole::of(transition.phase) else { return Picture::NotWanted };
         // What was decided without a frame has nothing to show.
         let Some(analysed) = &finding.frame else { return Picture::NotWanted };
-        let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
         let outlines = [transition.incident.bbox];
         let lost = |what: &(dyn std::error::Error + 'static), drops: &Drops| {
             drops.add(Queue::Evidence, 1);
@@ -240,7 +253,7 @@ impl Recorder {
             Still::Taken { frame, sensitive } => (frame, sensitive),
             Still::NotWanted | Still::Missing => (analysed, &finding.sensitive),
         };
-        let jpeg = match RedactedJpeg::try_from_frame(frame, sensitive, &outlines, limits) {
+        let jpeg = match self.redact(frame, sensitive, &outlines) {
             Ok(jpeg) => jpeg,
             Err(error) => return lost(&error, &self.drops),
         };
@@ -251,6 +264,19 @@ impl Recorder {
         };
         let shown = Shown { role, incident: Some(transition.incident.id), captured_at: frame.stamp().wall };
         Picture::Kept(Box::new(self.evidence_file(id, path, &jpeg, shown, transition.at.wall)))
+    }
+
+    /// Makes a picture that may be kept: whom the analysis saw is hidden, and every face in it.
+    fn redact(
+        &mut self,
+        frame: &Frame,
+        sensitive: &[SensitiveObject],
+        outlines: &[BBox],
+    ) -> Result<RedactedJpeg, Withheld> {
+        let mut hidden = self.faces.find(frame)?;
+        hidden.extend_from_slice(sensitive);
+        let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
+        Ok(RedactedJpeg::try_from_frame(frame, &hidden, outlines, limits)?)
     }
 
     /// What is said of a picture that is on disk.

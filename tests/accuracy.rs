@@ -15,7 +15,7 @@ fn scene(name: &str) -> SuiteScene {
 
 fn play(scene: &SuiteScene, footage: &Footage) -> Outcome {
     let clocks: Arc<dyn Clocks> = Arc::new(SystemClocks::new());
-    suite::play(scene, footage, None, &clocks).unwrap()
+    suite::play(scene, footage, None, &mut |_: &curbwatch::contract::IncidentEvent| Ok(()), &clocks).unwrap()
 }
 
 #[test]

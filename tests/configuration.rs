@@ -168,6 +168,26 @@ fn doubtful_and_wrong_conditions_of_rules_are_told() {
 }
 
 #[test]
+fn a_privacy_mask_is_an_area_and_leaves_something_of_each_zone() {
+    let told = |masks: &str| {
+        let text = GOOD.replace("    zones:", &format!("    privacy_masks: {masks}\n    zones:"));
+        config::check(&Site::with(&text).path(), &model_classes).unwrap().to_string()
+    };
+    assert_eq!(told("[[[0.0, 0.0], [0.1, 0.0], [0.1, 0.1]]]"), "");
+    for (masks, expected) in [
+        ("[[[0.0, 0.0], [0.1, 0.0]]]", "cameras[0].privacy_masks[0] has 2 corners"),
+        ("[[[0.0, 0.0], [1.1, 0.0], [0.1, 0.1]]]", "cameras[0].privacy_masks[0][1][0]"),
+        (
+            "[[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]]",
+            "lies behind the privacy masks of its camera: nothing is seen there [warning]",
+        ),
+    ] {
+        let told = told(masks);
+        assert!(told.contains(expected), "{masks}: {told}");
+    }
+}
+
+#[test]
 fn thresholds_are_of_classes_and_groups_that_the_model_has() {
     let told = |thresholds: &str| {
         let text = format!("{GOOD}classes: {{wheels: [car, bicycle]}}\nmodel: {{thresholds: {thresholds}}}\n");

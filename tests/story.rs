@@ -26,6 +26,8 @@ use std::time::Duration;
 
 /// Every character that breaks a URL.
 const PASSWORD: &str = "p@ss:w/rd?#%";
+/// What the camera without incidents may not show: its upper left corner.
+const MASKED: [[f32; 2]; 4] = [[0.0, 0.0], [0.25, 0.0], [0.25, 0.25], [0.0, 0.25]];
 const DWELL_SECS: f64 = 15.0;
 /// Longest silence of the hub before the test gives up; cameras and health say something every 10 s.
 const SILENCE: Duration = Duration::from_mins(1);
@@ -81,8 +83,10 @@ fn configuration(folder: &Path, broker: u16, cameras: &VirtualCamera, streets: &
                 (zone, serde_json::json!({"id": kind, "kind": kind, "zones": [id], "dwell_secs": DWELL_SECS}))
             })
             .unzip();
+        // Where nothing is to be found.
+        let masks = if truth.things.is_empty() { vec![MASKED] } else { Vec::new() };
         serde_json::json!({
-            "id": mount.name, "streams": {"detect": {
+            "id": mount.name, "privacy_masks": masks, "streams": {"detect": {
                 "url": cameras.url(mount.name.as_str()), "username": "viewer", "password": {"env": "CAMERA_PASSWORD"}
             }},
             "zones": zones, "rules": rules,
@@ -322,6 +326,11 @@ fn the_picture_that_was_asked_for_came_before_its_answer(heard: &Heard) {
     assert!(picture.topic.ends_with(evidence.delivery.reference.as_ref().unwrap()));
     let decoded = image::load_from_memory(&picture.payload).unwrap();
     assert_eq!((decoded.width(), decoded.height()), (960, 544));
+    let luma = decoded.to_luma8();
+    let behind = || (0..136).flat_map(|y| (0..240).map(move |x| (x, y))).map(|(x, y)| luma.get_pixel(x, y).0[0]);
+    let (darkest, brightest) = (behind().min().unwrap(), behind().max().unwrap());
+    assert!(brightest - darkest <= 2, "what the mask covers is flat: {darkest} to {brightest}");
+    assert!(luma.enumerate_pixels().any(|(x, y, pixel)| x > 300 && y > 200 && pixel.0[0].abs_diff(darkest) > 40));
 }
 
 fn every_payload_is_valid(wire: Wire) {

@@ -8,6 +8,7 @@ use curbwatch::frame::Frame;
 use curbwatch::ingest::{
     CameraSource, CameraState, ConnectLimiter, Decoders, Decoding, Ingest, IngestSettings, Pace, Sink,
 };
+use curbwatch::mask::PrivacyMasks;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,7 @@ pub fn beside_bare(
         id: known.id.clone(),
         rtsp: known.streams.detect.clone(),
         decoders: Decoders::software(),
+        masks: PrivacyMasks::default(),
         fps: known.analysis.active,
     };
     let ingest =

@@ -13,6 +13,7 @@ use curbwatch::incident::Memory;
 use curbwatch::ingest::{CameraSource, CameraState, ConnectLimiter, Decoders, Ingest, IngestSettings, Sink};
 use curbwatch::install;
 use curbwatch::mailbox::Mailboxes;
+use curbwatch::mask::PrivacyMasks;
 use gstreamer::prelude::*;
 use std::path::Path;
 use std::sync::Arc;
@@ -118,6 +119,7 @@ pub fn agent_path(config: &Config, clocks: &Arc<dyn Clocks>) -> Measured {
         id: camera.id.clone(),
         rtsp: camera.streams.detect.clone(),
         decoders: Decoders::software(),
+        masks: PrivacyMasks::default(),
         fps: ANALYSED_FPS,
     };
     let sink = Arc::new(ToMailbox(Arc::clone(&mailboxes)));

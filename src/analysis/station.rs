@@ -151,9 +151,11 @@ impl Station {
     pub(super) fn judge(&mut self, stamp: &FrameStamp) -> Vec<Transition> {
         self.judged = Some(*stamp);
         self.remember_sensitive(stamp.media);
+        // A camera that idles at key frames was woken before it came to this.
+        let is_surprised = !self.idles_at_key_frames && self.engine.is_surprised_by(&self.detections);
         let transitions = self.engine.analyse(stamp, &self.detections);
         self.is_busy = self.engine.wants_attention();
-        if self.is_busy {
+        if self.is_busy || is_surprised {
             self.busy = Some(*stamp);
             self.attention = Attention::Active;
         }

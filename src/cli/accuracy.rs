@@ -1,14 +1,17 @@
 //! `curbwatch accuracy`: the staged suite, scored and held to its bar.
 
 use super::evaluate::{as_json, print, score_json};
+use super::rules::trace::Trace;
 use crate::clock::{Clocks, SystemClocks};
+use crate::contract::IncidentEvent;
 use crate::evaluate::{Report, Score};
 use crate::install;
-use crate::replay::AnnotatedVideo;
+use crate::replay::{AnnotatedVideo, Audience};
 use crate::stage::Footage;
-use crate::suite::{self, Half, Outcome, SuiteScene};
+use crate::suite::{self, Half, Outcome, SuiteError, SuiteScene};
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,6 +35,9 @@ pub struct Args {
     /// Write what was analysed of every scene into this folder, redacted (Matroska).
     #[arg(long, value_name = "FOLDER")]
     videos: Option<PathBuf>,
+    /// Print of every scene second by second why its rules did or did not report what it shows, as `rules trace` does.
+    #[arg(long)]
+    trace: bool,
     /// What is logged to standard error.
     #[arg(long, default_value = "error", value_name = "FILTER")]
     log: String,
@@ -40,7 +46,7 @@ pub struct Args {
 /// Plays the suite; the exit status is 1 if the reported half misses its bar.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let filter = tracing_subscriber::EnvFilter::try_new(&args.log).context("failed to read --log")?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     let halves = args.half.map_or_else(|| vec![Half::Tune, Half::Report], |half| vec![half]);
     let is_wanted = |scene: &SuiteScene| args.scene.is_empty() || args.scene.iter().any(|name| name == scene.name);
     let scenes: Vec<SuiteScene> = halves.iter().flat_map(|half| suite::scenes(*half)).filter(is_wanted).collect();
@@ -57,7 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let half = half_name(scene.half);
         let video = args.videos.as_ref().map(|folder| folder.join(format!("{}-{half}.mkv", scene.name)));
         let video = video.as_deref().map(AnnotatedVideo::begin).transpose()?;
-        let outcome = suite::play(scene, &footage, video, &clocks)
+        let outcome = play(scene, &footage, video, args.trace, &clocks)
             .with_context(|| format!("failed to play the scene {} of {half}", scene.name))?;
         print_scene(scene, &outcome);
         of_scenes.push(scene_json(scene, &outcome));
@@ -85,6 +91,19 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
         Some(_) | None => Ok(ExitCode::SUCCESS),
     }
+}
+
+fn play(
+    scene: &SuiteScene,
+    footage: &Footage,
+    video: Option<AnnotatedVideo>,
+    is_traced: bool,
+    clocks: &Arc<dyn Clocks>,
+) -> Result<Outcome, SuiteError> {
+    let mut trace = Trace::new(io::stdout().lock(), &[], false, false);
+    let mut nobody = |_: &IncidentEvent| Ok(());
+    let audience: &mut dyn Audience = if is_traced { &mut trace } else { &mut nobody };
+    suite::play(scene, footage, video, audience, clocks)
 }
 
 fn reaches_bar(score: &Score) -> bool {

@@ -148,7 +148,7 @@ pub(super) fn check_places(document: &Document, rule: &str, zones: &[String], re
 }
 
 /// Whether every point of a grid over the zone that lies in it lies in one of the others too.
-fn is_covered(zone: &Polygon, others: &[&Polygon]) -> bool {
+pub(super) fn is_covered(zone: &Polygon, others: &[&Polygon]) -> bool {
     let bounds = zone.bounds();
     let at = |low: f32, length: f32, step: u8| low + length * (f32::from(step) + 0.5) / f32::from(GRID);
     let grid = (0..GRID).flat_map(|row| (0..GRID).map(move |column| (column, row)));

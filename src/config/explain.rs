@@ -14,6 +14,10 @@ pub fn explain(config: &Config) -> String {
     for camera in &config.cameras {
         let state = if camera.enabled { "" } else { ", which is switched off" };
         let _ = writeln!(text, "Camera {}{state}", named(&camera.id, camera.name.as_deref()));
+        let areas = camera.privacy_masks.len();
+        if areas > 0 {
+            let _ = writeln!(text, "\n  {areas} area(s) of the picture are painted over before anything looks at it.");
+        }
         if camera.rules.is_empty() {
             text += "\n  Nothing is reported: there is no rule.\n";
         }

@@ -168,6 +168,11 @@ fn check_zones_and_rules(document: &Document, camera: &str, subjects: &subjects:
     for zone in &zones {
         check_polygon(document, &join(zone, "polygon"), report);
     }
+    let masks = elements(document, &join(camera, "privacy_masks"));
+    for mask in &masks {
+        check_polygon(document, mask, report);
+    }
+    check_what_is_hidden(document, &zones, &masks, report);
     let mut used = Vec::new();
     for rule in &rules {
         for list in ["zones", "except_zones"] {
@@ -184,6 +189,21 @@ fn check_zones_and_rules(document: &Document, camera: &str, subjects: &subjects:
     }
     if rules.is_empty() && document.get(camera).is_some_and(Value::is_object) {
         report.warning(Draft::at_value(camera, "has no rules: nothing that it sees is reported"));
+    }
+}
+
+fn check_what_is_hidden(document: &Document, zones: &[String], masks: &[String], report: &mut Report) {
+    let polygon = |pointer: &str| Polygon::try_new(&typed::<Vec<[f32; 2]>>(document, pointer)?).ok();
+    let masks: Vec<Polygon> = masks.iter().filter_map(|mask| polygon(mask)).collect();
+    let masks: Vec<&Polygon> = masks.iter().collect();
+    for zone in zones {
+        let area = polygon(&join(zone, "polygon"));
+        if area.is_some_and(|area| !masks.is_empty() && conditions::is_covered(&area, &masks)) {
+            report.warning(Draft::at_value(
+                zone.clone(),
+                "lies behind the privacy masks of its camera: nothing is seen there",
+            ));
+        }
     }
 }
 
@@ -214,7 +234,7 @@ fn check_zone_references<'d>(
 fn check_polygon(document: &Document, pointer: &str, report: &mut Report) {
     let Some(corners) = typed::<Vec<[f32; 2]>>(document, pointer) else { return };
     let Err(error) = Polygon::try_new(&corners) else { return };
-    let allowed = "at least 3 corners in order around the zone, no edge crossing another";
+    let allowed = "at least 3 corners in order around the area, no edge crossing another";
     let closed = corners.len() > 3 && corners.first() == corners.last();
     let closed = closed.then(|| "leave out the last corner, which repeats the first".to_owned());
     match error {

@@ -48,6 +48,7 @@ use crate::contract::Verb;
 use crate::detect::Provider;
 use crate::geometry::Polygon;
 use crate::ids::Name;
+use crate::mask::PrivacyMasks;
 use crate::schedule::{Calendar, DateSpan};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -478,9 +479,21 @@ pub struct CameraConfig {
     /// Areas of the picture.
     #[serde(default)]
     pub zones: Vec<ZoneConfig>,
+    /// Areas that nobody may look into (windows, gardens), each with its corners like the polygon of a zone: painted over in every frame, before
+    /// anything else sees it, and so in every picture.
+    #[serde(default)]
+    pub privacy_masks: Vec<ZonePolygon>,
     /// What to report.
     #[serde(default)]
     pub rules: Vec<RuleConfig>,
+}
+
+impl CameraConfig {
+    /// What is painted over in its frames.
+    #[must_use]
+    pub fn masks(&self) -> PrivacyMasks {
+        PrivacyMasks::new(self.privacy_masks.iter().map(|area| area.0.clone()))
+    }
 }
 
 fn default_true() -> bool {

@@ -151,6 +151,7 @@ impl Consumer for Analysed {
         if admitted {
             let format = self.format(&picture.caps)?;
             let frame = Frame::try_from_gst(picture.buffer, format, stamp)
+                .and_then(|frame| self.source.masks.apply(frame))
                 .map_err(|error| Failure::Stream(detail(&error.to_string())))?;
             if picture.replayed {
                 self.sink.replayed_frame(frame);

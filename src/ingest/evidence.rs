@@ -15,6 +15,7 @@ use crate::clock::{Clocks, MediaTime, Mono};
 use crate::config::RtspConfig;
 use crate::frame::{Frame, FrameError, FrameStamp};
 use crate::ids::Name;
+use crate::mask::PrivacyMasks;
 use gstreamer as gst;
 use gstreamer_video::VideoInfo;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +52,17 @@ pub enum StillError {
     Frame(#[from] FrameError),
 }
 
+/// A camera's stream for pictures.
+#[derive(Debug, Clone)]
+pub struct EvidenceSource {
+    /// The camera.
+    pub camera: Name,
+    /// Where the stream is and how to log in.
+    pub rtsp: RtspConfig,
+    /// What is painted over in every picture.
+    pub masks: PrivacyMasks,
+}
+
 /// The evidence stream of a camera, being watched. Dropping it tells its thread to stop without waiting for it.
 pub struct EvidenceStream {
     thread: StreamThread,
@@ -61,8 +73,7 @@ impl EvidenceStream {
     /// Begins to watch a camera's evidence stream. `report` takes each change of state and each failed attempt, on the stream's own
     /// thread. Fails only if GStreamer or a thread cannot be started.
     pub fn start(
-        camera: Name,
-        rtsp: RtspConfig,
+        source: EvidenceSource,
         settings: IngestSettings,
         report: impl Fn(CameraState) + Send + 'static,
         clocks: Arc<dyn Clocks>,
@@ -70,6 +81,7 @@ impl EvidenceStream {
     ) -> Result<Self, Failure> {
         gstreamer::init().map_err(|error| Failure::Internal(error.to_string()))?;
         let (stop, counters, shelf) = (Arc::default(), Arc::<Mutex<Counters>>::default(), Arc::<Shelf>::default());
+        let EvidenceSource { camera, rtsp, masks } = source;
         let name = format!("evidence-{camera}");
         let around = Surroundings {
             report: Box::new(report),
@@ -78,7 +90,8 @@ impl EvidenceStream {
             stop: Arc::clone(&stop),
             counters: Arc::clone(&counters),
         };
-        let stills = Stills { shelf: Arc::clone(&shelf), clocks: Arc::clone(&clocks), errands: Errands::default() };
+        let stills =
+            Stills { shelf: Arc::clone(&shelf), clocks: Arc::clone(&clocks), errands: Errands::default(), masks };
         let consumer = KeyFrameKeeper { shelf, clocks: Arc::clone(&clocks), size_px: None };
         let supervisor = Supervisor::new(Subject { camera, stream: "evidence", rtsp }, settings, around, consumer);
         Ok(Self { thread: StreamThread::start(name, supervisor, stop, counters, clocks)?, stills })
@@ -107,6 +120,7 @@ pub struct Stills {
     shelf: Arc<Shelf>,
     clocks: Arc<dyn Clocks>,
     errands: Errands,
+    masks: PrivacyMasks,
 }
 
 impl Stills {
@@ -137,7 +151,8 @@ impl Stills {
         };
         let unusable = || StillError::Decode("the decoder gave no picture".to_owned());
         let format = sample.caps().and_then(|caps| VideoInfo::from_caps(caps).ok()).ok_or_else(unusable)?;
-        Ok(Frame::try_from_gst(sample.buffer_owned().ok_or_else(unusable)?, &format, stamp)?)
+        let frame = Frame::try_from_gst(sample.buffer_owned().ok_or_else(unusable)?, &format, stamp)?;
+        Ok(self.masks.apply(frame)?)
     }
 
     /// Wall time of the last key frame; none if none has come since the stream was last interrupted.

@@ -42,7 +42,7 @@ mod wall;
 pub use backoff::BackoffSettings;
 pub use clock_watch::ClockAlarm;
 pub use decoder::{DecoderChoice, Decoders, PassedOver, Platform};
-pub use evidence::{EvidenceStream, MAX_STILL_AGE, StillError, Stills};
+pub use evidence::{EvidenceSource, EvidenceStream, MAX_STILL_AGE, StillError, Stills};
 pub use failure::Failure;
 pub(crate) use fps_cap::FpsCap;
 pub use gate::Decoding;
@@ -57,6 +57,7 @@ use crate::clock::Clocks;
 use crate::config::RtspConfig;
 use crate::frame::Frame;
 use crate::ids::Name;
+use crate::mask::PrivacyMasks;
 use analysed::Analysed;
 use gate::HoldLimits;
 use pace::PaceSwitch;
@@ -75,6 +76,8 @@ pub struct CameraSource {
     pub rtsp: RtspConfig,
     /// What decodes it.
     pub decoders: Arc<Decoders>,
+    /// What is painted over in every frame.
+    pub masks: PrivacyMasks,
     /// Frames passed on per second of media time, at most, until [another pace](CameraControl::set_pace) is set.
     pub fps: f64,
 }

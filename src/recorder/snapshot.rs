@@ -1,9 +1,9 @@
 //! Pictures that the hub asked for: redacted, on disk, and in the outbox before the hub is told of them.
 
-use super::{MAX_PICTURE_BYTES, Recorder, Shown};
+use super::{Recorder, Shown, Withheld};
 use crate::analysis::{Snapshot, Still};
 use crate::contract::{Evidence, EvidenceRole};
-use crate::evidence::{FileError, JpegLimits, RedactError, RedactedJpeg};
+use crate::evidence::FileError;
 use crate::geometry::BBox;
 use crate::store::StoreError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,7 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 #[derive(Debug, thiserror::Error)]
 enum NoPicture {
     #[error(transparent)]
-    Redact(#[from] RedactError),
+    Withheld(#[from] Withheld),
     #[error(transparent)]
     File(#[from] FileError),
     #[error(transparent)]
@@ -47,8 +47,7 @@ impl Recorder {
             Still::NotWanted | Still::Missing => (&snapshot.frame, &snapshot.sensitive),
         };
         let outlines: Vec<BBox> = snapshot.incident.iter().map(|(_, bbox)| *bbox).collect();
-        let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
-        let jpeg = RedactedJpeg::try_from_frame(frame, sensitive, &outlines, limits)?;
+        let jpeg = self.redact(frame, sensitive, &outlines)?;
         let now = self.clocks.wall();
         let id = self.ids.next(now);
         let path = self.evidence.write(id, &jpeg)?;

@@ -216,6 +216,7 @@ impl Replay {
 
     /// Plays the files one after the other; between two the camera was away for a moment.
     pub fn run(mut self, files: &[PathBuf], audience: &mut dyn Audience) -> Result<Summary, ReplayError> {
+        let masks = self.config.cameras[self.camera].masks();
         for (number, path) in files.iter().enumerate() {
             let began = if number == 0 { Duration::ZERO } else { self.end + BETWEEN_FILES };
             self.segment += u32::from(number > 0);
@@ -223,6 +224,7 @@ impl Replay {
             while let Some(Picture { at, buffer, info }) = recording.next()? {
                 let take = |stamp| {
                     Frame::try_from_gst(buffer, &info, stamp)
+                        .and_then(|frame| masks.apply(frame))
                         .map_err(|source| ReplayError::Frame { path: path.clone(), source })
                 };
                 self.show(began + at, take, audience)?;

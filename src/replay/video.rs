@@ -1,6 +1,7 @@
 //! An annotated video of a replay: motion JPEG in Matroska, every picture of it redacted.
 
 use crate::evidence::{JpegLimits, RedactError, RedactedJpeg, SensitiveObject};
+use crate::faces::{Faces, FacesError};
 use crate::frame::Frame;
 use crate::geometry::BBox;
 use gstreamer as gst;
@@ -21,6 +22,9 @@ pub enum VideoError {
     /// A picture could not be redacted; none is written in its stead.
     #[error("failed to redact a picture of the annotated video")]
     Redact(#[from] RedactError),
+    /// Faces cannot be looked for.
+    #[error("failed to redact a picture of the annotated video")]
+    Faces(#[from] FacesError),
     /// The file cannot be written.
     #[error("failed to write the annotated video {path}: {reason}")]
     Write {
@@ -36,6 +40,7 @@ pub struct AnnotatedVideo {
     path: PathBuf,
     pipeline: gst::Pipeline,
     source: AppSrc,
+    faces: Faces,
 }
 
 impl AnnotatedVideo {
@@ -54,7 +59,7 @@ impl AnnotatedVideo {
         named("file").set_property("location", path);
         let source = named("pictures").downcast::<AppSrc>().expect("named in the description");
         source.set_caps(Some(&gst::Caps::builder("image/jpeg").build()));
-        let video = Self { path: path.to_path_buf(), pipeline: pipeline.clone(), source };
+        let video = Self { path: path.to_path_buf(), pipeline: pipeline.clone(), source, faces: Faces::default() };
         pipeline.set_state(gst::State::Playing).map_err(|_| video.failure())?;
         Ok(video)
     }
@@ -66,7 +71,9 @@ impl AnnotatedVideo {
         sensitive: &[SensitiveObject],
         places: &[BBox],
     ) -> Result<(), VideoError> {
-        let jpeg = RedactedJpeg::try_from_frame(frame, sensitive, places, LIMITS)?;
+        let mut hidden = self.faces.find(frame)?;
+        hidden.extend_from_slice(sensitive);
+        let jpeg = RedactedJpeg::try_from_frame(frame, &hidden, places, LIMITS)?;
         let mut buffer = gst::Buffer::from_slice(jpeg.bytes().clone());
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::try_from(frame.stamp().media.0).ok());

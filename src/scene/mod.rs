@@ -38,6 +38,9 @@ const STILL_THERE_IOU: f32 = 0.20;
 const GROUP_MEMORY: Duration = Duration::from_secs(4);
 /// What ends above half the height of the one who attends it hangs in the air: a parasol that is seen without its table.
 const HANGS_ABOVE: f32 = 0.5;
+/// How far a parasol's near rim is above its foot in the picture, in heights of a person: it hangs at two metres, and a metre nearer to
+/// a camera that looks down on it.
+const RIM_ABOVE: f32 = 0.8;
 /// Most objects that a group is made of; a crowd of bicycles is told by its first.
 const MAX_GROUP: usize = 32;
 
@@ -293,8 +296,8 @@ impl Watch {
         Some(Sighting { zone, bbox, objects, is_attended, is_as_asked: is_attended_as_asked && is_near })
     }
 
-    /// The place on the ground that counts: the middle of the lower edge; for what hangs in the air, below it, where the one who attends it
-    /// stands.
+    /// The place on the ground that counts: the middle of the lower edge; for what hangs in the air, as far below it as a parasol is
+    /// high. Who stands by it tells that it hangs, and how large things are there; where he stands does not matter.
     fn anchor<'t>(&self, bbox: &BBox, attendants: impl Iterator<Item = &'t Track>) -> Point {
         let foot = bbox.bottom_center();
         if !self.is_composite {
@@ -302,7 +305,8 @@ impl Watch {
         }
         let feet = attendants.map(|person| (person.bbox().bottom(), person.bbox().height()));
         let Some((ground, height)) = feet.min_by(|a, b| a.0.total_cmp(&b.0)) else { return foot };
-        if ground - foot.y >= HANGS_ABOVE * height { Point { y: ground, ..foot } } else { foot }
+        let hangs = ground - foot.y >= HANGS_ABOVE * height;
+        if hangs { Point { y: (foot.y + RIM_ABOVE * height).min(1.0), ..foot } } else { foot }
     }
 
     /// One sighting per zone in which enough things stand as asked.
@@ -524,14 +528,14 @@ mod tests {
     }
 
     #[test]
-    fn a_parasol_without_its_table_stands_where_its_attendant_does() {
-        // The road ends at 0.9: the parasol hangs over it, and the one who attends it stands on the pavement.
-        let stall = |feet: f32| {
-            after(5, move |_| vec![seen(UMBRELLA, 0.4, 0.5, 0.6, 0.6), seen(PERSON, 0.6, feet - 0.3, 0.7, feet)])
+    fn a_parasol_without_its_table_stands_below_its_rim_wherever_its_attendant_does() {
+        // The road ends at 0.9.
+        let stall = |rim: f32, feet: f32| {
+            after(5, move |_| vec![seen(UMBRELLA, 0.4, 0.4, 0.6, rim), seen(PERSON, 0.6, feet - 0.3, 0.7, feet)])
         };
-        assert_eq!(stall(0.95), []);
-        let inside = stall(0.85);
-        assert!(inside.len() == 1 && inside[0].is_as_asked);
+        let from_the_kerb = stall(0.6, 0.95);
+        assert!(from_the_kerb.len() == 1 && from_the_kerb[0].is_as_asked, "he stands on the kerb, it on the road");
+        assert_eq!(stall(0.7, 0.88), [], "he stands on the road, it beyond");
     }
 
     #[test]

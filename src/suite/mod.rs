@@ -12,6 +12,7 @@ mod staged;
 
 pub use staged::{Half, SuiteScene};
 
+use crate::camera::CameraView;
 use crate::clock::Clocks;
 use crate::config::{self, LoadError};
 use crate::contract::IncidentEvent;
@@ -19,7 +20,7 @@ use crate::evaluate::truth::Truth;
 use crate::evaluate::{Report, evaluate};
 use crate::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
 use crate::install;
-use crate::replay::{AnnotatedVideo, Replay, ReplayError, Summary};
+use crate::replay::{AnnotatedVideo, Audience, Replay, ReplayError, Summary};
 use crate::stage::{Composer, Footage, StageError};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -70,11 +71,12 @@ pub struct Outcome {
     pub summary: Summary,
 }
 
-/// Plays a scene; what was analysed is written as a video if one is given.
+/// Plays a scene before an audience; what was analysed is written as a video if one is given.
 pub fn play(
     scene: &SuiteScene,
     footage: &Footage,
     video: Option<AnnotatedVideo>,
+    audience: &mut dyn Audience,
     clocks: &Arc<dyn Clocks>,
 ) -> Result<Outcome, SuiteError> {
     let mut composer = Composer::try_new(&scene.street, footage)?;
@@ -84,17 +86,31 @@ pub fn play(
     let loaded = config::load_bytes(&path, text.as_bytes(), &classes_of)
         .map_err(|source| SuiteError::Config { scene: scene.name, source })?;
     let mut replay = Replay::try_new(loaded, 0, scene.script.clone(), video, Arc::clone(clocks))?;
-    let mut events = Vec::new();
+    let mut listener = Listener { events: Vec::new(), audience };
     for index in 0..scene.street.frame_count() {
         let take = |stamp| frame(&mut composer, scene, &path, index, stamp);
         let media = Duration::from_secs_f64(index as f64 / f64::from(scene.street.fps));
-        replay.show(media, take, &mut |event: &IncidentEvent| {
-            events.push(event.clone());
-            Ok(())
-        })?;
+        replay.show(media, take, &mut listener)?;
     }
-    let summary = replay.finish()?;
+    let (summary, events) = (replay.finish()?, listener.events);
     Ok(Outcome { report: evaluate(&truth, &events, scene.script.start), truth, events, summary })
+}
+
+/// Keeps the events, and passes everything on.
+struct Listener<'a> {
+    events: Vec<IncidentEvent>,
+    audience: &'a mut dyn Audience,
+}
+
+impl Audience for Listener<'_> {
+    fn event(&mut self, event: &IncidentEvent) -> std::io::Result<()> {
+        self.events.push(event.clone());
+        self.audience.event(event)
+    }
+
+    fn looked(&mut self, at: &FrameStamp, state: &dyn Fn() -> CameraView) -> std::io::Result<()> {
+        self.audience.looked(at, state)
+    }
 }
 
 fn frame(
@@ -130,7 +146,7 @@ fn configuration(scene: &SuiteScene, truth: &Truth) -> Value {
         "cameras": [{
             "id": "street",
             "streams": {"detect": {"url": "rtsp://127.0.0.1/street"}},
-            "analysis": {"idle": IDLE_FPS, "active": FPS},
+            "analysis": {"idle": IDLE_FPS, "active": FPS, "region": scene.region},
             "zones": truth.zones,
             "rules": scene.rules
         }]

@@ -124,7 +124,7 @@ pub(super) const SITUATIONS: &[Situation] = &[
         what: "a stall far away, of 2 % of the frame",
         stage: |dice, scene| {
             let (place, during) = (dice.near((610.0, 135.0), 12.0), stay(dice));
-            scene.watching(&[[520.0, 85.0], [740.0, 85.0], [740.0, 190.0], [520.0, 190.0]]).with(
+            scene.cropped().watching(&[[520.0, 85.0], [740.0, 85.0], [740.0, 190.0], [520.0, 190.0]]).with(
                 Figure::Stall,
                 place,
                 during,

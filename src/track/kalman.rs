@@ -95,6 +95,13 @@ impl BoxFilter {
         }
     }
 
+    /// Forgets how its size changed: a detector that sees now more and now less of a thing does not see it grow.
+    pub fn stop_growing(&mut self) {
+        for axis in [&mut self.width, &mut self.height] {
+            axis.velocity = 0.0;
+        }
+    }
+
     /// The filtered box, clipped to the frame.
     #[must_use]
     pub fn bbox(&self) -> BBox {

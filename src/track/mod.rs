@@ -63,6 +63,10 @@ pub struct Track {
     filter: BoxFilter,
     /// The filter's box: it is asked for many times per frame.
     bbox: BBox,
+    /// The filter's box when it was last seen.
+    seen_at: BBox,
+    /// Whether the frame before did not show it.
+    was_missed: bool,
     /// Observed time since the last matched detection; zero when seen in this frame.
     unseen: Duration,
     /// Observed time for which the object has been at `place`.
@@ -79,6 +83,8 @@ impl Track {
             confidence: detection.confidence,
             filter: BoxFilter::new(&detection.bbox),
             bbox: detection.bbox,
+            seen_at: detection.bbox,
+            was_missed: false,
             unseen: Duration::ZERO,
             stationary: Duration::ZERO,
             place: detection.bbox,
@@ -136,6 +142,7 @@ impl Track {
     fn see(&mut self, detection: &Detection) {
         self.filter.correct(&detection.bbox);
         self.bbox = self.filter.bbox();
+        self.seen_at = self.bbox;
         self.confidence += 0.2 * (detection.confidence - self.confidence);
         match self.votes.iter_mut().find(|vote| vote.0 == detection.class) {
             Some(vote) => vote.1 += detection.confidence,
@@ -147,6 +154,13 @@ impl Track {
             self.place = self.bbox;
             self.stationary = Duration::ZERO;
         }
+    }
+
+    /// Overlap of a detection with where it should be by now; of what was missed before, also with where it was last: it may have
+    /// stopped, or never moved, where a part of it was seen and then all of it.
+    fn overlap(&self, detection: &Detection) -> f32 {
+        let ahead = self.bbox.iou(&detection.bbox);
+        if self.was_missed { ahead.max(self.seen_at.iou(&detection.bbox)) } else { ahead }
     }
 
     /// Whether it has been at its place for long enough to be looked for there.
@@ -271,6 +285,10 @@ impl Tracker {
     /// Moves all tracks to this frame. Across an interruption nothing was observed: nothing moves and no time counts.
     fn advance(&mut self, observed: Option<Duration>) {
         for track in &mut self.tracks {
+            track.was_missed = !track.is_seen();
+            if track.was_missed {
+                track.filter.stop_growing();
+            }
             match observed {
                 Some(observed) => {
                     if track.stands() {
@@ -307,7 +325,7 @@ impl Tracker {
         let open: Vec<usize> = (0..self.tracks.len()).filter(|&index| !seen[index]).collect();
         let pairs = assign::best_pairs(open.len(), detections.len(), MATCH_IOU, |row, column| {
             let (track, detection) = (&self.tracks[open[row]], &detections[column]);
-            if track.group == self.group(detection.class) { track.bbox().iou(&detection.bbox) } else { 0.0 }
+            if track.group == self.group(detection.class) { track.overlap(detection) } else { 0.0 }
         });
         let mut taken = vec![false; detections.len()];
         for (row, column) in pairs {

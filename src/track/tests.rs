@@ -47,6 +47,25 @@ fn a_van_that_flickers_between_classes_is_one_and_takes_the_surer_class() {
 }
 
 #[test]
+fn a_thing_that_is_seen_now_in_part_and_now_whole_is_found_again_where_it_was() {
+    let parasol = |bottom: f32| Detection {
+        class: PERSON,
+        confidence: 0.5,
+        bbox: BBox::try_new(0.68, 0.38, 0.85, bottom).unwrap(),
+    };
+    let mut tracker = tracker();
+    // With its pole, then without it, then not at all: what looks like motion is none.
+    for (step, bottom) in [0.64, 0.59, 0.53, 0.53].into_iter().enumerate() {
+        tracker.update(&at(0.5 * step as f64, 0), &[parasol(bottom)]);
+    }
+    for step in 4..8 {
+        tracker.update(&at(0.5 * f64::from(step), 0), &[]);
+    }
+    let tracks = tracker.update(&at(4.0, 0), &[parasol(0.54)]);
+    assert_eq!(tracks.len(), 1, "{tracks:?}");
+}
+
+#[test]
 fn faint_detections_continue_a_track_but_start_none() {
     let mut tracker = tracker();
     assert!(tracker.update(&at(0.0, 0), &[seen(CAR, 0.12, 0.5)]).is_empty());

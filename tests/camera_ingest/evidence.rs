@@ -5,8 +5,10 @@ use crate::watch::{LIMIT, open, settings};
 use curbwatch::clock::{ClockQuality, Clocks, SystemClocks};
 use curbwatch::config::RtspTransport;
 use curbwatch::frame::Frame;
+use curbwatch::geometry::Polygon;
 use curbwatch::ids::Name;
-use curbwatch::ingest::{CameraState, Codec, ConnectLimiter, EvidenceStream, StillError, Stills};
+use curbwatch::ingest::{CameraState, Codec, ConnectLimiter, EvidenceSource, EvidenceStream, StillError, Stills};
+use curbwatch::mask::PrivacyMasks;
 use gstreamer_rtsp::RTSPLowerTrans;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
@@ -24,10 +26,17 @@ struct Watched {
 
 impl Watched {
     fn start(server: &Server) -> Self {
+        Self::start_masked(server, PrivacyMasks::default())
+    }
+
+    fn start_masked(server: &Server, masks: PrivacyMasks) -> Self {
         let (say, states) = sync_channel(1000);
         let stream = EvidenceStream::start(
-            Name::try_new("test").expect("a name"),
-            open(server.url(), RtspTransport::Tcp),
+            EvidenceSource {
+                camera: Name::try_new("test").expect("a name"),
+                rtsp: open(server.url(), RtspTransport::Tcp),
+                masks,
+            },
             settings(),
             move |state| say.send(state).expect("fewer states than fit"),
             Arc::new(SystemClocks::new()),
@@ -115,4 +124,18 @@ fn a_key_frame_of_long_ago_is_not_a_picture_of_now() {
     ask(&stills, Result::is_ok).unwrap();
     let old = ask(&stills, |answer| matches!(answer, Err(StillError::TooOld(_))));
     assert!(old.unwrap_err().to_string().contains("s old"));
+}
+
+#[test]
+fn what_a_privacy_mask_covers_is_in_no_picture() {
+    let server = serve(H264);
+    let area = Polygon::try_new(&[[0.0, 0.0], [0.5, 0.0], [0.5, 1.0], [0.0, 1.0]]).unwrap();
+    let watched = Watched::start_masked(&server, PrivacyMasks::new([area]));
+    let picture = ask(&watched.stream.stills(), Result::is_ok).unwrap();
+    let (layout, luma) = (*picture.layout(), picture.plane(0));
+    let rows = || luma.chunks(layout.strides[0]).take(layout.height as usize);
+    let half = layout.width as usize / 2;
+    assert!(rows().all(|row| row[..half].iter().all(|&pixel| pixel == row[0])), "the left half is flat");
+    let right: Vec<u8> = rows().flat_map(|row| &row[half + 8..layout.width as usize]).copied().collect();
+    assert!(right.iter().any(|&pixel| pixel != right[0]), "the right half is as the camera gives it");
 }

@@ -6,6 +6,7 @@ use crate::watch::{Record, Watch, open, with_login};
 use curbwatch::config::{RtspTransport, SecretSource};
 use curbwatch::ids::Name;
 use curbwatch::ingest::{CameraSource, CameraState, ConnectLimiter, Decoders, Failure, Platform};
+use curbwatch::mask::PrivacyMasks;
 use gstreamer_rtsp::RTSPLowerTrans;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -233,6 +234,7 @@ fn a_camera_that_gives_no_picture_does_not_hold_up_the_others_of_its_host() {
             id: Name::try_new("test").expect("a name"),
             rtsp,
             decoders: Decoders::software(),
+            masks: PrivacyMasks::default(),
             fps: 30.0,
         };
         Watch::start_behind(Arc::clone(&limiter), source)

@@ -8,6 +8,7 @@ use curbwatch::ingest::{
     BackoffSettings, CameraSource, CameraState, ConnectLimiter, Decoders, Decoding, Ingest, IngestSettings,
     IngestStats, Sink,
 };
+use curbwatch::mask::PrivacyMasks;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -109,7 +110,13 @@ impl Watch {
     }
 
     pub fn start_with(decoders: Arc<Decoders>, rtsp: RtspConfig, fps: f64) -> Self {
-        let source = CameraSource { id: Name::try_new("test").expect("a name"), rtsp, decoders, fps };
+        let source = CameraSource {
+            id: Name::try_new("test").expect("a name"),
+            rtsp,
+            decoders,
+            masks: PrivacyMasks::default(),
+            fps,
+        };
         Self::start_behind(ConnectLimiter::new(4), source)
     }
 

@@ -5,6 +5,7 @@ use crate::analysis::sensitive_classes;
 use crate::config::ModelConfig;
 use crate::detect::Detection;
 use crate::evidence::{JpegLimits, Mark, RedactedJpeg, SensitiveObject};
+use crate::faces::Faces;
 use crate::frame::Frame;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -66,7 +67,7 @@ fn draw(
     std::fs::write(path, jpeg.bytes()).with_context(|| format!("failed to write {}", path.display()))
 }
 
-/// Who must be redacted, however faint, as in the agent's own pictures. A model that shows no people is helped by the agent's own.
+/// Who must be redacted, however faint, as in the agent's own pictures: people, vehicles and faces. A model that shows no people is helped by the agent's own.
 fn sensitive_objects(frame: &Frame, found: &[Detection], classes: &[String]) -> anyhow::Result<Vec<SensitiveObject>> {
     let of = |found: &[Detection], classes: &[String]| -> Vec<SensitiveObject> {
         let kinds = sensitive_classes(classes);
@@ -74,6 +75,7 @@ fn sensitive_objects(frame: &Frame, found: &[Detection], classes: &[String]) -> 
         found.iter().filter_map(object).collect()
     };
     let mut sensitive = of(found, classes);
+    sensitive.extend(Faces::default().find(frame)?);
     if !sensitive_classes(classes).values().any(|kind| kind.is_of_person()) {
         let own = ModelConfig::default().manifest;
         let (_, mut detector) = super::open(&own).with_context(|| {

@@ -1,7 +1,7 @@
 //! `curbwatch rules`: what the rules of a configuration mean, and why they did or did not report what a recording shows.
 
 mod reasons;
-mod trace;
+pub(super) mod trace;
 
 use super::EXIT_CONFIG;
 use super::check::classes_of_manifest;

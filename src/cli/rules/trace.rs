@@ -43,30 +43,37 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         ensure!(rules.contains(&rule.as_str()), "--rule must be one of: {}", rules.join(", "));
     }
     let script = args.source.script(1);
-    let mut trace = Trace { args, out: io::stdout().lock(), second: None, told: BTreeMap::new() };
+    let mut trace = Trace::new(io::stdout().lock(), &args.rule, args.every_second, args.json);
     let replay = Replay::try_new(loaded, camera, script, None, Arc::new(SystemClocks::new()))?;
     replay.run(&args.source.files, &mut trace)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints what changed from one second to the next.
-struct Trace<'a, W> {
-    args: &'a Args,
+pub(in crate::cli) struct Trace<'a, W> {
     out: W,
+    /// The rules that are told of; all if there are none.
+    wanted: &'a [String],
+    every_second: bool,
+    json: bool,
     /// The last second that was looked at.
     second: Option<u64>,
     /// What was last told of each rule.
     told: BTreeMap<Name, BTreeSet<(&'static str, String)>>,
 }
 
-impl<W: Write> Trace<'_, W> {
+impl<'a, W: Write> Trace<'a, W> {
+    pub(in crate::cli) fn new(out: W, wanted: &'a [String], every_second: bool, json: bool) -> Self {
+        Self { out, wanted, every_second, json, second: None, told: BTreeMap::new() }
+    }
+
     fn is_wanted(&self, rule: &str) -> bool {
-        self.args.rule.is_empty() || self.args.rule.iter().any(|wanted| wanted == rule)
+        self.wanted.is_empty() || self.wanted.iter().any(|wanted| wanted == rule)
     }
 
     fn tell(&mut self, at: &FrameStamp, rule: &Name, reasons: &[Reason]) -> io::Result<()> {
         let secs = at.media.0.as_secs_f64();
-        if self.args.json {
+        if self.json {
             let line = json!({"at_secs": secs, "time": at.wall, "rule": rule, "reasons": reasons});
             return writeln!(self.out, "{line}");
         }
@@ -83,7 +90,7 @@ impl<W: Write> Audience for Trace<'_, W> {
         if !self.is_wanted(data.rule.id.as_str()) {
             return Ok(());
         }
-        if self.args.json {
+        if self.json {
             let line = json!({
                 "time": event.time, "rule": data.rule.id, "event": data.phase, "incident": data.incident_id
             });
@@ -109,7 +116,7 @@ impl<W: Write> Audience for Trace<'_, W> {
             let reasons = reasons(rule, blind);
             let keys = reasons.iter().map(|reason| (reason.key().0, reason.key().1.to_owned())).collect();
             let before = self.told.insert(rule.rule.clone(), keys);
-            if self.args.every_second || before.as_ref() != self.told.get(&rule.rule) {
+            if self.every_second || before.as_ref() != self.told.get(&rule.rule) {
                 self.tell(at, &rule.rule, &reasons)?;
             }
         }

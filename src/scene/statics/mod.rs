@@ -298,14 +298,28 @@ impl Statics {
         };
         let bbox = canvas.grid.bbox(&rect);
         let with = Patch::seen(&canvas.backgrounds, columns, &rect);
-        if let Some(held) = self.held.iter_mut().find(|held| held.is_at(&rect) || held.is_beside(&rect)) {
+        if let Some(index) = self.held.iter().position(|held| held.is_about(&rect)) {
             // More was put beside it, or it was moved a little.
-            held.object.bbox = held.object.bbox.union(&bbox);
-            held.forget(canvas.grid.rect(&held.object.bbox));
+            self.held[index].grow(&bbox, &canvas.grid);
+            self.unite(index);
         } else if self.zones.iter().any(|zone| zone.contains(bbox.bottom_center())) {
             let object = StaticObject { id: self.take_id(), bbox, standing, strength };
             self.hold(Held { object, rect: Some(rect), with, without, reviews_without: 0 });
         }
+    }
+
+    /// Takes the things up to which this one has grown for parts of it: they settled before what lies between them.
+    fn unite(&mut self, index: usize) {
+        let Some(canvas) = &self.canvas else { return };
+        let mut whole = self.held.remove(index);
+        while let Some(part) = self.held.iter().position(|held| whole.rect.is_some_and(|rect| held.is_about(&rect))) {
+            let part = self.held.remove(part).object;
+            let standing = whole.object.standing.max(part.standing);
+            let id = whole.object.id.min(part.id);
+            whole.object = StaticObject { id, standing, ..whole.object };
+            whole.grow(&part.bbox, &canvas.grid);
+        }
+        self.held.push(whole);
     }
 }
 
@@ -328,7 +342,18 @@ impl Held {
         (self.rect, self.with, self.without, self.reviews_without) = (rect, None, None, 0);
     }
 
-    /// Whether a region is about this thing.
+    /// Takes what lies in this box for a part of it.
+    fn grow(&mut self, bbox: &BBox, grid: &Grid) {
+        self.object.bbox = self.object.bbox.union(bbox);
+        self.forget(grid.rect(&self.object.bbox));
+    }
+
+    /// Whether a region shows this thing, or more of it.
+    fn is_about(&self, region: &CellRect) -> bool {
+        self.is_at(region) || self.is_beside(region)
+    }
+
+    /// Whether a region lies at the place of this thing.
     fn is_at(&self, region: &CellRect) -> bool {
         let Some(rect) = &self.rect else { return false };
         let smaller = (rect.width() * rect.height()).min(region.width() * region.height());

@@ -150,7 +150,7 @@ impl Regions {
     /// Says what a region shows.
     ///
     /// A shadow keeps the structure of the ground that it falls on: what is new in the slopes within the region, after the ground's own
-    /// are taken out at the factor that fits best, is small. Of the two pictures of the region's outline, the one with the thing has the
+    /// are taken out at the factor that fits best and what is the same all over a tile, is small. Of the two pictures of the region's outline, the one with the thing has the
     /// higher steps: now for a thing, before for a ghost.
     pub(super) fn judge(&self, region: &Region, backgrounds: &Backgrounds) -> Verdict {
         let Backgrounds { recent, ground, changed, noise, .. } = backgrounds;
@@ -162,18 +162,18 @@ impl Regions {
             of_columns[column - rect.left].include(row);
         }
         let tiles_across = rect.width().div_ceil(TILE);
-        let mut within = vec![Slopes::default(); tiles_across * rect.height().div_ceil(TILE)];
+        let mut within = vec![[Slopes::default(); 2]; tiles_across * rect.height().div_ceil(TILE)];
         for (row, of_row) in (rect.top..).zip(&of_rows) {
             let inner = of_row.inner().filter(|&column| of_columns[column - rect.left].is_inner(row));
             for column in inner {
                 let cell = row * self.columns + column;
                 let slope = |values: &[i16], by: usize| luma_of(values[cell + by] - values[cell - by]);
-                let tile = &mut within[(row - rect.top) / TILE * tiles_across + (column - rect.left) / TILE];
-                tile.add(slope(recent, 1), slope(ground, 1));
-                tile.add(slope(recent, self.columns), slope(ground, self.columns));
+                let [across, down] = &mut within[(row - rect.top) / TILE * tiles_across + (column - rect.left) / TILE];
+                across.add(slope(recent, 1), slope(ground, 1));
+                down.add(slope(recent, self.columns), slope(ground, self.columns));
             }
         }
-        if is_light(&within, *noise) {
+        if is_light(within.as_flattened(), *noise) {
             return Verdict::Light;
         }
         let height = |values: &[i16]| -> f32 {
@@ -227,27 +227,39 @@ impl Span {
     }
 }
 
-/// Sums over pairs of slopes: now and of the ground.
+/// Sums over pairs of slopes in one direction, now and of the ground, and over their squares and products.
 #[derive(Debug, Clone, Copy, Default)]
 struct Slopes {
     now: f32,
     before: f32,
+    now_square: f32,
+    before_square: f32,
     product: f32,
     count: usize,
 }
 
 impl Slopes {
     fn add(&mut self, now: f32, before: f32) {
-        self.now += now * now;
-        self.before += before * before;
+        self.now += now;
+        self.before += before;
+        self.now_square += now * now;
+        self.before_square += before * before;
         self.product += now * before;
         self.count += 1;
     }
 
-    /// What is new now, after the ground's slopes at the factor that fits best.
+    /// How much the slopes now differ among each other: light that falls off evenly adds the same to all of them.
+    fn structure(&self) -> f32 {
+        (self.now_square - self.now * self.now / self.count.max(1) as f32).max(0.0)
+    }
+
+    /// What of that is new, after the ground's slopes at the factor that fits best.
     fn unexplained(&self) -> f32 {
-        let factor = (self.product / self.before.max(f32::EPSILON)).clamp(0.0, 3.0);
-        (self.now - 2.0 * factor * self.product + factor * factor * self.before).max(0.0)
+        let count = self.count.max(1) as f32;
+        let product = self.product - self.now * self.before / count;
+        let before = (self.before_square - self.before * self.before / count).max(0.0);
+        let factor = (product / before.max(f32::EPSILON)).clamp(0.0, 3.0);
+        (self.structure() - 2.0 * factor * product + factor * factor * before).max(0.0)
     }
 }
 
@@ -257,7 +269,8 @@ fn is_light(tiles: &[Slopes], noise: f32) -> bool {
     if count < 2 * MIN_WITHIN {
         return true;
     }
-    let (new, now) = tiles.iter().fold((0.0, 0.0), |(new, now), tile| (new + tile.unexplained(), now + tile.now));
+    let (new, now) =
+        tiles.iter().fold((0.0, 0.0), |(new, now), tile| (new + tile.unexplained(), now + tile.structure()));
     // Slopes span two cells.
     let per_cell = (new / count as f32).sqrt() / 2.0;
     per_cell < LIGHT.0.max(LIGHT_PER_NOISE * noise) || new < LIGHT.1 * now

@@ -234,3 +234,18 @@ fn what_is_put_beside_a_thing_is_more_of_it_and_what_stands_apart_is_another() {
         assert_eq!(found.len(), things, "{apart} pixels apart: {found:?}");
     }
 }
+
+#[test]
+fn two_things_are_one_when_what_lies_between_them_settles() {
+    let street = Luma::street(3);
+    let mut watched = Watched::new(1.0);
+    watched.show(30.0, |_| street.clone());
+    let ends = with_crates(&with_crates(&street, 200, TOP), 320, TOP);
+    let (_, apart) = watched.show(40.0, |_| ends.clone());
+    assert_eq!(apart.len(), 2);
+    let (_, whole) = watched.show(40.0, |_| with_crates(&ends, 260, TOP));
+    assert_eq!(whole.len(), 1, "{whole:?}");
+    assert_eq!(whole[0].id, apart[0].id.min(apart[1].id));
+    assert!(whole[0].bbox.iou(&bbox(200, TOP, 168, SIDE)) > 0.7, "{whole:?}");
+    assert_eq!(watched.show(30.0, |_| street.clone()).1, []);
+}
