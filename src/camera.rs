@@ -174,16 +174,17 @@ impl Engine {
         self.last = Some(*stamp);
         let tracks = self.tracker.update(stamp, detections);
         self.statics = self.ground.as_mut().map(|ground| ground.advance(observed, tracks)).unwrap_or_default();
-        let filtering = self.tallies.of_mut(QualityStage::Filtering);
-        filtering.stopped += self.tracker.faint() as u64;
+        let tallies = &mut self.tallies;
+        tallies.of_mut(QualityStage::Filtering).stopped += self.tracker.faint() as u64;
         let tracks = self.tracker.tracks();
         let mut transitions = Vec::new();
         for (watch, course) in &mut self.rules {
             let sightings = watch.sift(tracks, &self.statics, &mut |passed_over| {
-                let is_filtered = matches!(passed_over.why, Hindrance::TooSmall(_) | Hindrance::TooFew(_));
-                filtering.stopped += u64::from(is_filtered);
+                if let Some(stage) = stage_that_stops(passed_over.why) {
+                    tallies.of_mut(stage).stopped += 1;
+                }
             });
-            filtering.passed += sightings.len() as u64;
+            tallies.of_mut(QualityStage::Filtering).passed += sightings.len() as u64;
             transitions.extend(course.advance(stamp, observed, &sightings, &mut self.ids));
             look_again(&mut self.rechecks, course, observed, &sightings);
         }
@@ -329,6 +330,19 @@ impl Looking {
         } else {
             Recheck { outcome: RecheckOutcome::CannotSee, reason: Some(blind.unwrap_or(CannotSee::NoPicture)) }
         }
+    }
+}
+
+/// The stage that keeps something of a rule's classes from being a sight; none if it is nowhere where the rule looks, or is not there.
+fn stage_that_stops(why: Hindrance) -> Option<QualityStage> {
+    match why {
+        Hindrance::TooSmall(_) | Hindrance::TooFew(_) => Some(QualityStage::Filtering),
+        Hindrance::Excepted => Some(QualityStage::RuleCheck),
+        Hindrance::OutOfSight
+        | Hindrance::Moves(_)
+        | Hindrance::OutsideZones
+        | Hindrance::Explained
+        | Hindrance::NotAsAsked => None,
     }
 }
 

@@ -1,11 +1,14 @@
 //! An agent to which things are missing runs, says what is missing, and goes on trying.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/contract.rs"]
+mod contract;
 #[expect(dead_code, reason = "this test neither reloads the broker nor reads its log")]
 #[path = "common/mosquitto.rs"]
 mod mosquitto;
 
-use curbwatch::contract::CameraState;
+use contract::Wire;
+use curbwatch::contract::{AgentState, CameraState};
 use curbwatch::hub::{Content, HubMessage, Sight, WatchSettings, Watcher};
 use curbwatch::ids::Name;
 use mosquitto::Mosquitto;
@@ -103,6 +106,7 @@ fn broker_camera_and_model_may_come_later() {
     let mut agent = Agent(child);
 
     broker.start();
+    let wire = Wire::listen(&broker);
     let prefix = Name::try_new("curbwatch").unwrap();
     let settings = WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix, credentials: None };
     let hub = Watcher::start(settings).unwrap();
@@ -135,6 +139,8 @@ fn broker_camera_and_model_may_come_later() {
         "curbwatch_camera_state{camera=\"absent\",state=\"offline\"} 1.0",
         "curbwatch_model_loaded{} 0.0",
         "curbwatch_hub_connects_total{} 1",
+        "curbwatch_event_stage_total{stage=\"error_check\",outcome=\"stopped\"} 0",
+        "curbwatch_hub_alarm{alarm=\"quota\"} 0.0",
     ] {
         assert!(metrics.lines().any(|metric| metric == line), "{line} in {metrics}");
     }
@@ -151,4 +157,12 @@ fn broker_camera_and_model_may_come_later() {
     let pid = agent.0.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert!(agent.0.wait().unwrap().success(), "a stop in order is a success");
+    wait_for(&hub, "the farewell", |message| {
+        let Content::Status(status) = &message.content else { return None };
+        (status.status == AgentState::Offline).then_some(())
+    });
+    let seen = wire.judge();
+    for message in ["birth", "camera-status", "health", "status"] {
+        assert!(seen.contains(message), "{message} in {seen:?}");
+    }
 }

@@ -113,3 +113,19 @@ fn an_open_incident_goes_on_after_a_restart_and_one_without_its_rule_is_given_ba
     assert_eq!(after.active()[&name("parking")], [incident.id]);
     assert_eq!(play(&mut after, 0, 30, |_| vec![seen(CAR, 0.7)]), [], "no second incident");
 }
+
+#[test]
+fn what_is_too_faint_too_small_or_excepted_is_counted_by_the_stage_that_stops_it() {
+    let (mut small, mut excepted) = (rule("small", 10), rule("excepted", 10));
+    small.watch.min_area = 0.02;
+    excepted.watch.except = vec![excepted.watch.zones[0].1.clone()];
+    let (mut engine, _) = engine(vec![rule("any", 10), small, excepted], vec![]);
+    let faint = Detection { confidence: 0.1, ..seen(CAR, 0.9) };
+    play(&mut engine, 0, 10, |_| vec![seen(CAR, 0.7), faint]);
+    let tallies = engine.take_tallies();
+    let filtering = tallies.of(QualityStage::Filtering);
+    assert!(filtering.passed >= 10, "{filtering:?}");
+    assert_eq!(filtering.stopped, filtering.passed + 20, "the small one where it stands, the faint one in each frame");
+    assert_eq!(tallies.of(QualityStage::RuleCheck).stopped, filtering.passed, "the one where an exception is made");
+    assert_eq!(engine.take_tallies(), Tallies::default(), "counted once");
+}

@@ -81,8 +81,10 @@ impl Pages<'_> {
             (&target["items"], format!("{path}[]"), "a list of sections")
         } else if is_section(&target["additionalProperties"]) {
             (&target["additionalProperties"], format!("{path}.*"), "sections by name")
-        } else if target["patternProperties"].is_object() {
-            return "a section of lists of classes".to_owned();
+        } else if let Some(value) = target["patternProperties"].as_object().and_then(|values| values.values().next()) {
+            let is_list = self.tree.resolve(value)["items"].is_object();
+            let one = || format!("by name: {}", self.tree.allowed(value));
+            return if is_list { "a section of lists of classes".to_owned() } else { one() };
         } else {
             return self.tree.allowed(property);
         };

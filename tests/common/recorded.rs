@@ -80,7 +80,9 @@ impl Agent {
             counts: Arc::clone(&self.counts),
         });
         let (records, found) = sync_channel(findings.len());
-        findings.into_iter().for_each(|finding| records.send(Record::Change(finding)).unwrap());
+        for finding in findings {
+            records.send(Record::Change(finding)).unwrap();
+        }
         drop(records);
         recorder.run(&found, &|| false);
     }
