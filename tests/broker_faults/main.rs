@@ -76,7 +76,7 @@ fn what_the_broker_calls_invalid_is_set_aside_until_the_next_connection() {
             Answer::Ack(0) if publish.sequence() == Some(4) && publish.connection == 1 => {
                 Answer::Kick(ADMINISTRATIVE_ACTION)
             }
-            answer => answer,
+            answer @ (Answer::Ack(_) | Answer::Kick(_) | Answer::FallSilent) => answer,
         }
     });
     let mut agent = Agent::new(broker.port());

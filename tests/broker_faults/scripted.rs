@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// Time within which what a test waits for must happen.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// What is done about a PUBLISH of `QoS` 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
