@@ -30,9 +30,7 @@ fn every_direct_dependency_is_accounted_for_and_no_other() {
 }
 
 /// The metrics of the unit test's snapshot.
-#[test]
-fn every_metric_is_documented() {
-    let document = include_str!("../docs/monitoring.md");
+fn metrics() -> BTreeSet<&'static str> {
     let snapshot = include_str!(
         "../src/web/snapshots/curbwatch__web__tests__every_fact_has_its_metric_with_name_unit_and_labels.snap"
     );
@@ -42,9 +40,32 @@ fn every_metric_is_documented() {
         .filter_map(|line| line.split('{').next())
         .collect();
     assert!(metrics.len() > 20, "the snapshot was not understood: {metrics:?}");
-    for metric in metrics {
+    metrics
+}
+
+#[test]
+fn every_metric_is_documented() {
+    let document = include_str!("../docs/monitoring.md");
+    for metric in metrics() {
         assert!(document.contains(&format!("`{metric}")), "{metric} is missing in docs/monitoring.md");
     }
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
+    for (file, text) in [
+        ("alerts.yaml", include_str!("../monitoring/alerts.yaml")),
+        ("alerts_test.yaml", include_str!("../monitoring/alerts_test.yaml")),
+        ("dashboard.json", include_str!("../monitoring/dashboard.json")),
+    ] {
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let asked: BTreeSet<&str> = words.filter(|word| word.starts_with("curbwatch_")).collect();
+        assert!(asked.len() > 3, "{file} was not understood: {asked:?}");
+        let unknown: Vec<_> = asked.difference(&metrics()).copied().collect();
+        assert!(unknown.is_empty(), "{file} asks for {unknown:?}");
+    }
+    let dashboard: serde_json::Value = serde_json::from_str(include_str!("../monitoring/dashboard.json")).expect("it is JSON");
+    assert!(dashboard["panels"].as_array().is_some_and(|panels| panels.len() > 10));
 }
 
 /// The first cells of a table's row.

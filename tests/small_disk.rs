@@ -27,6 +27,12 @@ const ENVIRONMENT: &str = "CURBWATCH_SMALL_DISK";
 const LIMIT: Duration = Duration::from_secs(30);
 const FINDINGS: usize = 200;
 
+/// Whether a process may mount something of its own here; some containers forbid it, to root too.
+fn may_mount(folder: &Path) -> bool {
+    let mount = ["--mount", "--map-root-user", "mount", "-t", "tmpfs", "small"];
+    Command::new("unshare").args(mount).arg(folder).status().expect("unshare is part of every Debian").success()
+}
+
 /// The test runs itself once more, in a mount namespace of its own with a disk of sixteen mebibytes.
 #[test]
 fn what_is_found_while_the_disk_is_full_arrives_once_there_is_room() {
@@ -34,6 +40,10 @@ fn what_is_found_while_the_disk_is_full_arrives_once_there_is_room() {
         return with_a_full_disk(Path::new(&disk));
     }
     let disk = tempfile::tempdir().unwrap();
+    if !may_mount(disk.path()) {
+        println!("not run: this system lets nobody mount a small disk");
+        return;
+    }
     let script = "mount -t tmpfs -o size=16m small \"$1\" && exec \"$2\" --exact \"$3\" --nocapture";
     let output = Command::new("unshare")
         .args(["--mount", "--map-root-user", "sh", "-c", script, "sh"])
