@@ -17,6 +17,7 @@ use crate::config::{AnalysisConfig, CameraConfig, Config, IdlePace, Loaded};
 use crate::contract::{self, Evidence, Health, ModelHealth, QueueDrops, RequestId, Topics, WallTime};
 use crate::detect::Arrangement;
 use crate::evidence::{EvidenceDir, FileError};
+use crate::faces::Faces;
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies, Queue};
 use crate::ids::{IdSource, Name};
@@ -687,6 +688,7 @@ impl Core {
             clocks: Arc::clone(&self.clocks),
             latencies: Arc::clone(&self.latencies),
             drops: Arc::clone(&self.drops),
+            faces: Box::new(Faces::default()),
             counts: Arc::clone(&self.event_counts),
         });
         let detectors = prepared.take_detectors();

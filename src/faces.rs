@@ -1,7 +1,7 @@
 //! Faces in a picture that is about to be written: hidden besides the heads of people whom the agent's own detector saw.
 //!
-//! A face detector sees what a detector of people misses: a head over a wall, behind a window, in a crowd. Each picture is looked at as a
-//! whole and in four overlapping parts, so that faces far away are found too; that takes five inferences (a quarter of a CPU-second in
+//! A face detector sees what a detector of people misses: a head over a wall, behind a window, in a crowd. Each picture that is larger than
+//! the model's input is looked at as a whole and in four overlapping parts, so that faces far away are found too; that takes five inferences (a quarter of a CPU-second in
 //! all) for each picture that is made. Nothing is kept of what is found, and it identifies nobody.
 
 use crate::analysis::parts;
@@ -31,21 +31,30 @@ pub enum FacesError {
     Detect(#[from] DetectError),
 }
 
-/// Finds faces. The model is loaded for the first picture, and tried again for each while it cannot be had.
+/// Finds faces in pictures.
+pub trait FaceFinder: Send {
+    /// Every face in a frame, however unsure.
+    fn find(&mut self, frame: &Frame) -> Result<Vec<SensitiveObject>, FacesError>;
+}
+
+/// The installed face detector. It is loaded for the first picture, and tried again for each while it cannot be had.
 #[derive(Default)]
 pub struct Faces {
     detector: Option<Detector>,
 }
 
-impl Faces {
-    /// Every face in a frame, however unsure.
-    pub fn find(&mut self, frame: &Frame) -> Result<Vec<SensitiveObject>, FacesError> {
+impl FaceFinder for Faces {
+    fn find(&mut self, frame: &Frame) -> Result<Vec<SensitiveObject>, FacesError> {
         let detector = match &mut self.detector {
             Some(detector) => detector,
             none => none.insert(load()?),
         };
         let mut found = Detections::new();
-        detector.detect_in(frame, &parts(Region::Tiles, &[]), &mut found)?;
+        if frame.layout().width > detector.manifest().input.width {
+            detector.detect_in(frame, &parts(Region::Tiles, &[]), &mut found)?;
+        } else {
+            detector.detect(frame, &mut found)?;
+        }
         Ok(found.iter().map(|face| SensitiveObject { kind: SensitiveKind::Head, bbox: face.bbox }).collect())
     }
 }

@@ -15,7 +15,7 @@ use crate::contract::{
     self, Delivery, DeliveryVia, Evidence, EvidenceRole, ModelIdentity, Redaction, Topics, WallTime,
 };
 use crate::evidence::{EvidenceDir, JpegLimits, RedactError, RedactedJpeg, SensitiveObject};
-use crate::faces::{Faces, FacesError};
+use crate::faces::{FaceFinder, FacesError};
 use crate::frame::Frame;
 use crate::geometry::BBox;
 use crate::health::{Drops, Latencies, Queue, Stage};
@@ -63,7 +63,7 @@ pub struct Recorder {
     clocks: Arc<dyn Clocks>,
     latencies: Arc<Latencies>,
     drops: Arc<Drops>,
-    faces: Faces,
+    faces: Box<dyn FaceFinder>,
     swept: Option<Mono>,
 }
 
@@ -89,6 +89,8 @@ pub struct RecorderParts {
     pub latencies: Arc<Latencies>,
     /// Where lost pictures are counted.
     pub drops: Arc<Drops>,
+    /// Finds the faces that are hidden in pictures.
+    pub faces: Box<dyn FaceFinder>,
     /// Where it is counted what the stages before an event leaves do.
     pub counts: Arc<Counts>,
 }
@@ -144,7 +146,7 @@ impl Recorder {
             clocks: parts.clocks,
             latencies: parts.latencies,
             drops: parts.drops,
-            faces: Faces::default(),
+            faces: parts.faces,
             swept: None,
         }
     }

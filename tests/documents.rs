@@ -64,7 +64,8 @@ fn alerts_and_dashboard_ask_for_metrics_that_there_are() {
         let unknown: Vec<_> = asked.difference(&metrics()).copied().collect();
         assert!(unknown.is_empty(), "{file} asks for {unknown:?}");
     }
-    let dashboard: serde_json::Value = serde_json::from_str(include_str!("../monitoring/dashboard.json")).expect("it is JSON");
+    let dashboard: serde_json::Value =
+        serde_json::from_str(include_str!("../monitoring/dashboard.json")).expect("it is JSON");
     assert!(dashboard["panels"].as_array().is_some_and(|panels| panels.len() > 10));
 }
 

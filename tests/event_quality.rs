@@ -11,8 +11,13 @@ mod mosquitto;
 mod recorded;
 
 use contract::Wire;
+use curbwatch::analysis::Finding;
 use curbwatch::config::Config;
 use curbwatch::contract::IncidentEvent;
+use curbwatch::evidence::{SensitiveKind, SensitiveObject};
+use curbwatch::faces::{FaceFinder, FacesError};
+use curbwatch::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
+use curbwatch::geometry::BBox;
 use curbwatch::hub::{Content, Sight, WatchSettings, Watcher};
 use curbwatch::incident::{Incident, Phase};
 use curbwatch::picture::PictureState;
@@ -20,6 +25,8 @@ use curbwatch::quality::{QualityStage, Tally};
 use mosquitto::Mosquitto;
 use recorded::{Agent, finding, name};
 use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -113,4 +120,64 @@ fn the_hub_gets_events_related_and_completed_and_none_that_is_wrong() {
     drop(agent);
     assert_eq!(wire.judge().into_iter().collect::<Vec<_>>(), ["incident", "status"]);
     broker.assert_no_protocol_error();
+}
+
+/// A frame of one grey.
+fn grey() -> Arc<Frame> {
+    let layout = FrameLayout {
+        width: 320,
+        height: 240,
+        format: PixelFormat::I420,
+        matrix: ColorMatrix::Bt709,
+        range: ColorRange::Limited,
+        strides: [320, 160, 160],
+    };
+    let stamp = FrameStamp::of_recording(Duration::ZERO, jiff::Timestamp::UNIX_EPOCH, 0);
+    let planes = [vec![100; 320 * 240], vec![128; 160 * 120], vec![128; 160 * 120]];
+    Arc::new(Frame::try_from_planes(layout, stamp, planes).unwrap())
+}
+
+/// Sees one face, or cannot look.
+struct OneFace {
+    can_look: bool,
+}
+
+impl FaceFinder for OneFace {
+    fn find(&mut self, _: &Frame) -> Result<Vec<SensitiveObject>, FacesError> {
+        if !self.can_look {
+            return Err(curbwatch::install::manifest("no-such-model").unwrap_err().into());
+        }
+        let bbox = BBox::try_new(0.6, 0.1, 0.7, 0.2).unwrap();
+        Ok(vec![SensitiveObject { kind: SensitiveKind::Head, bbox }])
+    }
+}
+
+#[test]
+fn a_picture_in_which_faces_cannot_be_looked_for_is_withheld_and_the_event_says_so() {
+    let broker = Mosquitto::anonymous();
+    let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
+    let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
+    assert_eq!(hub.next(LIMIT), Some(Sight::Connected));
+    let folder = tempfile::tempdir().unwrap();
+    let mut agent = Agent::new(folder.path(), config(broker.port()));
+    for can_look in [false, true] {
+        let incident = agent.incident();
+        let finding = finding(EAST, Phase::Opened, &incident, PictureState::Ok);
+        agent.record_with(Box::new(OneFace { can_look }), vec![Finding { frame: Some(grey()), ..finding }]);
+    }
+    let events = events(&hub, 2);
+    let [withheld, pictured] = &events[..] else { panic!("two events") };
+    assert_eq!(
+        (withheld.data.evidence.len(), &withheld.data.quality.flags[..]),
+        (0, &["evidence_failed".to_owned()][..])
+    );
+    assert_eq!(pictured.data.evidence[0].redaction.classes, ["person_head"]);
+    let on_disk = files(folder.path()).into_iter().filter(|file| file.extension().is_some_and(|end| end == "jpg"));
+    assert_eq!(on_disk.count(), 1, "nothing of the withheld one is on disk");
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }

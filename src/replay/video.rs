@@ -1,7 +1,7 @@
 //! An annotated video of a replay: motion JPEG in Matroska, every picture of it redacted.
 
 use crate::evidence::{JpegLimits, RedactError, RedactedJpeg, SensitiveObject};
-use crate::faces::{Faces, FacesError};
+use crate::faces::{FaceFinder, Faces, FacesError};
 use crate::frame::Frame;
 use crate::geometry::BBox;
 use gstreamer as gst;

@@ -5,7 +5,7 @@ use crate::analysis::sensitive_classes;
 use crate::config::ModelConfig;
 use crate::detect::Detection;
 use crate::evidence::{JpegLimits, Mark, RedactedJpeg, SensitiveObject};
-use crate::faces::Faces;
+use crate::faces::{FaceFinder, Faces};
 use crate::frame::Frame;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
