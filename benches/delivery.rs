@@ -5,23 +5,24 @@
 //! it: run it on a box that does nothing else. Prints medians and adds to `target/bench.json`.
 #![expect(clippy::unwrap_used, reason = "a bench fails by panicking")]
 
+#[path = "../tests/common/made_up.rs"]
+mod made_up;
 #[path = "common/measure.rs"]
 mod measure;
 #[expect(dead_code, reason = "a bench neither kills nor reloads the broker")]
 #[path = "../tests/common/mosquitto.rs"]
 mod mosquitto;
 
-use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
+use curbwatch::clock::{Clocks, Mono, SystemClocks};
 use curbwatch::config::{Config, RuleKind};
 use curbwatch::contract::{CLOUDEVENTS_JSON, EventParts, FrameSize, ModelIdentity, incident_event, to_json};
-use curbwatch::frame::FrameStamp;
-use curbwatch::geometry::BBox;
 use curbwatch::hub::{Content, Sight, WatchSettings, Watcher};
 use curbwatch::ids::{IdSource, Name};
-use curbwatch::incident::{Incident, IncidentObject, Phase, Severity, Told, Transition};
+use curbwatch::incident::{Phase, Transition};
 use curbwatch::mqtt::{Link, MqttSettings};
 use curbwatch::store::{Change, Message, SharedStore, Store};
 use jiff::tz::TimeZone;
+use made_up::transition;
 use measure::{Bar, Figure, median, print_table, report};
 use mosquitto::Mosquitto;
 use rumqttc::v5::mqttbytes::QoS;
@@ -98,7 +99,7 @@ impl Agent {
     fn record(&mut self) -> Uuid {
         let wall = self.clocks.wall();
         let (incident, event) = (self.ids.next(wall), self.ids.next(wall));
-        let transition = transition(incident, wall);
+        let transition = transition(incident, Phase::Opened, wall);
         let change = Change {
             camera: &self.config.cameras[0].id,
             kind: RuleKind::FireLaneBlocked,
@@ -125,41 +126,6 @@ impl Agent {
         };
         let payload = to_json(&incident_event(id, sequence, transition, &parts));
         Message { topic: Self::topic(), content_type: CLOUDEVENTS_JSON, payload }
-    }
-}
-
-fn transition(id: Uuid, wall: jiff::Timestamp) -> Transition {
-    let bbox = BBox::try_new(0.1, 0.2, 0.3, 0.4).unwrap();
-    let name = |text: &str| Name::try_new(text).unwrap();
-    Transition {
-        phase: Phase::Opened,
-        at: FrameStamp {
-            media: MediaTime(Duration::from_mins(1)),
-            mono: Mono(Duration::from_mins(1)),
-            wall,
-            clock_quality: ClockQuality::Arrival,
-            clock_offset: None,
-            segment: 0,
-        },
-        incident: Incident {
-            id,
-            rule: name("fire"),
-            zone: name("lane"),
-            revision: 0,
-            first_seen: wall,
-            confirmed_at: wall,
-            last_seen: wall,
-            closed_at: None,
-            closed_reason: None,
-            severity: Severity::High,
-            dwell_secs: 45.0,
-            bbox,
-            objects: vec![IncidentObject { class: "truck".into(), confidence: 0.7, bbox, stationary_secs: 45.0 }],
-            suppressed: 0,
-            continues: None,
-            told: Told { classes: vec!["truck".into()], extent: bbox.area() },
-        },
-        recheck: None,
     }
 }
 
@@ -215,7 +181,7 @@ fn latencies_ms() -> (f64, f64) {
         std::thread::park_timeout(Duration::from_millis(500));
         let wall = clocks.wall();
         let id = agent.ids.next(wall);
-        let message = agent.message(id, 1, &transition(id, wall));
+        let message = agent.message(id, 1, &transition(id, Phase::Opened, wall));
         let began = clocks.mono();
         client.publish(message.topic, QoS::AtLeastOnce, false, message.payload).unwrap();
         bare.push(arrival_ms(&hub, id, &*clocks, began));

@@ -1,8 +1,8 @@
 //! Faces in a picture that is about to be written: hidden besides the heads of people whom the agent's own detector saw.
 //!
-//! A face detector sees what a detector of people misses: a head over a wall, behind a window, in a crowd. Each picture that is larger than
-//! the model's input is looked at as a whole and in four overlapping parts, so that faces far away are found too; that takes five inferences (a quarter of a CPU-second in
-//! all) for each picture that is made. Nothing is kept of what is found, and it identifies nobody.
+//! A face detector sees what a detector of people misses: a head over a wall, behind a window, in a crowd. Each picture that is larger
+//! than the model's input is looked at as a whole and in four overlapping parts, so that faces far away are found too; that takes five
+//! inferences (a quarter of a CPU-second in all) for each picture that is made. Nothing is kept of what is found, and it identifies nobody.
 
 use crate::analysis::parts;
 use crate::config::Region;

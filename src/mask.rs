@@ -66,8 +66,11 @@ fn for_each_run(area: &Polygon, layout: &FrameLayout, mut paint: impl FnMut(usiz
     let corners: Vec<Point> =
         area.corners().iter().map(|corner| Point { x: corner.x * scale.0, y: corner.y * scale.1 }).collect();
     let edges = || corners.iter().zip(corners.iter().cycle().skip(1));
+    let bounds = area.bounds();
+    let first = ((bounds.top() * scale.1).floor() as usize).saturating_sub(2);
+    let end = ((bounds.bottom() * scale.1).ceil() as usize + 2).min(rows);
     let mut crossings = Vec::new();
-    for row in 0..rows {
+    for row in first..end {
         let (top, bottom) = (row as f32 - 1.0, row as f32 + 2.0);
         let mut run = |from: f32, to: f32| {
             let first = (from.floor() - 1.0).clamp(0.0, columns as f32) as usize;

@@ -1,6 +1,7 @@
 //! CPU time of this process and of others, and what is reported.
 #![allow(dead_code, clippy::allow_attributes, reason = "each bench uses a part of it")]
 
+use curbwatch::clock::{process_cpu_time, thread_cpu_time};
 use std::path::PathBuf;
 use std::process::Child;
 
@@ -19,14 +20,12 @@ pub fn median(values: &[f64]) -> f64 {
 
 /// CPU time of this process so far, all threads, in milliseconds.
 pub fn cpu_ms() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+    process_cpu_time().as_secs_f64() * 1e3
 }
 
 /// CPU time of this thread so far, in milliseconds.
 pub fn thread_cpu_ms() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+    thread_cpu_time().as_secs_f64() * 1e3
 }
 
 /// CPU time of another process so far, all threads, in milliseconds.

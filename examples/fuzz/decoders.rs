@@ -10,22 +10,6 @@ use rand::seq::IndexedRandom;
 use rand_pcg::Pcg64Mcg;
 use std::sync::LazyLock;
 
-const DECODERS: [Decoder; 13] = [
-    Decoder::YoloBoxesScores,
-    Decoder::Yolov5,
-    Decoder::Yolov8,
-    Decoder::YoloEndToEnd,
-    Decoder::Yolox,
-    Decoder::Nanodet,
-    Decoder::Picodet,
-    Decoder::Ssd,
-    Decoder::TfSsd,
-    Decoder::Centernet,
-    Decoder::Centerface,
-    Decoder::Detr,
-    Decoder::Listed,
-];
-
 /// An input of which only the size is changed.
 static INPUT: LazyLock<Input> = LazyLock::new(|| {
     let text = include_str!("../../models/yolov4-tiny-416.yaml");
@@ -80,7 +64,7 @@ fn class_names(random: &mut Pcg64Mcg) -> Vec<String> {
 }
 
 fn reading(random: &mut Pcg64Mcg, input: (u32, u32), classes: usize) -> Reading {
-    let decoder = *DECODERS.choose(random).expect("there are decoders");
+    let decoder = *Decoder::ALL.choose(random).expect("there are decoders");
     let boxes = if random.random_bool(0.7) {
         decoder.default_boxes()
     } else {

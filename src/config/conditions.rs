@@ -133,11 +133,8 @@ pub(super) fn check_places(document: &Document, rule: &str, zones: &[String], re
             report.error(draft.related(document.value_position(first), "named"));
         }
     }
-    let polygon = |zone: &String| {
-        let corners: Vec<[f32; 2]> = typed(document, &join(zone, "polygon"))?;
-        Some((text(document, zone, "id")?, Polygon::try_new(&corners).ok()?))
-    };
-    let polygons: BTreeMap<&str, Polygon> = zones.iter().filter_map(polygon).collect();
+    let area = |zone: &String| Some((text(document, zone, "id")?, polygon(document, &join(zone, "polygon"))?));
+    let polygons: BTreeMap<&str, Polygon> = zones.iter().filter_map(area).collect();
     let permitted: Vec<&Polygon> = except.iter().filter_map(|(_, name)| polygons.get(name)).collect();
     for (_, name) in &of_rule {
         if polygons.get(name).is_some_and(|zone| !permitted.is_empty() && is_covered(zone, &permitted)) {
@@ -145,6 +142,11 @@ pub(super) fn check_places(document: &Document, rule: &str, zones: &[String], re
             report.warning(Draft::at_value(join(rule, "except_zones"), problem));
         }
     }
+}
+
+/// The polygon at a place; none if it is not one, which is told elsewhere.
+pub(super) fn polygon(document: &Document, pointer: &str) -> Option<Polygon> {
+    Polygon::try_new(&typed::<Vec<[f32; 2]>>(document, pointer)?).ok()
 }
 
 /// Whether every point of a grid over the zone that lies in it lies in one of the others too.

@@ -193,11 +193,10 @@ fn check_zones_and_rules(document: &Document, camera: &str, subjects: &subjects:
 }
 
 fn check_what_is_hidden(document: &Document, zones: &[String], masks: &[String], report: &mut Report) {
-    let polygon = |pointer: &str| Polygon::try_new(&typed::<Vec<[f32; 2]>>(document, pointer)?).ok();
-    let masks: Vec<Polygon> = masks.iter().filter_map(|mask| polygon(mask)).collect();
+    let masks: Vec<Polygon> = masks.iter().filter_map(|mask| conditions::polygon(document, mask)).collect();
     let masks: Vec<&Polygon> = masks.iter().collect();
     for zone in zones {
-        let area = polygon(&join(zone, "polygon"));
+        let area = conditions::polygon(document, &join(zone, "polygon"));
         if area.is_some_and(|area| !masks.is_empty() && conditions::is_covered(&area, &masks)) {
             report.warning(Draft::at_value(
                 zone.clone(),

@@ -1,17 +1,19 @@
 //! An agent that records made-up incidents, and a hub that checks everything it receives against the published schemas.
 
+#[path = "../common/made_up.rs"]
+mod made_up;
+
 use crate::mosquitto::Mosquitto;
-use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
+use curbwatch::clock::{Clocks, Mono, SystemClocks};
 use curbwatch::config::{BrokerConfig, CameraConfig, HubTransport, Protocol, RuleKind, SecretSource};
 use curbwatch::contract::*;
-use curbwatch::frame::FrameStamp;
-use curbwatch::geometry::BBox;
 use curbwatch::hub::{Content, Ledger, PictureOutcome, Pictures, Sight, Sighting, WatchSettings, Watcher, sha256_hex};
 use curbwatch::ids::{IdSource, Name};
-use curbwatch::incident::{Incident, IncidentObject, Phase, Severity, Told, Transition};
+use curbwatch::incident::Phase;
 use curbwatch::mqtt::{BackOffSettings, FromHub, Link, LinkStats, MqttSettings};
 use curbwatch::store::{Change, EvidenceFile, Message, SharedStore, Store};
 use jiff::tz::TimeZone;
+use made_up::transition;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
@@ -213,40 +215,6 @@ impl Agent {
             );
             std::thread::park_timeout(Duration::from_millis(2));
         }
-    }
-}
-
-fn transition(id: Uuid, phase: Phase, wall: jiff::Timestamp) -> Transition {
-    let bbox = BBox::try_new(0.1, 0.2, 0.3, 0.4).unwrap();
-    Transition {
-        phase,
-        at: FrameStamp {
-            media: MediaTime(Duration::from_mins(1)),
-            mono: Mono(Duration::from_mins(1)),
-            wall,
-            clock_quality: ClockQuality::Arrival,
-            clock_offset: None,
-            segment: 0,
-        },
-        incident: Incident {
-            id,
-            rule: name("fire"),
-            zone: name("lane"),
-            revision: 0,
-            first_seen: wall,
-            confirmed_at: wall,
-            last_seen: wall,
-            closed_at: None,
-            closed_reason: None,
-            severity: Severity::High,
-            dwell_secs: 45.0,
-            bbox,
-            objects: vec![IncidentObject { class: "truck".into(), confidence: 0.7, bbox, stationary_secs: 45.0 }],
-            suppressed: 0,
-            continues: None,
-            told: Told { classes: vec!["truck".into()], extent: bbox.area() },
-        },
-        recheck: None,
     }
 }
 

@@ -12,22 +12,6 @@ const SIDE: u32 = 32;
 const CELLS: usize = 16 + 4 + 1;
 const THRESHOLD: f32 = 0.25;
 
-const ALL: [Decoder; 13] = [
-    Decoder::YoloBoxesScores,
-    Decoder::Yolov5,
-    Decoder::Yolov8,
-    Decoder::YoloEndToEnd,
-    Decoder::Yolox,
-    Decoder::Nanodet,
-    Decoder::Picodet,
-    Decoder::Ssd,
-    Decoder::TfSsd,
-    Decoder::Centernet,
-    Decoder::Centerface,
-    Decoder::Detr,
-    Decoder::Listed,
-];
-
 fn shapes(decoder: Decoder) -> Vec<Vec<i64>> {
     let (n, c) = (CELLS as i64, CLASSES as i64);
     match decoder {
@@ -181,7 +165,7 @@ fn one_object(decoder: Decoder) -> Vec<Vec<f32>> {
 
 #[test]
 fn every_decoder_finds_the_one_object_and_passes_over_the_nameless_class() {
-    for decoder in ALL {
+    for decoder in Decoder::ALL {
         let found = decode(decoder, &one_object(decoder)).unwrap_or_else(|error| panic!("{decoder:?}: {error}"));
         let [Detection { class, confidence, bbox }] = found[..] else { panic!("{decoder:?}: {found:?}") };
         assert_eq!(class, 2, "{decoder:?}");
@@ -217,7 +201,7 @@ fn spoil(decoder: Decoder, output: usize, value: f32) -> Result<Detections, Deco
 
 #[test]
 fn what_is_not_finite_is_an_error_that_names_the_output() {
-    for decoder in ALL {
+    for decoder in Decoder::ALL {
         for output in 0..shapes(decoder).len() {
             // Coarser strides hold no object in this test.
             if decoder == Decoder::Picodet && output % 3 != 0 {
@@ -233,7 +217,7 @@ fn what_is_not_finite_is_an_error_that_names_the_output() {
 
 #[test]
 fn a_score_above_one_is_an_error_that_says_what_it_may_be() {
-    for decoder in ALL.into_iter().filter(|decoder| *decoder != Decoder::Detr) {
+    for decoder in Decoder::ALL.into_iter().filter(|decoder| *decoder != Decoder::Detr) {
         let mut values = one_object(decoder);
         let scores = if matches!(decoder, Decoder::YoloBoxesScores | Decoder::Ssd) {
             1
@@ -274,7 +258,7 @@ fn negative_sizes_wrong_classes_and_wrong_numbers_are_errors() {
 
 #[test]
 fn a_shape_that_does_not_fit_is_an_error_that_says_which_would() {
-    for decoder in ALL {
+    for decoder in Decoder::ALL {
         let mut other = reading(decoder);
         let shape = &mut other.outputs.last_mut().unwrap().shape;
         // Any number of places will do for YOLOv8, which are the columns.
@@ -321,9 +305,9 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
     #[test]
     fn arbitrary_bits_never_become_a_detection_outside_the_frame(
-        index in 0..ALL.len(), numbers in proptest::collection::vec(any_number(), 64), softmax: bool,
+        index in 0..Decoder::ALL.len(), numbers in proptest::collection::vec(any_number(), 64), softmax: bool,
     ) {
-        let decoder = ALL[index];
+        let decoder = Decoder::ALL[index];
         let mut reading = reading(decoder);
         if softmax && matches!(decoder, Decoder::Ssd | Decoder::Detr) {
             reading.scores = Scores::Softmax;

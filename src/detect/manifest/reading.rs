@@ -41,6 +41,23 @@ pub enum Decoder {
 }
 
 impl Decoder {
+    /// Every one.
+    pub const ALL: [Self; 13] = [
+        Self::YoloBoxesScores,
+        Self::Yolov5,
+        Self::Yolov8,
+        Self::YoloEndToEnd,
+        Self::Yolox,
+        Self::Nanodet,
+        Self::Picodet,
+        Self::Ssd,
+        Self::TfSsd,
+        Self::Centernet,
+        Self::Centerface,
+        Self::Detr,
+        Self::Listed,
+    ];
+
     /// How boxes are written, unless the manifest says otherwise.
     #[must_use]
     pub fn default_boxes(self) -> Boxes {
