@@ -28,6 +28,7 @@ use crate::mailbox::Mailboxes;
 use crate::mqtt::{Farewell, Link, MqttSettings};
 use crate::orphans;
 use crate::quality::Counts;
+use crate::service::{self, Progress};
 use crate::status::{self, CameraView, StreamView};
 use crate::store::{Bounds, SharedStore, Store, StoreError};
 use crate::web::{Board, Web};
@@ -124,6 +125,7 @@ pub struct Agent {
     sampler: HostSampler,
     /// Frames analysed per camera and second, over the last whole interval.
     analysed: AnalysedRates,
+    progress: Progress,
 }
 
 /// What the agent's threads share.
@@ -256,7 +258,8 @@ impl Agent {
         let analysed = AnalysedRates::new(clocks.mono(), config.cameras.len());
         let sampler = HostSampler::new(data_dir, clocks.mono());
         let web = core.serve()?;
-        Ok(Self { core, link, watched, limiter, wishes, commands, prepare, _web: web, sampler, analysed })
+        let progress = Progress::new(clocks.mono());
+        Ok(Self { core, link, watched, limiter, wishes, commands, prepare, _web: web, sampler, analysed, progress })
     }
 
     /// Publishes status until `stop` completes, or the hub wants the agent to begin anew; then stops in order.
@@ -276,9 +279,14 @@ impl Agent {
                 _ = tick.tick() => {
                     self.say_cameras();
                     self.say_health();
+                    self.tell_service();
                 }
             }
         };
+        match ended {
+            Ended::Stopped => service::say_stopping(),
+            Ended::Reload => service::say_reloading(),
+        }
         self.stop();
         ended
     }

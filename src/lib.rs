@@ -31,6 +31,7 @@ pub mod recorder;
 pub mod replay;
 pub mod scene;
 pub mod schedule;
+pub mod service;
 #[cfg(feature = "staging")]
 pub mod stage;
 pub mod status;

@@ -7,7 +7,9 @@ use crate::config::CameraConfig;
 use crate::contract::{self, Health, ModelHealth, QueueDrops, WallTime};
 use crate::health::Queue;
 use crate::ids::Name;
+use crate::ingest::CameraState;
 use crate::mqtt::Link;
+use crate::service::{self, Vitals};
 use crate::status::{self, CameraView};
 use crate::web::CameraFacts;
 use std::collections::BTreeMap;
@@ -67,6 +69,27 @@ impl Agent {
             });
         }
         self.core.board.set_cameras(facts);
+    }
+
+    /// Tells the service manager that the agent gets on, or why it does not.
+    pub(super) fn tell_service(&mut self) {
+        let core = &self.core;
+        let views = core.views.lock().unwrap_or_else(PoisonError::into_inner);
+        let online = views.iter().filter(|view| matches!(view.detect.state, CameraState::Online(_))).count();
+        let status = format!("{online} of {} cameras online", views.len());
+        drop(views);
+        let analysis = core.analysis.get();
+        let analysed =
+            analysis.map_or(0, |analysis| (0..self.watched.len()).map(|index| analysis.analysed(index)).sum());
+        let has_frames = online > 0 && analysis.is_some();
+        let vitals = Vitals { analysed, has_frames, has_link: self.link.is_running() };
+        match self.progress.check(core.clocks.mono(), vitals) {
+            Ok(()) => service::say_alive(&status),
+            Err(stuck) => {
+                tracing::error!("{stuck}; the service manager is not told that the agent is alive");
+                service::say_stuck(&format!("{stuck}; {status}"));
+            }
+        }
     }
 
     pub(super) fn say_health(&mut self) {

@@ -5,6 +5,7 @@ use super::check::{classes_of_manifest, load};
 use crate::app::{Agent, Ended};
 use crate::clock::{Clocks, SystemClocks};
 use crate::config::{self, Loaded};
+use crate::service;
 use anyhow::Context;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let clocks: Arc<dyn Clocks> = Arc::new(SystemClocks::new());
         let file = args.config.clone();
         let agent = Agent::start(loaded, &clocks, Arc::new(move || check_reload(&file)))?;
+        service::say_ready();
         let stop = async {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             std::thread::Builder::new().name("second-signal".to_owned()).spawn(exit_at_second_signal).ok();

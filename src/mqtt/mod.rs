@@ -259,6 +259,13 @@ impl Link {
         self.shared.stats.connected.load(Ordering::Relaxed)
     }
 
+    /// Whether its thread runs.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        thread.as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
     /// Counters since the start.
     #[must_use]
     pub fn stats(&self) -> LinkStats {
