@@ -2,7 +2,7 @@
 //!
 //! Threads: `main` (signals, status every [`STATUS_EVERY`]), `ingest-<camera>` each, `prepare` (loads the model, then answers what no frame
 //! answers),
-//! `runner-<n>` per core, `recorder`, `mqtt`, `commands`, `web`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
+//! `runner-<n>` per core, `recorder`, `mqtt`, `webhook`, `commands`, `web`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
 //! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
 
 mod orders;
@@ -13,8 +13,9 @@ use crate::active::{self, ActiveBoard};
 use crate::analysis::{Analysis, Attention, PictureNews, PrepareError, Prepared, Record, Surroundings};
 use crate::clock::{Clocks, Mono};
 use crate::command::{self, Commander, CommanderParts, Keys, Outcome};
-use crate::config::{AnalysisConfig, CameraConfig, Config, IdlePace, Loaded};
+use crate::config::{AnalysisConfig, CameraConfig, Config, IdlePace, Loaded, WebhookConfig};
 use crate::contract::{self, Evidence, Health, ModelHealth, QueueDrops, RequestId, Topics, WallTime};
+use crate::courier::{Courier, CourierParts};
 use crate::detect::Arrangement;
 use crate::evidence::{EvidenceDir, FileError};
 use crate::faces::Faces;
@@ -32,7 +33,7 @@ use crate::orphans;
 use crate::quality::Counts;
 use crate::recorder::{self, Notice, Recorder, RecorderParts};
 use crate::status::{self, CameraView, StreamView};
-use crate::store::{Bounds, SharedStore, Store, StoreError};
+use crate::store::{Adapters, Bounds, Destination, SharedStore, Store, StoreError};
 use crate::web::{Board, CameraFacts, Web};
 use jiff::tz::TimeZone;
 use orders::{Orders, Wish};
@@ -193,6 +194,8 @@ struct Core {
     started: Mono,
     clocks: Arc<dyn Clocks>,
     store: SharedStore,
+    /// Posts events to a platform, if there is one.
+    webhook: Option<Courier>,
     /// What the store remembered of each camera when the agent started; nothing changes it before the analysis begins.
     memories: Vec<Memory>,
     mailboxes: Arc<Mailboxes<Frame>>,
@@ -317,6 +320,9 @@ struct ToLink {
 impl Notice for ToLink {
     fn recorded(&self) {
         self.link.wake();
+        if let Some(webhook) = &self.core.webhook {
+            webhook.wake();
+        }
     }
     fn active(&self, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>) {
         self.core.say_open(&self.link, camera, rule, incidents);
@@ -342,6 +348,7 @@ impl Agent {
         if let Some(path) = store.set_aside() {
             tracing::error!(path = %path.display(), "the database was corrupt; it is set aside and a new one begun");
         }
+        store.set_adapters(Adapters { webhook: config.hub.webhook.is_some() })?;
         let orphaned = orphans::close(&mut store, &config, &loaded.set_aside, &time_zone, clocks.wall())?;
         let remember = |camera: &CameraConfig| store.memory(&camera.id, clocks.wall());
         let memories = config.cameras.iter().map(remember).collect::<Result<_, _>>()?;
@@ -350,6 +357,12 @@ impl Agent {
         let store = SharedStore::new(store);
         let evidence = EvidenceDir::open(&data_dir)?;
         let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
+        let post = |webhook: &WebhookConfig| {
+            let parts = CourierParts::new(store.clone(), Arc::clone(clocks));
+            let failed = |source| AppError::Thread { name: "webhook".to_owned(), source };
+            Courier::webhook(webhook.clone(), evidence.clone(), parts).map_err(failed)
+        };
+        let webhook = config.hub.webhook.as_ref().map(post).transpose()?;
         gstreamer::init().map_err(|error| AppError::GStreamer(error.to_string()))?;
         let (inbox, asked) = sync_channel(command::MAX_WAITING);
         let link = Link::start(settings, store.clone(), Arc::clone(clocks), Some(inbox))
@@ -386,6 +399,7 @@ impl Agent {
             config: Arc::clone(&config),
             clocks: Arc::clone(clocks),
             store,
+            webhook,
             memories,
             time_zone,
         });
@@ -554,7 +568,7 @@ impl Agent {
         let core = &self.core;
         let now = core.clocks.mono();
         let written = |instant| WallTime::new(instant, &core.time_zone);
-        let backlog = match core.store.lock().backlog() {
+        let backlog = match core.store.lock().backlog(Destination::Hub) {
             Ok(backlog) => Some(backlog),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the outbox");
@@ -565,7 +579,7 @@ impl Agent {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the verdicts");
             Vec::new()
         });
-        let losses = core.store.lock().losses().unwrap_or_else(|error| {
+        let losses = core.store.lock().losses(Destination::Hub).unwrap_or_else(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot read what was lost");
             None
         });
@@ -599,6 +613,7 @@ impl Agent {
             outbox: status::outbox_health(backlog, losses, withheld, &link, self.link.alarms(), &core.time_zone),
             event_stages: status::event_stages(&tallies),
             commands: core.commander.get().map(|commander| commander.counts()).unwrap_or_default(),
+            webhook: core.webhook.as_ref().map(|webhook| webhook.health(&core.time_zone)),
             queues: core.config.cameras.iter().enumerate().map(mailbox).chain([evidence]).collect(),
             verdicts: status::rule_verdicts(verdicts),
         };

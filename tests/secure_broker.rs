@@ -88,7 +88,7 @@ fn at(port: u16) -> Vec<BrokerConfig> {
 fn delivers(agent: &mut Agent, hub: &mut Hub) {
     agent.record(Phase::Opened, true);
     hub.events(1);
-    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog().unwrap().rows == 0);
+    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog(Destination::Hub).unwrap().rows == 0);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn a_broker_whose_certificate_has_expired_is_refused_until_it_has_a_new_one() {
     broker.start();
     // The agent may be back before the hub, which then misses what is told meanwhile.
     hub.wait_until("the hub is back", |hub| hub.connects == 2);
-    agent.wait_until("what waited has gone", |agent| agent.store.lock().backlog().unwrap().rows == 0);
+    agent.wait_until("what waited has gone", |agent| agent.store.lock().backlog(Destination::Hub).unwrap().rows == 0);
     delivers(&mut agent, &mut hub);
 }
 

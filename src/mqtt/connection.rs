@@ -6,17 +6,17 @@
 
 mod sending;
 
-use super::back_off::Pacer;
 use super::board::Slot;
 use super::dialect::{Client, Heard, Poller, Qos, Verdict};
 use super::outbox::Reading;
-use super::tls::TlsError;
 use super::wire::{Tag, Wire};
 use super::{AlarmKind, MqttSettings, Shared, Stats, Stop};
+use crate::back_off::Pacer;
 use crate::clock::{Clocks, Mono};
 use crate::config::{BrokerConfig, SecretError};
 use crate::contract::{AgentState, AgentStatus, WallTime, to_json};
 use crate::store::{OutboxRow, RowId, SharedStore};
+use crate::tls::TlsError;
 use sending::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
