@@ -348,7 +348,8 @@ impl Agent {
         if let Some(path) = store.set_aside() {
             tracing::error!(path = %path.display(), "the database was corrupt; it is set aside and a new one begun");
         }
-        store.set_adapters(Adapters { webhook: config.hub.webhook.is_some() })?;
+        let onvif = config.hub.onvif.as_ref().map(|onvif| onvif.topic_prefix.clone());
+        store.set_adapters(Adapters { webhook: config.hub.webhook.is_some(), onvif })?;
         let orphaned = orphans::close(&mut store, &config, &loaded.set_aside, &time_zone, clocks.wall())?;
         let remember = |camera: &CameraConfig| store.memory(&camera.id, clocks.wall());
         let memories = config.cameras.iter().map(remember).collect::<Result<_, _>>()?;

@@ -14,6 +14,7 @@ use curbwatch::config::{BrokerConfig, HubTransport, Protocol, TlsConfig};
 use curbwatch::contract::AgentState;
 use curbwatch::incident::Phase;
 use curbwatch::mqtt::{AlarmKind, MqttSettings};
+use curbwatch::store::Destination;
 use mosquitto::Mosquitto;
 use std::net::TcpListener;
 use std::path::PathBuf;

@@ -17,6 +17,7 @@ mod idle_pace;
 mod kinds;
 mod load;
 mod meaning;
+mod onvif;
 mod protocol;
 mod public_key;
 mod reference;
@@ -36,6 +37,7 @@ pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;
 pub use kinds::{KindDefaults, RuleKind};
 pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load, load_bytes};
+pub use onvif::OnvifConfig;
 pub use protocol::Protocol;
 pub use public_key::{PublicKey, PublicKeyError};
 pub use reference::reference;
@@ -178,6 +180,9 @@ pub struct HubConfig {
     /// A platform that takes events as flat JSON by HTTP, besides the hub.
     #[serde(default)]
     pub webhook: Option<WebhookConfig>,
+    /// What is open, as property events of ONVIF over the same broker.
+    #[serde(default)]
+    pub onvif: Option<OnvifConfig>,
 }
 
 /// What waits on disk for the broker, and for the webhook. Beyond these limits the oldest is dropped, and the topic `events_lost` says so.

@@ -223,7 +223,7 @@ impl<'a> Exchange<'a> {
         let (wall, running) = (self.clocks.wall(), self.clocks.mono().0);
         let last_row = {
             let mut store = self.store.lock();
-            store.drop_aged(wall, running).and_then(|()| store.last_row())
+            store.drop_aged(wall, running).and_then(|()| store.tell_properties(wall)).and_then(|()| store.last_row())
         };
         match last_row {
             Ok(row) => self.backlog_until = row,

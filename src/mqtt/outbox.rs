@@ -139,6 +139,7 @@ mod tests {
             content_type: String::new(),
             body,
             is_repeated: false,
+            is_retained: false,
         }
     }
 

@@ -121,7 +121,9 @@ impl Store {
 
 /// Drops the oldest rows until `excess` bytes are gone.
 pub(super) fn drop_oldest(transaction: &Transaction<'_>, excess: u64, now: Timestamp) -> rusqlite::Result<Dropped> {
-    let rows = "SELECT row, sequence, size_bytes, is_repeated, destination FROM outbox ORDER BY row";
+    // What has no bytes frees none, and clears what is retained.
+    let rows =
+        "SELECT row, sequence, size_bytes, is_repeated, destination FROM outbox WHERE size_bytes > 0 ORDER BY row";
     drop_rows(transaction, rows, &[], excess, LossReason::Size, now)
 }
 

@@ -52,11 +52,13 @@ impl Destination {
     }
 }
 
-/// What goes elsewhere than to the hub.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What goes out beside our own events.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Adapters {
     /// Every event goes to the webhook too.
     pub webhook: bool,
+    /// First levels of the topics on which what is open is told as properties of ONVIF.
+    pub onvif: Option<String>,
 }
 
 /// Messages that a destination refused for good.
@@ -69,10 +71,10 @@ pub struct Rejected {
 }
 
 impl Store {
-    /// Sets what goes elsewhere than to the hub from now on. What waits for an adapter that there is no longer is dropped.
+    /// Sets what goes out beside our own events from now on. What waits for an adapter that there is no longer is dropped.
     pub fn set_adapters(&mut self, adapters: Adapters) -> Result<(), StoreError> {
         self.adapters = adapters;
-        if !adapters.webhook {
+        if !self.adapters.webhook {
             let dropped = self.transact("drop what waits for an adapter that is gone", |transaction| {
                 transaction.execute("DELETE FROM outbox WHERE destination = ?1", [Destination::Webhook.as_str()])
             })?;

@@ -26,6 +26,7 @@ mod error;
 mod hub;
 mod memory;
 mod open;
+mod properties;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -45,6 +46,7 @@ use crate::incident::Incident;
 use bounds::Dropped;
 use error::{failed, state_error};
 use jiff::Timestamp;
+use properties::insert_property;
 use rows::{insert_event, insert_evidence, insert_picture, outbox_row, upsert_incident};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
@@ -127,6 +129,8 @@ pub struct OutboxRow {
     pub body: Body,
     /// Whether the hub asked to have it once more.
     pub is_repeated: bool,
+    /// Whether the broker keeps it for who comes later; without bytes it clears what was kept.
+    pub is_retained: bool,
 }
 
 /// Where the bytes of an outbox row are.
@@ -209,6 +213,7 @@ impl Store {
         let state = serde_json::to_string(change.incident).map_err(|source| state_error(change.incident.id, source))?;
         let (waiting, max) = (self.waiting_bytes, self.bounds.max_bytes);
         let copies = self.adapters.webhook.then_some(Destination::Webhook);
+        let onvif = self.adapters.onvif.clone();
         let (sequence, size, dropped) = self.transact("record an incident", |transaction| {
             upsert_incident(transaction, change, &state)?;
             let mut size = 0;
@@ -225,6 +230,7 @@ impl Store {
                 insert_event(transaction, change, destination, sequence, &message)?;
                 size += message.payload.len() as u64;
             }
+            size += insert_property(transaction, change, onvif.as_deref())?;
             let excess = (waiting + size).saturating_sub(max);
             let dropped =
                 if excess > 0 { bounds::drop_oldest(transaction, excess, change.now)? } else { Dropped::default() };
@@ -282,7 +288,7 @@ impl Store {
     pub fn pending(&self, destination: Destination, after: RowId, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
         let read = || -> rusqlite::Result<Vec<OutboxRow>> {
             let mut query = self.connection.prepare_cached(
-                "SELECT row, incident, topic, content_type, payload, path, is_repeated FROM outbox
+                "SELECT row, incident, topic, content_type, payload, path, is_repeated, is_retained FROM outbox
                  WHERE destination = ?1 AND row > ?2 ORDER BY row LIMIT ?3",
             )?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Each entry brings the schema from the version of its index to the next; entries are added, never changed.
-const MIGRATIONS: [&str; 5] = ["
+const MIGRATIONS: [&str; 6] = ["
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     CREATE TABLE incident (
         id TEXT PRIMARY KEY,
@@ -120,6 +120,8 @@ const MIGRATIONS: [&str; 5] = ["
         reason TEXT NOT NULL,
         at_ms INTEGER NOT NULL
     ) STRICT;
+", "
+    ALTER TABLE outbox ADD COLUMN is_retained INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Opens the database, setting a damaged one aside.

@@ -114,5 +114,6 @@ pub(super) fn outbox_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<OutboxRow>
         content_type: row.get(3)?,
         body,
         is_repeated: row.get(6)?,
+        is_retained: row.get(7)?,
     })
 }

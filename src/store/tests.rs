@@ -454,7 +454,7 @@ fn an_event_that_is_kept_back_waits_for_nobody_takes_no_sequence_and_is_not_forg
 fn an_adapter_has_rows_of_its_own_from_the_same_transaction() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = store(&folder);
-    first.set_adapters(Adapters { webhook: true }).unwrap();
+    first.set_adapters(Adapters { webhook: true, onvif: None }).unwrap();
     record(&mut first, 1, Phase::Opened, &[picture(1)]).unwrap();
     let of = |store: &Store, destination| store.pending(destination, RowId::ZERO, 9).unwrap();
     let [posted] = &of(&first, Destination::Webhook)[..] else { panic!("one row: the event") };
@@ -478,7 +478,7 @@ fn an_adapter_has_rows_of_its_own_from_the_same_transaction() {
 fn a_rejected_message_waits_no_longer_and_its_reason_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = store(&folder);
-    store.set_adapters(Adapters { webhook: true }).unwrap();
+    store.set_adapters(Adapters { webhook: true, onvif: None }).unwrap();
     assert_eq!(store.rejected(Destination::Webhook).unwrap(), None);
     for incident in 1..=300 {
         record(&mut store, incident, Phase::Opened, &[]).unwrap();
@@ -494,4 +494,39 @@ fn a_rejected_message_waits_no_longer_and_its_reason_is_kept() {
     assert_eq!((store.rejected(Destination::Hub).unwrap(), store.losses(Destination::Webhook).unwrap()), (None, None));
     let kept = store.rows("SELECT count(*) FROM rejected", &[], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(kept, [256]);
+}
+
+#[test]
+fn a_property_stands_while_something_is_open_under_its_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    store.set_adapters(Adapters { webhook: false, onvif: Some("city/box".into()) }).unwrap();
+    let told = |store: &mut Store| {
+        let rows = store.pending(Destination::Hub, RowId::ZERO, 99).unwrap();
+        store.acknowledge(&rows.iter().map(|row| row.row).collect::<Vec<_>>()).unwrap();
+        let payload = |row: OutboxRow| match row.body {
+            Body::Payload(payload) if row.is_retained => Some(!payload.is_empty()),
+            Body::Payload(_) | Body::File(_) => None,
+        };
+        rows.into_iter().filter_map(payload).collect::<Vec<_>>()
+    };
+    record(&mut store, 1, Phase::Opened, &[]).unwrap();
+    record(&mut store, 2, Phase::Opened, &[]).unwrap();
+    record(&mut store, 1, Phase::Closed, &[]).unwrap();
+    assert_eq!(told(&mut store), [true; 3], "the second is still open");
+    store.tell_properties(now()).unwrap();
+    store.tell_properties(now()).unwrap();
+    assert_eq!(told(&mut store), [true], "told once more, and not while it waits anyway");
+    store.set_bounds(Bounds { max_bytes: 1, ..Bounds::NONE });
+    let closed = transition(Phase::Closed).incident;
+    let incident = &Incident { id: Uuid::from_u128(2), ..closed };
+    let kind = RuleKind::StreetVending;
+    let change = Change { camera: &camera(), kind, incident, evidence: &[], now: now() };
+    store.withhold(&change, b"{}", "it is wrong").unwrap();
+    assert_eq!(told(&mut store), [false], "cleared, though the hub is not told of it");
+    store.tell_properties(now()).unwrap();
+    assert_eq!(told(&mut store), [] as [bool; 0]);
+    record(&mut store, 3, Phase::Opened, &[]).unwrap();
+    record(&mut store, 3, Phase::Closed, &[]).unwrap();
+    assert_eq!(told(&mut store), [false], "what clears is not dropped for want of room");
 }

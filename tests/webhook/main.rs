@@ -66,7 +66,7 @@ impl Agent {
 
     fn open(&mut self) {
         let mut store = Store::open(&self.folder.path().join("agent.db"), self.clocks.wall()).unwrap();
-        store.set_adapters(Adapters { webhook: true }).unwrap();
+        store.set_adapters(Adapters { webhook: true, onvif: None }).unwrap();
         self.store = Some(SharedStore::new(store));
     }
 

@@ -126,7 +126,7 @@ impl Exchange<'_> {
     }
 
     fn send_row(&mut self, row: OutboxRow, replayed: bool, now: Mono) {
-        let OutboxRow { row, topic, content_type, body, incident, is_repeated: _ } = row;
+        let OutboxRow { row, topic, content_type, body, incident, is_repeated: _, is_retained } = row;
         let payload = match body {
             Body::Payload(payload) if replayed && content_type == CLOUDEVENTS_JSON => mark_replayed(&payload)
                 .unwrap_or_else(|error| {
@@ -147,7 +147,7 @@ impl Exchange<'_> {
                 }
             },
         };
-        let publish = Publish { content_type: &content_type, ..json(&topic, false, payload.into()) };
+        let publish = Publish { content_type: &content_type, ..json(&topic, is_retained, payload.into()) };
         match self.wire.publish(Tag::Row(row), publish) {
             Ok(()) => Stats::add(&self.shared.stats.sent, 1),
             Err(TooLarge { size_bytes, limit_bytes }) => {
