@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+#[path = "common/authority.rs"]
+mod authority;
 #[expect(dead_code, reason = "this test does not reload the broker")]
 #[path = "common/mosquitto.rs"]
 mod mosquitto;
@@ -10,6 +12,7 @@ mod mosquitto;
 #[path = "broker_outage/street.rs"]
 mod street;
 
+use authority::Authority;
 use curbwatch::config::{BrokerConfig, HubTransport, Protocol, TlsConfig};
 use curbwatch::contract::AgentState;
 use curbwatch::incident::Phase;
@@ -17,52 +20,7 @@ use curbwatch::mqtt::{AlarmKind, MqttSettings};
 use curbwatch::store::Destination;
 use mosquitto::Mosquitto;
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::Command;
 use street::{Agent, Hub};
-
-/// An authority with a broker's certificate, made by OpenSSL.
-struct Authority(tempfile::TempDir);
-
-impl Authority {
-    fn new() -> Self {
-        let authority = Self(tempfile::tempdir().unwrap());
-        let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem \
-                         -subj /CN=test-authority -days 3650";
-        authority.openssl(arguments);
-        std::fs::write(authority.path("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n").unwrap();
-        authority.certify("broker", 365);
-        authority
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Makes `{name}.pem` and `{name}.key`.
-    fn certify(&self, name: &str, days: i32) {
-        self.openssl(&format!(
-            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
-        ));
-        self.openssl(&format!(
-            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days {days} -extfile names"
-        ));
-    }
-
-    fn openssl(&self, arguments: &str) {
-        let made = Command::new("openssl").args(arguments.split_whitespace()).current_dir(self.0.path()).output();
-        let made = made.expect("openssl is installed");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-
-    fn tls(&self) -> TlsConfig {
-        TlsConfig { ca: self.path("ca.pem"), certificate: None, key: None }
-    }
-
-    fn mutual(&self) -> TlsConfig {
-        TlsConfig { certificate: Some(self.path("box.pem")), key: Some(self.path("box.key")), ..self.tls() }
-    }
-}
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -77,8 +35,8 @@ fn broker(listener: &str) -> (Mosquitto, u16) {
 }
 
 fn with_certificate(authority: &Authority) -> String {
-    let folder = authority.0.path().display();
-    format!("cafile {folder}/ca.pem\ncertfile {folder}/broker.pem\nkeyfile {folder}/broker.key\n")
+    let path = |name: &str| authority.path(name).display().to_string();
+    format!("cafile {}\ncertfile {}\nkeyfile {}\n", path("ca.pem"), path("broker.pem"), path("broker.key"))
 }
 
 fn at(port: u16) -> Vec<BrokerConfig> {

@@ -12,6 +12,7 @@ use crate::status::{self, CameraView};
 use crate::store::Destination;
 use crate::web::CameraFacts;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::PoisonError;
 
 /// Frames analysed per second, measured over whole intervals: a change of state in between is too short a window.
@@ -93,6 +94,7 @@ impl Agent {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot read what was kept back");
             None
         });
+        let set_aside = core.store.lock().set_aside().map(Path::to_owned);
         let link = self.link.stats();
         let mut tallies = core.event_counts.total();
         if let Some(analysis) = core.analysis.get() {
@@ -116,7 +118,15 @@ impl Agent {
             host: status::host_health(&self.sampler.sample(now)),
             model: ModelHealth { is_loaded: reason.is_none(), reason, alarm },
             stages: status::stage_latencies(&core.latencies),
-            outbox: status::outbox_health(backlog, losses, withheld, &link, self.link.alarms(), &core.time_zone),
+            outbox: status::outbox_health(
+                backlog,
+                losses,
+                withheld,
+                set_aside.as_deref(),
+                &link,
+                self.link.alarms(),
+                &core.time_zone,
+            ),
             event_stages: status::event_stages(&tallies),
             commands: core.commander.get().map(|commander| commander.counts()).unwrap_or_default(),
             webhook: core.webhook.as_ref().map(|webhook| webhook.health(&core.time_zone)),

@@ -147,6 +147,11 @@ pub struct OutboxHealth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "WithheldEvents")]
     pub withheld: Option<WithheldEvents>,
+    /// Where a damaged database was put when the program started: what it held is lost to the hub, and sequences began anew. Left out if
+    /// none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub database_set_aside: Option<String>,
     /// What a person must see to.
     #[serde(default)]
     pub alarms: Vec<DeliveryAlarm>,

@@ -253,6 +253,7 @@ fn samples() -> Vec<(&'static str, Value)> {
             refused: 0,
             pictures_lost: 0,
             events_lost: 0,
+            database_set_aside: Some("/var/lib/curbwatch/curbwatch.db.damaged-20261121T072941Z".into()),
             withheld: Some(WithheldEvents { count: 1, reason: "the event has 70000 bytes".into() }),
             alarms: vec![DeliveryAlarm {
                 alarm: DeliveryAlarmKind::Quota,

@@ -157,6 +157,8 @@ fn of_hub(pages: &mut Pages, health: &Health) {
         "Events kept back for a defect, ever",
         one(outbox.withheld.as_ref().map_or(0, |withheld| withheld.count)),
     );
+    let set_aside = flag(outbox.database_set_aside.is_some());
+    pages.gauge("database_set_aside", "Whether a damaged database was set aside at the start", None, one(set_aside));
     let alarms = DeliveryAlarmKind::ALL.map(|kind| {
         let is_raised = outbox.alarms.iter().any(|alarm| alarm.alarm == kind);
         (vec![("alarm", kind.as_str())], flag(is_raised))

@@ -2,12 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+#[path = "../common/authority.rs"]
+mod authority;
+mod encrypted;
 #[path = "../common/made_up.rs"]
 mod made_up;
 mod platform;
 
+use authority::Authority;
 use curbwatch::clock::{Clocks, Mono, SystemClocks};
-use curbwatch::config::{CameraConfig, RuleKind, WebhookConfig};
+use curbwatch::config::{CameraConfig, RuleKind, TlsConfig, WebhookConfig};
 use curbwatch::contract::{
     CLOUDEVENTS_JSON, EventParts, FrameSize, HttpHealth, HttpTroubleKind, ModelIdentity, incident_event, to_json,
 };
@@ -17,6 +21,7 @@ use curbwatch::ids::{IdSource, Name};
 use curbwatch::incident::Phase;
 use curbwatch::mqtt::BackOffSettings;
 use curbwatch::store::{Adapters, Bounds, Change, Destination, Message, SharedStore, Store};
+use encrypted::Encrypted;
 use jiff::tz::TimeZone;
 use platform::{Behaviour, Platform};
 use serde_json::json;
@@ -44,6 +49,11 @@ struct Agent {
 
 impl Agent {
     fn new(port: u16) -> Self {
+        Self::with(port, |_| {})
+    }
+
+    /// With another configuration.
+    fn with(port: u16, change: impl FnOnce(&mut WebhookConfig)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let token = folder.path().join("token");
         std::fs::write(&token, format!("{TOKEN}\n")).unwrap();
@@ -52,7 +62,8 @@ impl Agent {
             "authentication": {"value": {"file": token}}, "constants": {"origin": "curbwatch"}
         }));
         let clocks = Arc::new(SystemClocks::new()) as Arc<dyn Clocks>;
-        let config: WebhookConfig = config.unwrap();
+        let mut config: WebhookConfig = config.unwrap();
+        change(&mut config);
         let mut agent = Self { folder, config, clocks, store: None, courier: None, ids: IdSource::from_seed(1) };
         agent.start();
         agent
@@ -332,4 +343,24 @@ fn a_platform_that_never_answers_does_not_hold_up_the_hub_nor_the_recording() {
     let hub = agent.store().lock().pending(Destination::Hub, curbwatch::store::RowId::ZERO, 100).unwrap();
     assert_eq!(hub.len(), 51);
     assert_eq!(platform.requests().len(), 1, "one request at a time");
+}
+
+#[test]
+fn both_sides_are_known_by_certificate_and_a_renewed_authority_is_heeded_without_a_restart() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    authority.certify("box", 365);
+    let platform = Encrypted::start(&authority);
+    let trusted = authority.path("trusted.pem");
+    std::fs::copy(stranger.path("ca.pem"), &trusted).unwrap();
+    let mut agent = Agent::with(platform.port, |config| {
+        config.url = format!("https://localhost:{}/", platform.port);
+        config.tls = Some(TlsConfig { ca: trusted.clone(), ..authority.mutual() });
+    });
+    let incident = agent.incident();
+    agent.record(incident, Phase::Opened);
+    agent.wait_until("the platform is not trusted", || agent.trouble() == Some(HttpTroubleKind::Unreachable));
+    assert_eq!(platform.taken(), [] as [serde_json::Value; 0], "nothing goes to whom nobody vouches for");
+    std::fs::copy(authority.path("ca.pem"), &trusted).unwrap();
+    agent.wait_until_all_is_taken();
+    assert_eq!(platform.taken()[0]["incidentId"], json!(incident));
 }
