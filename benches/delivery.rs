@@ -20,7 +20,7 @@ use curbwatch::hub::{Content, Sight, WatchSettings, Watcher};
 use curbwatch::ids::{IdSource, Name};
 use curbwatch::incident::{Phase, Transition};
 use curbwatch::mqtt::{Link, MqttSettings};
-use curbwatch::store::{Change, Message, SharedStore, Store};
+use curbwatch::store::{Change, Destination, Message, SharedStore, Store};
 use jiff::tz::TimeZone;
 use made_up::transition;
 use measure::{Bar, Figure, median, print_table, report};
@@ -143,7 +143,7 @@ fn rates() -> (f64, f64) {
     let link = agent.link();
     wait_until(&*clocks, || link.connected());
     let began = clocks.mono();
-    wait_until(&*clocks, || agent.store.lock().backlog().unwrap().rows == 0);
+    wait_until(&*clocks, || agent.store.lock().backlog(Destination::Hub).unwrap().rows == 0);
     let published = f64::from(INCIDENTS) / clocks.mono().since(began).as_secs_f64();
     assert_eq!(link.stats().acknowledged, u64::from(INCIDENTS));
     assert!(agent.folder.path().exists());

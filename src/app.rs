@@ -1,7 +1,7 @@
 //! The agent: the one place that names the concrete types and ties them together.
 //!
 //! Threads: `main` (signals, status every [`STATUS_EVERY`]), `ingest-<camera>` each, `prepare` (loads the model, then answers what no frame
-//! answers), `runner-<n>` per core, `recorder`, `mqtt`, `commands`, `web`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
+//! answers), `runner-<n>` per core, `recorder`, `mqtt`, `webhook`, `commands`, `web`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
 //! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
 
 mod analysing;
@@ -16,8 +16,9 @@ use crate::active::ActiveBoard;
 use crate::analysis::Analysis;
 use crate::clock::{Clocks, Mono};
 use crate::command::{self, Commander, CommanderParts, Keys, Outcome};
-use crate::config::{CameraConfig, Config, Loaded};
+use crate::config::{CameraConfig, Config, Loaded, WebhookConfig};
 use crate::contract::{self, RequestId, Topics, WallTime};
+use crate::courier::{Courier, CourierParts};
 use crate::evidence::{EvidenceDir, FileError};
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies};
@@ -30,7 +31,7 @@ use crate::orphans;
 use crate::quality::Counts;
 use crate::service::{self, Progress};
 use crate::status::{self, CameraView, StreamView};
-use crate::store::{Bounds, SharedStore, Store, StoreError};
+use crate::store::{Adapters, Bounds, SharedStore, Store, StoreError};
 use crate::web::{Board, Web};
 use jiff::tz::TimeZone;
 use orders::{Orders, Wish};
@@ -138,6 +139,8 @@ struct Core {
     started: Mono,
     clocks: Arc<dyn Clocks>,
     store: SharedStore,
+    /// Posts events to a platform, if there is one.
+    webhook: Option<Courier>,
     /// What the store remembered of each camera when the agent started; nothing changes it before the analysis begins.
     memories: Vec<Memory>,
     mailboxes: Arc<Mailboxes<Frame>>,
@@ -179,6 +182,8 @@ impl Agent {
         if let Some(path) = store.set_aside() {
             tracing::error!(path = %path.display(), "the database was corrupt; it is set aside and a new one begun");
         }
+        let onvif = config.hub.onvif.as_ref().map(|onvif| onvif.topic_prefix.clone());
+        store.set_adapters(Adapters { webhook: config.hub.webhook.is_some(), onvif })?;
         let orphaned = orphans::close(&mut store, &config, &loaded.set_aside, &time_zone, clocks.wall())?;
         let remember = |camera: &CameraConfig| store.memory(&camera.id, clocks.wall());
         let memories = config.cameras.iter().map(remember).collect::<Result<_, _>>()?;
@@ -187,6 +192,12 @@ impl Agent {
         let store = SharedStore::new(store);
         let evidence = EvidenceDir::open(&data_dir)?;
         let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
+        let post = |webhook: &WebhookConfig| {
+            let parts = CourierParts::new(store.clone(), Arc::clone(clocks));
+            let failed = |source| AppError::Thread { name: "webhook".to_owned(), source };
+            Courier::webhook(webhook.clone(), evidence.clone(), parts).map_err(failed)
+        };
+        let webhook = config.hub.webhook.as_ref().map(post).transpose()?;
         gstreamer::init().map_err(|error| AppError::GStreamer(error.to_string()))?;
         let (inbox, asked) = sync_channel(command::MAX_WAITING);
         let link = Link::start(settings, store.clone(), Arc::clone(clocks), Some(inbox))
@@ -224,6 +235,7 @@ impl Agent {
             clocks: Arc::clone(clocks),
             store,
             memories,
+            webhook,
             time_zone,
         });
         core.say_birth(&link, Vec::new());

@@ -3,12 +3,14 @@
 pub mod active;
 pub mod analysis;
 pub mod app;
+mod back_off;
 pub mod camera;
 pub mod cli;
 pub mod clock;
 pub mod command;
 pub mod config;
 pub mod contract;
+pub mod courier;
 pub mod detect;
 pub mod evaluate;
 pub mod evidence;
@@ -38,6 +40,7 @@ pub mod status;
 pub mod store;
 #[cfg(feature = "staging")]
 pub mod suite;
+mod tls;
 pub mod track;
 #[cfg(feature = "staging")]
 pub mod vcam;

@@ -74,7 +74,7 @@ mod tests {
     use crate::contract::tests::{event, transition};
     use crate::contract::{IncidentEvent, to_json};
     use crate::incident::Phase;
-    use crate::store::{Body, RowId};
+    use crate::store::{Body, Destination, RowId};
 
     fn now() -> Timestamp {
         "2026-11-22T07:29:41Z".parse().unwrap()
@@ -107,7 +107,7 @@ mod tests {
         let opening = store.last_row().unwrap();
         close(&mut store, config, set_aside, &TimeZone::UTC, now()).unwrap();
         assert_eq!(store.memory(&camera, now()).unwrap().open.is_empty(), store.last_row().unwrap() > opening);
-        let rows = store.pending(RowId::ZERO, 9).unwrap().into_iter().filter(|row| row.row > opening);
+        let rows = store.pending(Destination::Hub, RowId::ZERO, 9).unwrap().into_iter().filter(|row| row.row > opening);
         let read = |body| match body {
             Body::Payload(payload) => serde_json::from_slice(&payload).unwrap(),
             Body::File(path) => panic!("{}", path.display()),

@@ -20,6 +20,7 @@ use crate::quality::{QualityStage, Tallies, Tally};
 use crate::store::{Backlog, Losses, Verdicts, Withheld};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::path::Path;
 use std::time::Duration;
 
 /// A stream's state and since when it holds.
@@ -292,6 +293,7 @@ pub fn outbox_health(
     backlog: Option<Backlog>,
     losses: Option<Losses>,
     withheld: Option<Withheld>,
+    set_aside: Option<&Path>,
     link: &LinkStats,
     alarms: Vec<Alarm>,
     time_zone: &TimeZone,
@@ -314,6 +316,7 @@ pub fn outbox_health(
         pictures_lost: link.pictures_lost,
         events_lost: losses.map_or(0, |losses| losses.count),
         withheld: withheld.map(|Withheld { count, reason }| WithheldEvents { count, reason }),
+        database_set_aside: set_aside.map(|path| path.display().to_string()),
         alarms: alarms.into_iter().map(alarm).collect(),
     }
 }

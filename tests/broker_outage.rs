@@ -14,7 +14,7 @@ use curbwatch::contract::{AgentState, IncidentEvent};
 use curbwatch::hub::{Content, Sight};
 use curbwatch::incident::Phase;
 use curbwatch::mqtt::{AlarmKind, Farewell, MqttSettings};
-use curbwatch::store::Bounds;
+use curbwatch::store::{Bounds, Destination};
 use gate::Gate;
 use mosquitto::Mosquitto;
 use std::time::{Duration, Instant};
@@ -40,7 +40,7 @@ fn what_happens_before_the_broker_is_there_arrives_later_in_order_and_marked() {
         agent.record(Phase::Opened, true);
     }
     agent.wait_until("an attempt to connect failed", |agent| agent.stats().failures > 0);
-    assert_eq!(agent.store.lock().backlog().unwrap().rows, 60);
+    assert_eq!(agent.store.lock().backlog(Destination::Hub).unwrap().rows, 60);
 
     broker.start();
     let mut hub = Hub::watch(&broker);
@@ -54,7 +54,7 @@ fn what_happens_before_the_broker_is_there_arrives_later_in_order_and_marked() {
     assert_eq!(order, ["status", "birth", "picture", "event"], "state first, and each picture before its event");
     assert_eq!(hub.pictures_right, 30);
 
-    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog().unwrap().rows == 0);
+    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog(Destination::Hub).unwrap().rows == 0);
     agent.record(Phase::Closed, false);
     let live = hub.events(1);
     assert!(!live[0].data.replayed, "what happens while connected is not marked");
@@ -90,7 +90,7 @@ fn a_broker_that_is_killed_and_forgets_everything_gets_the_rest_and_all_states()
     let after = hub.events(10);
     assert_eq!(sequences(&after), (11..=20).collect::<Vec<_>>());
     assert!(after.iter().all(|event| event.data.replayed));
-    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog().unwrap().rows == 0);
+    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog(Destination::Hub).unwrap().rows == 0);
 
     let mut newcomer = Hub::watch(&broker);
     newcomer.wait_until("the restarted broker knows the camera", |hub| hub.topics.contains(&camera_status));
@@ -116,7 +116,7 @@ fn a_connection_cut_in_the_middle_of_a_burst_loses_nothing_and_mixes_nothing_up(
     }
     let events = hub.events(100);
     assert_eq!(sequences(&events), (1..=100).collect::<Vec<_>>(), "first sights are in order");
-    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog().unwrap().rows == 0);
+    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog(Destination::Hub).unwrap().rows == 0);
     assert!(agent.stats().connects >= 5, "{:?}", agent.stats());
     assert!(agent.stats().sent > 200, "a cut in a burst makes something be sent twice: {:?}", agent.stats());
     broker.assert_no_protocol_error();
@@ -151,7 +151,7 @@ fn an_agent_that_leaves_in_order_sends_what_it_has_and_says_so() {
     hub.wait_until("offline was said", |hub| !hub.sessions(AgentState::Offline).is_empty());
     let said: Vec<AgentState> = hub.statuses.iter().map(|status| status.status).collect();
     assert_eq!(said, [AgentState::Online, AgentState::Stopping, AgentState::Offline]);
-    assert_eq!(agent.store.lock().backlog().unwrap().rows, 0);
+    assert_eq!(agent.store.lock().backlog(Destination::Hub).unwrap().rows, 0);
     broker.assert_no_protocol_error();
 }
 
@@ -164,7 +164,7 @@ fn stopping_without_a_broker_takes_no_time_and_keeps_everything() {
     let began = instant();
     assert_eq!(agent.link.take().unwrap().stop(Duration::from_secs(5)), Farewell::NotConnected);
     assert!(began.elapsed() < Duration::from_secs(2));
-    assert_eq!(agent.store.lock().backlog().unwrap().rows, 2);
+    assert_eq!(agent.store.lock().backlog(Destination::Hub).unwrap().rows, 2);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn an_event_that_the_broker_refuses_is_kept_and_sent_again_and_others_pass() {
     agent.record(Phase::Opened, true);
     agent.wait_until("the broker refused", |agent| agent.stats().refused > 0);
     hub.wait_until("the picture passed", |hub| hub.kinds.contains(&"picture"));
-    agent.wait_until("only the event waits", |agent| agent.store.lock().backlog().unwrap().rows == 1);
+    agent.wait_until("only the event waits", |agent| agent.store.lock().backlog(Destination::Hub).unwrap().rows == 1);
     let kinds =
         |agent: &Agent| agent.link.as_ref().unwrap().alarms().iter().map(|alarm| alarm.kind).collect::<Vec<_>>();
     assert_eq!(kinds(&agent), [AlarmKind::NotAuthorised]);
@@ -190,7 +190,7 @@ fn an_event_that_the_broker_refuses_is_kept_and_sent_again_and_others_pass() {
     let events = hub.events(1);
     assert_eq!(sequences(&events), [1]);
     assert!(!events[0].data.replayed);
-    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog().unwrap().rows == 0);
+    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog(Destination::Hub).unwrap().rows == 0);
     assert_eq!(kinds(&agent), [], "the alarm is over");
     assert_eq!(agent.stats().connects, 1, "a refusal is no reason to part");
     broker.assert_no_protocol_error();
@@ -229,7 +229,9 @@ fn a_picture_larger_than_the_broker_takes_blocks_nothing_and_is_kept() {
     agent.record(Phase::Opened, true);
     agent.record(Phase::Opened, false);
     assert_eq!(sequences(&hub.events(2)), [1, 2]);
-    agent.wait_until("only the picture is left", |agent| agent.store.lock().backlog().unwrap().rows == 1);
+    agent.wait_until("only the picture is left", |agent| {
+        agent.store.lock().backlog(Destination::Hub).unwrap().rows == 1
+    });
     assert_eq!((agent.stats().refused, agent.stats().connects), (1, 1));
     broker.assert_no_protocol_error();
 }
@@ -245,7 +247,9 @@ fn a_picture_for_which_the_broker_closes_the_connection_is_set_aside_and_blocks_
     agent.record(Phase::Opened, true);
     agent.record(Phase::Opened, false);
     assert_eq!(sequences(&hub.events(2)), [1, 2]);
-    agent.wait_until("only the picture is left", |agent| agent.store.lock().backlog().unwrap().rows == 1);
+    agent.wait_until("only the picture is left", |agent| {
+        agent.store.lock().backlog(Destination::Hub).unwrap().rows == 1
+    });
     let alarms = agent.link.as_ref().unwrap().alarms();
     assert!(matches!(&alarms[..], [alarm] if alarm.kind == AlarmKind::TooLarge), "{alarms:?}");
     assert_eq!(agent.stats().connects, 2, "one connection is the price");
@@ -263,7 +267,9 @@ fn what_is_larger_than_the_configuration_says_is_kept_back_on_3_1_1() {
     agent.record(Phase::Opened, true);
     agent.record(Phase::Opened, false);
     assert_eq!(sequences(&hub.events(2)), [1, 2]);
-    agent.wait_until("only the picture is left", |agent| agent.store.lock().backlog().unwrap().rows == 1);
+    agent.wait_until("only the picture is left", |agent| {
+        agent.store.lock().backlog(Destination::Hub).unwrap().rows == 1
+    });
     assert_eq!(agent.link.as_ref().unwrap().alarms().len(), 1);
     assert!(broker.seen("as box (p2,") > 0, "version 4 is 3.1.1");
     broker.assert_no_protocol_error();
@@ -307,7 +313,7 @@ fn what_had_to_be_dropped_is_named_to_the_hub() {
     for _ in 0..20 {
         agent.record(Phase::Opened, false);
     }
-    let kept = agent.store.lock().backlog().unwrap().rows;
+    let kept = agent.store.lock().backlog(Destination::Hub).unwrap().rows;
     assert!(kept > 2 && kept < 20, "{kept}");
     broker.start();
     let mut hub = Hub::watch(&broker);

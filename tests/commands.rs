@@ -18,7 +18,7 @@ use curbwatch::config::Protocol;
 use curbwatch::contract::{CaseStatus, Reply, ReplyStatus, RequestId, Verb};
 use curbwatch::ids::Name;
 use curbwatch::incident::{Order, Phase};
-use curbwatch::store::{RowId, Verdicts};
+use curbwatch::store::{Destination, RowId, Verdicts};
 use jiff::tz::TimeZone;
 use mosquitto::Mosquitto;
 use serde_json::{Value, json};
@@ -314,7 +314,9 @@ fn events_are_sent_again_from_a_sequence_on_and_marked() {
         site.agent.record(Phase::Opened, false);
     }
     hub.events(5);
-    site.agent.wait_until("all are sent", |agent| agent.store.lock().pending(RowId::ZERO, 1).unwrap().is_empty());
+    site.agent.wait_until("all are sent", |agent| {
+        agent.store.lock().pending(Destination::Hub, RowId::ZERO, 1).unwrap().is_empty()
+    });
     let mut newcomer = Hub::watch(&broker);
     let reply = ask(&broker, &mut hub, "replay", &command("r-1", json!({"from": 3})));
     let replayed = reply.replay.unwrap();

@@ -273,6 +273,34 @@ fn a_secret_that_cannot_be_read_is_a_warning_because_the_agent_runs_without_it()
 }
 
 #[test]
+fn a_webhook_names_values_that_events_have_and_each_field_once() {
+    let check = |webhook: &str| {
+        let text = GOOD.replace("hub: {", &format!("hub: {{webhook: {webhook}, "));
+        config::check(&Site::with(&text).path(), &model_classes).unwrap()
+    };
+    let good = "{url: \"https://c/x?y=1\", tls: {ca: /ca.pem}, fields: {code: data.matter.code, what: data.objects.1.class}, picture_field: p}";
+    assert_eq!((check(good).errors, check(good).warnings), (vec![], vec![]));
+    let all = "{url: \"http://c/\", authentication: {value: {env: CURBWATCH_TEST_NEVER_SET}}}";
+    let warned: Vec<String> = check(all).warnings.iter().map(ToString::to_string).collect();
+    assert!(
+        matches!(&warned[..], [clear, unset] if clear.contains("in the clear") && unset.contains("NEVER_SET")),
+        "{warned:?}"
+    );
+    for (webhook, said) in [
+        ("{url: \"ftp://c/\"}", "http(s)://host"),
+        ("{url: \"https://user:word@c/\", tls: {ca: /ca.pem}}", "without user and password"),
+        ("{url: \"https://c/\"}", "whom to trust"),
+        ("{url: \"http://c/\", fields: {code: data.matter.cod}}", "did you mean data.matter.code?"),
+        ("{url: \"http://c/\", fields: {all: data.objects}}", "which no event has"),
+        ("{url: \"http://c/\", constants: {caseCode: x}}", "is the name of a field too"),
+        ("{url: \"http://c/\", constants: {p: x}, picture_field: p}", "a name that is not in use"),
+    ] {
+        let findings = check(webhook);
+        assert!(matches!(&findings.errors[..], [one] if one.to_string().contains(said)), "{webhook}: {findings}");
+    }
+}
+
+#[test]
 fn classes_are_checked_against_the_manifest_that_the_configuration_names() {
     let site = Site::with(&GOOD.replace("zones: [lane]}", "zones: [lane], classes: [umbrela]}"));
     let output =

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+#[path = "common/authority.rs"]
+mod authority;
 #[expect(dead_code, reason = "this test does not reload the broker")]
 #[path = "common/mosquitto.rs"]
 mod mosquitto;
@@ -10,58 +12,15 @@ mod mosquitto;
 #[path = "broker_outage/street.rs"]
 mod street;
 
+use authority::Authority;
 use curbwatch::config::{BrokerConfig, HubTransport, Protocol, TlsConfig};
 use curbwatch::contract::AgentState;
 use curbwatch::incident::Phase;
 use curbwatch::mqtt::{AlarmKind, MqttSettings};
+use curbwatch::store::Destination;
 use mosquitto::Mosquitto;
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::process::Command;
 use street::{Agent, Hub};
-
-/// An authority with a broker's certificate, made by OpenSSL.
-struct Authority(tempfile::TempDir);
-
-impl Authority {
-    fn new() -> Self {
-        let authority = Self(tempfile::tempdir().unwrap());
-        let arguments = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem \
-                         -subj /CN=test-authority -days 3650";
-        authority.openssl(arguments);
-        std::fs::write(authority.path("names"), "subjectAltName=DNS:localhost,IP:127.0.0.1\n").unwrap();
-        authority.certify("broker", 365);
-        authority
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    /// Makes `{name}.pem` and `{name}.key`.
-    fn certify(&self, name: &str, days: i32) {
-        self.openssl(&format!(
-            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
-        ));
-        self.openssl(&format!(
-            "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days {days} -extfile names"
-        ));
-    }
-
-    fn openssl(&self, arguments: &str) {
-        let made = Command::new("openssl").args(arguments.split_whitespace()).current_dir(self.0.path()).output();
-        let made = made.expect("openssl is installed");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    }
-
-    fn tls(&self) -> TlsConfig {
-        TlsConfig { ca: self.path("ca.pem"), certificate: None, key: None }
-    }
-
-    fn mutual(&self) -> TlsConfig {
-        TlsConfig { certificate: Some(self.path("box.pem")), key: Some(self.path("box.key")), ..self.tls() }
-    }
-}
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -76,8 +35,8 @@ fn broker(listener: &str) -> (Mosquitto, u16) {
 }
 
 fn with_certificate(authority: &Authority) -> String {
-    let folder = authority.0.path().display();
-    format!("cafile {folder}/ca.pem\ncertfile {folder}/broker.pem\nkeyfile {folder}/broker.key\n")
+    let path = |name: &str| authority.path(name).display().to_string();
+    format!("cafile {}\ncertfile {}\nkeyfile {}\n", path("ca.pem"), path("broker.pem"), path("broker.key"))
 }
 
 fn at(port: u16) -> Vec<BrokerConfig> {
@@ -88,7 +47,7 @@ fn at(port: u16) -> Vec<BrokerConfig> {
 fn delivers(agent: &mut Agent, hub: &mut Hub) {
     agent.record(Phase::Opened, true);
     hub.events(1);
-    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog().unwrap().rows == 0);
+    agent.wait_until("nothing waits any more", |agent| agent.store.lock().backlog(Destination::Hub).unwrap().rows == 0);
 }
 
 #[test]
@@ -153,7 +112,7 @@ fn a_broker_whose_certificate_has_expired_is_refused_until_it_has_a_new_one() {
     broker.start();
     // The agent may be back before the hub, which then misses what is told meanwhile.
     hub.wait_until("the hub is back", |hub| hub.connects == 2);
-    agent.wait_until("what waited has gone", |agent| agent.store.lock().backlog().unwrap().rows == 0);
+    agent.wait_until("what waited has gone", |agent| agent.store.lock().backlog(Destination::Hub).unwrap().rows == 0);
     delivers(&mut agent, &mut hub);
 }
 

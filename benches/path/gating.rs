@@ -6,7 +6,7 @@ use curbwatch::clock::MediaTime;
 use curbwatch::config::Config;
 use curbwatch::frame::{Frame, FrameStamp};
 use curbwatch::picture::{Gate, Health, Limits, LumaSample};
-use curbwatch::store::{Body, RowId, Store};
+use curbwatch::store::{Body, Destination, RowId, Store};
 use gstreamer::prelude::*;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -95,7 +95,7 @@ impl Agent {
     fn stop(mut self) -> Vec<Found> {
         self.end();
         let store = Store::open(&self.folder.join("curbwatch.db"), jiff::Timestamp::UNIX_EPOCH).expect("its store");
-        let rows = store.pending(RowId::ZERO, 1000).expect("its outbox");
+        let rows = store.pending(Destination::Hub, RowId::ZERO, 1000).expect("its outbox");
         let events = rows.iter().filter_map(|row| match &row.body {
             Body::Payload(payload) => serde_json::from_slice::<serde_json::Value>(payload).ok(),
             Body::File(_) => None,

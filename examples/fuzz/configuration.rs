@@ -7,7 +7,8 @@ use rand_pcg::Pcg64Mcg;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-const EXAMPLES: [&str; 4] = [
+const EXAMPLES: [&str; 5] = [
+    include_str!("../../edge-config/city-platform.yaml"),
     include_str!("../../edge-config/fire-lane.yaml"),
     include_str!("../../edge-config/market-street.yaml"),
     include_str!("../../edge-config/minimal.yaml"),

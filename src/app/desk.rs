@@ -75,6 +75,9 @@ pub(super) struct ToLink {
 impl Notice for ToLink {
     fn recorded(&self) {
         self.link.wake();
+        if let Some(webhook) = &self.core.webhook {
+            webhook.wake();
+        }
     }
     fn active(&self, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>) {
         self.core.say_open(&self.link, camera, rule, incidents);

@@ -11,8 +11,10 @@ use crate::ingest::CameraState;
 use crate::mqtt::Link;
 use crate::service::{self, Vitals};
 use crate::status::{self, CameraView};
+use crate::store::Destination;
 use crate::web::CameraFacts;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::PoisonError;
 
 /// Frames analysed per second, measured over whole intervals: a change of state in between is too short a window.
@@ -96,7 +98,7 @@ impl Agent {
         let core = &self.core;
         let now = core.clocks.mono();
         let written = |instant| WallTime::new(instant, &core.time_zone);
-        let backlog = match core.store.lock().backlog() {
+        let backlog = match core.store.lock().backlog(Destination::Hub) {
             Ok(backlog) => Some(backlog),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the outbox");
@@ -107,7 +109,7 @@ impl Agent {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot read the verdicts");
             Vec::new()
         });
-        let losses = core.store.lock().losses().unwrap_or_else(|error| {
+        let losses = core.store.lock().losses(Destination::Hub).unwrap_or_else(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot read what was lost");
             None
         });
@@ -115,6 +117,7 @@ impl Agent {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot read what was kept back");
             None
         });
+        let set_aside = core.store.lock().set_aside().map(Path::to_owned);
         let link = self.link.stats();
         let mut tallies = core.event_counts.total();
         if let Some(analysis) = core.analysis.get() {
@@ -138,9 +141,18 @@ impl Agent {
             host: status::host_health(&self.sampler.sample(now)),
             model: ModelHealth { is_loaded: reason.is_none(), reason, alarm },
             stages: status::stage_latencies(&core.latencies),
-            outbox: status::outbox_health(backlog, losses, withheld, &link, self.link.alarms(), &core.time_zone),
+            outbox: status::outbox_health(
+                backlog,
+                losses,
+                withheld,
+                set_aside.as_deref(),
+                &link,
+                self.link.alarms(),
+                &core.time_zone,
+            ),
             event_stages: status::event_stages(&tallies),
             commands: core.commander.get().map(|commander| commander.counts()).unwrap_or_default(),
+            webhook: core.webhook.as_ref().map(|webhook| webhook.health(&core.time_zone)),
             queues: core.config.cameras.iter().enumerate().map(mailbox).chain([evidence]).collect(),
             verdicts: status::rule_verdicts(verdicts),
         };

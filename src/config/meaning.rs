@@ -6,7 +6,7 @@
 
 use super::document::{Document, join, quoted};
 use super::report::{Draft, Report, suggestion};
-use super::{Crs, SecretSource, conditions, subjects};
+use super::{Crs, SecretSource, conditions, subjects, webhook};
 use crate::geometry::{Polygon, PolygonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -17,6 +17,7 @@ pub(super) fn check(document: &Document, classes: Result<&[String], &String>, re
     check_time_zone(document, report);
     conditions::check_holidays(document, report);
     check_login(document, "/hub", report);
+    webhook::check(document, "/hub/webhook", report);
     check_point(document, "/place/point", report);
     let subjects = subjects::Subjects::new(document, classes, report);
     let cameras = elements(document, "/cameras");
@@ -125,14 +126,19 @@ fn check_login(document: &Document, section: &str, report: &mut Report) {
         (None, Some(_)) => report.warning(Draft::at_key(password.clone(), "is given without a username")),
         (Some(_), Some(_)) | (None, None) => {}
     }
-    let Some(source) = typed::<SecretSource>(document, &password) else { return };
+    check_secret(document, &password, report);
+}
+
+/// A secret that cannot be read now.
+pub(super) fn check_secret(document: &Document, pointer: &str, report: &mut Report) {
+    let Some(source) = typed::<SecretSource>(document, pointer) else { return };
     if matches!(&source, SecretSource::Env(name) if !is_variable(name)) {
         return;
     }
     if let Err(error) = source.read() {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
         let help = Some("the agent runs without it, says so and goes on trying".to_owned());
-        report.warning(Draft::at_value(password, format!("cannot be read now: {error}{cause}")).help(help));
+        report.warning(Draft::at_value(pointer, format!("cannot be read now: {error}{cause}")).help(help));
     }
 }
 

@@ -17,6 +17,7 @@ mod idle_pace;
 mod kinds;
 mod load;
 mod meaning;
+mod onvif;
 mod protocol;
 mod public_key;
 mod reference;
@@ -28,6 +29,7 @@ mod streams;
 mod structure;
 mod subjects;
 mod web;
+mod webhook;
 
 pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_head, is_person, moves_by_itself};
 pub use explain::explain;
@@ -35,6 +37,7 @@ pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;
 pub use kinds::{KindDefaults, RuleKind};
 pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load, load_bytes};
+pub use onvif::OnvifConfig;
 pub use protocol::Protocol;
 pub use public_key::{PublicKey, PublicKeyError};
 pub use reference::reference;
@@ -43,6 +46,7 @@ pub use schema::schema;
 pub use secret::SecretError;
 pub use streams::{EvidenceStreamConfig, RtspConfig, RtspTransport, StreamsConfig};
 pub use web::WebConfig;
+pub use webhook::{HeaderConfig, WebhookConfig};
 
 use crate::contract::Verb;
 use crate::detect::Provider;
@@ -167,15 +171,21 @@ pub struct HubConfig {
     #[serde(default = "default_replay_per_sec")]
     #[schemars(range(min = 1, max = 10000))]
     pub replay_per_sec: u32,
-    /// What waits for the broker on disk.
+    /// What waits on disk.
     #[serde(default)]
     pub outbox: OutboxConfig,
     /// What the hub may ask.
     #[serde(default)]
     pub commands: CommandsConfig,
+    /// A platform that takes events as flat JSON by HTTP, besides the hub.
+    #[serde(default)]
+    pub webhook: Option<WebhookConfig>,
+    /// What is open, as property events of ONVIF over the same broker.
+    #[serde(default)]
+    pub onvif: Option<OnvifConfig>,
 }
 
-/// What waits for the broker on disk. Beyond these limits the oldest is dropped, and the topic `events_lost` says so.
+/// What waits on disk for the broker, and for the webhook. Beyond these limits the oldest is dropped, and the topic `events_lost` says so.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutboxConfig {
@@ -223,14 +233,14 @@ pub struct BrokerConfig {
     pub port: u16,
 }
 
-/// Encryption of the connection to the broker. The files (PEM) are read at every connect, so that renewed ones are used without a
-/// restart. The broker's certificate must be for `hub.host`, which is also what it is asked for (SNI).
+/// Encryption of a connection. The files (PEM) are read at every connect, so that renewed ones are used without a restart. The other
+/// side's certificate must be for the host that is configured, which is also what it is asked for (SNI).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
     /// Certificates of the authorities that are trusted; for public ones `/etc/ssl/certs/ca-certificates.crt`.
     pub ca: PathBuf,
-    /// The agent's own certificate with its chain, if the broker wants one; with `key`.
+    /// The agent's own certificate with its chain, if the other side wants one; with `key`.
     #[serde(default)]
     pub certificate: Option<PathBuf>,
     /// The key of the agent's own certificate.

@@ -1,5 +1,6 @@
 //! Topic `health`: load of the box and of the agent's stages, what waits, what was lost, and what people at the hub say.
 
+use super::adapters::HttpHealth;
 use super::scalars::WallTime;
 use crate::ids::Name;
 use schemars::JsonSchema;
@@ -21,6 +22,10 @@ pub struct Health {
     pub stages: Vec<StageLatency>,
     /// What waits for the hub.
     pub outbox: OutboxHealth,
+    /// What goes to the webhook; left out if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "HttpHealth")]
+    pub webhook: Option<HttpHealth>,
     /// What each queue dropped.
     pub queues: Vec<QueueDrops>,
     /// What came of the hub's commands.
@@ -142,6 +147,11 @@ pub struct OutboxHealth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "WithheldEvents")]
     pub withheld: Option<WithheldEvents>,
+    /// Where a damaged database was put when the program started: what it held is lost to the hub, and sequences began anew. Left out if
+    /// none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub database_set_aside: Option<String>,
     /// What a person must see to.
     #[serde(default)]
     pub alarms: Vec<DeliveryAlarm>,

@@ -5,25 +5,31 @@
 //! A value that the site did not configure is left out. [`schemas`] is the published contract; `docs/schemas/` holds
 //! what it generates. This module performs no I/O and reads no clock.
 
+mod adapters;
 mod asyncapi;
 mod case;
 mod command;
 mod event;
 mod event_types;
+mod fields;
 mod health;
 mod matter;
+mod onvif;
 mod scalars;
 mod state;
 mod topics;
 mod validation;
 
+pub use adapters::*;
 pub use asyncapi::asyncapi;
 pub use case::*;
 pub use command::*;
 pub use event::{EventParts, FrameSize, ModelIdentity, closing_event, incident_event, mark_replayed};
 pub use event_types::*;
+pub use fields::event_fields;
 pub use health::*;
 pub use matter::{Code, Matter, matter};
+pub use onvif::{onvif_property, onvif_topic};
 pub use scalars::{Sequence, WallTime};
 pub use state::*;
 pub use topics::{Topic, Topics};

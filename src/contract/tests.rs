@@ -160,6 +160,26 @@ fn camera_status(time: WallTime) -> CameraStatus {
     }
 }
 
+fn http_health(time: WallTime) -> HttpHealth {
+    let lost = LostRange { first: Sequence(1), last: Sequence(3), reason: LossReason::Age };
+    HttpHealth {
+        backlog: 1,
+        backlog_bytes: 2048,
+        oldest: Some(time),
+        requests: 9,
+        taken: 4,
+        failures: 4,
+        rejected: Some(RejectedMessages { count: 1, reason: "status 400: unknown caseCode".into() }),
+        events_lost: Some(EventsLost { time, count: 3, ranges: vec![lost] }),
+        trouble: Some(HttpTrouble {
+            trouble: HttpTroubleKind::Busy,
+            since: time,
+            count: 2,
+            detail: "status 503".into(),
+        }),
+    }
+}
+
 fn image_health(time: WallTime) -> ImageHealth {
     ImageHealth {
         camera: name("east"),
@@ -233,6 +253,7 @@ fn samples() -> Vec<(&'static str, Value)> {
             refused: 0,
             pictures_lost: 0,
             events_lost: 0,
+            database_set_aside: Some("/var/lib/curbwatch/curbwatch.db.damaged-20261121T072941Z".into()),
             withheld: Some(WithheldEvents { count: 1, reason: "the event has 70000 bytes".into() }),
             alarms: vec![DeliveryAlarm {
                 alarm: DeliveryAlarmKind::Quota,
@@ -243,6 +264,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         },
         commands: CommandHealth { ok: 1, ..CommandHealth::default() },
         event_stages: vec![EventStage { stage: "duplicates".into(), passed: 3, stopped: 2, changed: 0 }],
+        webhook: Some(http_health(time)),
         queues: vec![QueueDrops { queue: "mailbox".into(), camera: Some(name("east")), dropped: 4 }],
         verdicts: vec![RuleVerdicts {
             camera: name("east"),

@@ -1,6 +1,6 @@
 //! What is wrong with the delivery although there is a connection. Every alarm has a clear.
 
-use super::tls::EXPIRY_NOTICE;
+use crate::tls::EXPIRY_NOTICE;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::PathBuf;

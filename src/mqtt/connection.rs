@@ -6,17 +6,17 @@
 
 mod sending;
 
-use super::back_off::Pacer;
 use super::board::Slot;
 use super::dialect::{Client, Heard, Poller, Qos, Verdict};
 use super::outbox::Reading;
-use super::tls::TlsError;
 use super::wire::{Tag, Wire};
 use super::{AlarmKind, MqttSettings, Shared, Stats, Stop};
+use crate::back_off::Pacer;
 use crate::clock::{Clocks, Mono};
 use crate::config::{BrokerConfig, SecretError};
 use crate::contract::{AgentState, AgentStatus, WallTime, to_json};
 use crate::store::{OutboxRow, RowId, SharedStore};
+use crate::tls::TlsError;
 use sending::json;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
@@ -223,7 +223,7 @@ impl<'a> Exchange<'a> {
         let (wall, running) = (self.clocks.wall(), self.clocks.mono().0);
         let last_row = {
             let mut store = self.store.lock();
-            store.drop_aged(wall, running).and_then(|()| store.last_row())
+            store.drop_aged(wall, running).and_then(|()| store.tell_properties(wall)).and_then(|()| store.last_row())
         };
         match last_row {
             Ok(row) => self.backlog_until = row,

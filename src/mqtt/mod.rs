@@ -23,17 +23,15 @@
 //! transactions.
 
 mod alarms;
-mod back_off;
 mod board;
 mod connection;
 mod dialect;
 mod outbox;
-mod tls;
 mod wire;
 mod worker;
 
+pub use crate::back_off::BackOffSettings;
 pub use alarms::{Alarm, AlarmKind};
-pub use back_off::BackOffSettings;
 
 use crate::clock::{Clocks, Mono};
 use crate::config::{AgentConfig, BrokerConfig, HubConfig, HubTransport, Protocol, SecretSource, TlsConfig};

@@ -1,6 +1,6 @@
 //! Which outbox row goes next on one connection, and which may be removed. Pure: rows, verdicts and time are arguments.
 
-use super::back_off::{BackOff, BackOffSettings};
+use crate::back_off::{BackOff, BackOffSettings};
 use crate::clock::Mono;
 use crate::store::{OutboxRow, RowId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,6 +139,7 @@ mod tests {
             content_type: String::new(),
             body,
             is_repeated: false,
+            is_retained: false,
         }
     }
 

@@ -1,14 +1,14 @@
 //! The thread's course: connect, serve, wait, again.
 
-use super::back_off::BackOff;
 use super::connection::{Exchange, Failure, Owner, serve};
 use super::dialect::{self, Opening};
-use super::tls;
 use super::{Farewell, MqttSettings, Shared, Stats, Stop};
+use crate::back_off::BackOff;
 use crate::clock::{Clocks, Mono};
 use crate::config::{BrokerConfig, HubTransport};
 use crate::contract::{AgentState, AgentStatus, WallTime, to_json};
 use crate::store::{RowId, SharedStore};
+use crate::tls;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

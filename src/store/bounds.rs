@@ -1,14 +1,14 @@
 //! What may wait in the outbox, and what is said of that which may not: the oldest goes, and its sequence is written down.
 
 use super::error::failed;
-use super::{Store, StoreError, advance};
+use super::{Destination, Store, StoreError, advance};
 use crate::config::OutboxConfig;
 use crate::contract::{LossReason, LostRange, Sequence};
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Transaction, params};
 use std::time::Duration;
 
-/// Most ranges of lost events that are remembered; the last ones.
+/// Most ranges of lost events that are remembered for each destination; the last ones.
 const MAX_RANGES: u32 = 64;
 
 /// How much may wait, and for how long.
@@ -34,7 +34,7 @@ impl From<&OutboxConfig> for Bounds {
     }
 }
 
-/// Events that were dropped before the hub had them.
+/// Events that were dropped before a destination had them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Losses {
     /// When the last of them was dropped.
@@ -65,18 +65,20 @@ impl Store {
         let Ok(before) = now.checked_sub(max_age) else { return Ok(()) };
         let own = if running > self.bounds.max_age { i64::MAX } else { self.first_row_of_run };
         let dropped = self.transact("drop what waited too long", |transaction| {
-            let rows = "SELECT row, sequence, size_bytes, is_repeated FROM outbox WHERE recorded_ms < ?1 AND row < ?2 ORDER BY row";
+            let rows = "SELECT row, sequence, size_bytes, is_repeated, destination FROM outbox WHERE recorded_ms < ?1 AND row < ?2 ORDER BY row";
             drop_rows(transaction, rows, params![before.as_millisecond(), own], u64::MAX, LossReason::Age, now)
         })?;
         self.note_dropped(dropped);
         Ok(())
     }
 
-    /// Events that were dropped; none if none ever was.
-    pub fn losses(&self) -> Result<Option<Losses>, StoreError> {
-        let count = self.rows("SELECT value FROM meta WHERE key = 'events_lost'", &[], |row| row.get::<_, i64>(0))?;
+    /// Events that were dropped before a destination had them; none if none ever was.
+    pub fn losses(&self, destination: Destination) -> Result<Option<Losses>, StoreError> {
+        let key = destination.lost_key();
+        let count = self.rows("SELECT value FROM meta WHERE key = ?1", params![key], |row| row.get::<_, i64>(0))?;
         let Some(count) = count.first().filter(|count| **count > 0) else { return Ok(None) };
-        let ranges = self.rows("SELECT first, last, reason, at_ms FROM loss ORDER BY first", &[], |row| {
+        let ranges = "SELECT first, last, reason, at_ms FROM loss WHERE destination = ?1 ORDER BY first";
+        let ranges = self.rows(ranges, params![destination.as_str()], |row| {
             Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(2)?, row.get::<_, i64>(3)?))
         })?;
         let at = ranges.iter().map(|(_, _, _, at)| *at).max().unwrap_or(0);
@@ -119,7 +121,9 @@ impl Store {
 
 /// Drops the oldest rows until `excess` bytes are gone.
 pub(super) fn drop_oldest(transaction: &Transaction<'_>, excess: u64, now: Timestamp) -> rusqlite::Result<Dropped> {
-    let rows = "SELECT row, sequence, size_bytes, is_repeated FROM outbox ORDER BY row";
+    // What has no bytes frees none, and clears what is retained.
+    let rows =
+        "SELECT row, sequence, size_bytes, is_repeated, destination FROM outbox WHERE size_bytes > 0 ORDER BY row";
     drop_rows(transaction, rows, &[], excess, LossReason::Size, now)
 }
 
@@ -142,7 +146,7 @@ fn drop_rows(
             dropped.bytes += row.get::<_, i64>(2)?.unsigned_abs();
             // What is sent again the hub has had.
             if let (Some(sequence), false) = (row.get::<_, Option<i64>>(1)?, row.get(3)?) {
-                write_down(transaction, sequence, reason, now)?;
+                write_down(transaction, &row.get::<_, String>(4)?, sequence, reason, now)?;
                 dropped.events += 1;
             }
         }
@@ -151,20 +155,13 @@ fn drop_rows(
     for row in doomed {
         delete.execute([row])?;
     }
-    if dropped.events > 0 {
-        advance(transaction, "events_lost", |count| count + dropped.events as i64)?;
-        transaction
-            .prepare_cached(
-                "DELETE FROM loss WHERE first IN (SELECT first FROM loss ORDER BY first DESC LIMIT -1 OFFSET ?1)",
-            )?
-            .execute([MAX_RANGES])?;
-    }
     Ok(dropped)
 }
 
 /// Adds a lost event to the range that it continues, or begins a range.
 fn write_down(
     transaction: &Transaction<'_>,
+    destination: &str,
     sequence: i64,
     reason: LossReason,
     now: Timestamp,
@@ -175,16 +172,25 @@ fn write_down(
     };
     let now = now.as_millisecond();
     let before: Option<i64> = transaction
-        .prepare_cached("SELECT first FROM loss WHERE last = ?1 AND reason = ?2")?
-        .query_row(params![sequence - 1, reason], |row| row.get(0))
+        .prepare_cached("SELECT first FROM loss WHERE destination = ?1 AND last = ?2 AND reason = ?3")?
+        .query_row(params![destination, sequence - 1, reason], |row| row.get(0))
         .optional()?;
     match before {
         Some(first) => transaction
-            .prepare_cached("UPDATE loss SET last = ?2, at_ms = ?3 WHERE first = ?1")?
-            .execute(params![first, sequence, now])?,
+            .prepare_cached("UPDATE loss SET last = ?3, at_ms = ?4 WHERE destination = ?1 AND first = ?2")?
+            .execute(params![destination, first, sequence, now])?,
         None => transaction
-            .prepare_cached("INSERT OR REPLACE INTO loss (first, last, reason, at_ms) VALUES (?1, ?1, ?2, ?3)")?
-            .execute(params![sequence, reason, now])?,
+            .prepare_cached(
+                "INSERT OR REPLACE INTO loss (destination, first, last, reason, at_ms) VALUES (?1, ?2, ?2, ?3, ?4)",
+            )?
+            .execute(params![destination, sequence, reason, now])?,
     };
+    advance(transaction, Destination::of_name(destination).lost_key(), |count| count + 1)?;
+    transaction
+        .prepare_cached(
+            "DELETE FROM loss WHERE destination = ?1 AND first IN
+             (SELECT first FROM loss WHERE destination = ?1 ORDER BY first DESC LIMIT -1 OFFSET ?2)",
+        )?
+        .execute(params![destination, MAX_RANGES])?;
     Ok(())
 }

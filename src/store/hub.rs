@@ -127,7 +127,7 @@ impl Store {
         let (from, to) = (bound(from), to.map_or(i64::MAX, bound));
         let (replayed, size) = self.transact("put events into the outbox again", |transaction| {
             const CHOSEN: &str = "FROM sent WHERE sequence BETWEEN ?1 AND ?2
-                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.sequence = sent.sequence)";
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.sequence = sent.sequence AND outbox.destination = 'hub')";
             let counted = transaction.query_row(
                 &format!("SELECT count(*), min(sequence), max(sequence), coalesce(sum(length(payload)), 0) {CHOSEN}"),
                 params![from, to],

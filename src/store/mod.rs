@@ -1,13 +1,13 @@
 //! Incidents, outbox and evidence index in SQLite.
 //!
-//! **In:** changes of incidents ([`Store::record`]) and acknowledgements of the broker ([`Store::acknowledge`]).
+//! **In:** changes of incidents ([`Store::record`]) and acknowledgements of their [destinations](Destination) ([`Store::acknowledge`]).
 //! **Out:** open incidents after a restart, and outbox rows in the order in which they were recorded.
 //!
 //! Invariants:
 //! - *Durable before visible.* An incident's change, its pictures' index and the outbox rows of both are one
 //!   transaction, in a write-ahead log that is synchronised to the disk before `record` returns.
-//! - A row leaves the outbox only by [`Store::acknowledge`], or as the oldest when more waits than may; then its sequence is written
-//!   down ([`Store::losses`]).
+//! - A row leaves the outbox only by [`Store::acknowledge`], by [`Store::reject`] with a reason, or as the oldest when more waits than
+//!   may; then its sequence is written down ([`Store::losses`]).
 //! - A picture's row stands before the row of the event that names it.
 //! - Sequence numbers are taken inside the transaction: gap-free, also after a crash.
 //! - Row numbers are never used again, so that a reader may remember how far it read.
@@ -16,21 +16,24 @@
 //! A failure changes nothing on disk and may be tried again; [`StoreError::DiskFull`] and [`StoreError::ReadOnly`] say
 //! so. A corrupt database is set aside under another name, reported, and started anew.
 //!
-//! What was sent is kept, the last [`MAX_SENT`] events, so that it can be sent again.
+//! What was sent to the hub is kept, the last [`MAX_SENT`] events, so that it can be sent again.
 //!
 //! Limits: a transaction costs one `fsync` (0.2 ms on the measured disk); a picture is not copied into the database.
 
 mod bounds;
+mod destinations;
 mod error;
 mod hub;
 mod memory;
 mod open;
+mod properties;
 mod rows;
 #[cfg(test)]
 mod tests;
 mod withheld;
 
 pub use bounds::{Bounds, Losses};
+pub use destinations::{Adapters, Destination, Rejected};
 pub use error::StoreError;
 pub use hub::{COMMAND_MEMORY, Known};
 pub use memory::{Verdict, Verdicts};
@@ -43,7 +46,8 @@ use crate::incident::Incident;
 use bounds::Dropped;
 use error::{failed, state_error};
 use jiff::Timestamp;
-use rows::{insert_evidence, insert_picture, outbox_row, upsert_incident};
+use properties::insert_property;
+use rows::{insert_event, insert_evidence, insert_picture, outbox_row, upsert_incident};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -110,7 +114,7 @@ pub struct Change<'a> {
     pub now: Timestamp,
 }
 
-/// A message that waits for the broker's acknowledgement.
+/// A message that waits for its destination's acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
     /// Its number.
@@ -125,6 +129,8 @@ pub struct OutboxRow {
     pub body: Body,
     /// Whether the hub asked to have it once more.
     pub is_repeated: bool,
+    /// Whether the broker keeps it for who comes later; without bytes it clears what was kept.
+    pub is_retained: bool,
 }
 
 /// Where the bytes of an outbox row are.
@@ -163,6 +169,7 @@ pub struct Store {
     path: PathBuf,
     set_aside: Option<PathBuf>,
     bounds: Bounds,
+    adapters: Adapters,
     /// Bytes that wait in the outbox, pictures included.
     waiting_bytes: u64,
     /// Rows from this one on were recorded by this process.
@@ -182,6 +189,7 @@ impl Store {
             path: path.to_owned(),
             set_aside,
             bounds: Bounds::NONE,
+            adapters: Adapters::default(),
             waiting_bytes: 0,
             first_row_of_run: 0,
             losses_version: 1,
@@ -204,6 +212,8 @@ impl Store {
     pub fn record(&mut self, change: &Change<'_>, event: impl Fn(u64) -> Message) -> Result<u64, StoreError> {
         let state = serde_json::to_string(change.incident).map_err(|source| state_error(change.incident.id, source))?;
         let (waiting, max) = (self.waiting_bytes, self.bounds.max_bytes);
+        let copies = self.adapters.webhook.then_some(Destination::Webhook);
+        let onvif = self.adapters.onvif.clone();
         let (sequence, size, dropped) = self.transact("record an incident", |transaction| {
             upsert_incident(transaction, change, &state)?;
             let mut size = 0;
@@ -216,21 +226,11 @@ impl Store {
             transaction
                 .prepare_cached("UPDATE incident SET event = ?2 WHERE id = ?1")?
                 .execute(params![change.incident.id.to_string(), message.payload])?;
-            transaction
-                .prepare_cached(
-                    "INSERT INTO outbox (incident, topic, content_type, payload, recorded_ms, sequence, size_bytes)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                )?
-                .execute(params![
-                    change.incident.id.to_string(),
-                    message.topic,
-                    message.content_type,
-                    message.payload,
-                    change.now.as_millisecond(),
-                    sequence as i64,
-                    message.payload.len() as i64
-                ])?;
-            size += message.payload.len() as u64;
+            for destination in [Destination::Hub].into_iter().chain(copies) {
+                insert_event(transaction, change, destination, sequence, &message)?;
+                size += message.payload.len() as u64;
+            }
+            size += insert_property(transaction, change, onvif.as_deref())?;
             let excess = (waiting + size).saturating_sub(max);
             let dropped =
                 if excess > 0 { bounds::drop_oldest(transaction, excess, change.now)? } else { Dropped::default() };
@@ -284,15 +284,15 @@ impl Store {
         self.transact("begin a session", |transaction| advance(transaction, "session", |last| (last + 1).max(seconds)))
     }
 
-    /// The first `limit` outbox rows after `after`, in order.
-    pub fn pending(&self, after: RowId, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
+    /// The first `limit` outbox rows of a destination after `after`, in order.
+    pub fn pending(&self, destination: Destination, after: RowId, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
         let read = || -> rusqlite::Result<Vec<OutboxRow>> {
             let mut query = self.connection.prepare_cached(
-                "SELECT row, incident, topic, content_type, payload, path, is_repeated FROM outbox
-                 WHERE row > ?1 ORDER BY row LIMIT ?2",
+                "SELECT row, incident, topic, content_type, payload, path, is_repeated, is_retained FROM outbox
+                 WHERE destination = ?1 AND row > ?2 ORDER BY row LIMIT ?3",
             )?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let rows = query.query_map(params![after.0, limit], outbox_row)?;
+            let rows = query.query_map(params![destination.as_str(), after.0, limit], outbox_row)?;
             rows.collect()
         };
         read().map_err(|source| failed(&self.path, "read the outbox", source))
@@ -314,28 +314,14 @@ impl Store {
         Ok(last.map_or(0, i64::unsigned_abs))
     }
 
-    /// How much waits, and since when.
-    pub fn backlog(&self) -> Result<Backlog, StoreError> {
-        let read = || {
-            self.connection.query_row("SELECT count(*), min(recorded_ms) FROM outbox", [], |row| {
-                let (rows, oldest): (i64, Option<i64>) = (row.get(0)?, row.get(1)?);
-                Ok(Backlog {
-                    rows: rows.unsigned_abs(),
-                    bytes: self.waiting_bytes,
-                    oldest: oldest.and_then(|millis| Timestamp::from_millisecond(millis).ok()),
-                })
-            })
-        };
-        read().map_err(|source| failed(&self.path, "count the outbox", source))
-    }
-
-    /// Removes rows that the broker acknowledged, in one transaction; events are kept aside to be sent again if the hub asks for it.
+    /// Removes rows that their destination acknowledged, in one transaction; the hub's events are kept aside to be sent again if it asks
+    /// for it.
     pub fn acknowledge(&mut self, rows: &[RowId]) -> Result<(), StoreError> {
         let freed = self.transact("remove acknowledged rows", |transaction| {
             let mut keep = transaction.prepare_cached(
                 "INSERT OR IGNORE INTO sent (sequence, incident, topic, content_type, payload, recorded_ms)
                  SELECT sequence, incident, topic, content_type, payload, recorded_ms FROM outbox
-                 WHERE row = ?1 AND sequence IS NOT NULL",
+                 WHERE row = ?1 AND sequence IS NOT NULL AND destination = 'hub'",
             )?;
             let mut delete = transaction.prepare_cached("DELETE FROM outbox WHERE row = ?1 RETURNING size_bytes")?;
             let mut freed = 0;
@@ -352,8 +338,7 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets incidents that ended before `before` and about which the hub knows everything, with their pictures'
-    /// index. Returns how many.
+    /// Forgets incidents that ended before `before` and of which nothing waits any more, with their pictures' index. Returns how many.
     pub fn forget_ended_before(&mut self, before: Timestamp) -> Result<usize, StoreError> {
         self.transact("forget old incidents", |transaction| {
             transaction.execute("DELETE FROM sent WHERE recorded_ms < ?1", [before.as_millisecond()])?;
@@ -380,7 +365,7 @@ impl Store {
     }
 }
 
-/// The store as its two users share it: the thread that records incidents and the one that talks to the broker.
+/// The store as its users share it: the thread that records incidents and those that deliver.
 ///
 /// One connection behind one lock, held for one transaction at a time (about a millisecond).
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Each entry brings the schema from the version of its index to the next; entries are added, never changed.
-const MIGRATIONS: [&str; 4] = ["
+const MIGRATIONS: [&str; 6] = ["
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     CREATE TABLE incident (
         id TEXT PRIMARY KEY,
@@ -94,6 +94,34 @@ const MIGRATIONS: [&str; 4] = ["
         reason TEXT NOT NULL,
         at_ms INTEGER NOT NULL
     ) STRICT;
+", "
+    ALTER TABLE outbox ADD COLUMN destination TEXT NOT NULL DEFAULT 'hub';
+    CREATE INDEX outbox_destination ON outbox (destination);
+    DROP INDEX outbox_recorded;
+    CREATE INDEX outbox_recorded ON outbox (recorded_ms, destination, size_bytes);
+    ALTER TABLE loss RENAME TO loss_of_hub;
+    CREATE TABLE loss (
+        destination TEXT NOT NULL,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        reason TEXT NOT NULL,
+        at_ms INTEGER NOT NULL,
+        PRIMARY KEY (destination, first)
+    ) STRICT;
+    INSERT INTO loss SELECT 'hub', first, last, reason, at_ms FROM loss_of_hub;
+    DROP TABLE loss_of_hub;
+    CREATE TABLE rejected (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        destination TEXT NOT NULL,
+        incident TEXT NOT NULL,
+        sequence INTEGER,
+        payload BLOB,
+        path TEXT,
+        reason TEXT NOT NULL,
+        at_ms INTEGER NOT NULL
+    ) STRICT;
+", "
+    ALTER TABLE outbox ADD COLUMN is_retained INTEGER NOT NULL DEFAULT 0;
 "];
 
 /// Opens the database, setting a damaged one aside.

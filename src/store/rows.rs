@@ -1,6 +1,6 @@
 //! From changes to rows of the tables, and back.
 
-use super::{Body, Change, EvidenceFile, OutboxRow, RowId, phase_of};
+use super::{Body, Change, Destination, EvidenceFile, Message, OutboxRow, RowId, phase_of};
 use crate::contract::JPEG;
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
@@ -50,6 +50,31 @@ pub(super) fn insert_evidence(
     }
 }
 
+pub(super) fn insert_event(
+    transaction: &Transaction<'_>,
+    change: &Change<'_>,
+    destination: Destination,
+    sequence: u64,
+    message: &Message,
+) -> rusqlite::Result<()> {
+    transaction
+        .prepare_cached(
+            "INSERT INTO outbox (destination, incident, topic, content_type, payload, recorded_ms, sequence, size_bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )?
+        .execute(params![
+            destination.as_str(),
+            change.incident.id.to_string(),
+            message.topic,
+            message.content_type,
+            message.payload,
+            change.now.as_millisecond(),
+            sequence as i64,
+            message.payload.len() as i64
+        ])?;
+    Ok(())
+}
+
 pub(super) fn insert_picture(
     transaction: &Transaction<'_>,
     incident: &str,
@@ -89,5 +114,6 @@ pub(super) fn outbox_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<OutboxRow>
         content_type: row.get(3)?,
         body,
         is_repeated: row.get(6)?,
+        is_retained: row.get(7)?,
     })
 }

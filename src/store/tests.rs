@@ -43,7 +43,7 @@ fn picture(incident: u128) -> EvidenceFile {
 }
 
 fn topics(store: &Store) -> Vec<String> {
-    store.pending(RowId::ZERO, 1000).unwrap().into_iter().map(|row| row.topic).collect()
+    store.pending(Destination::Hub, RowId::ZERO, 1000).unwrap().into_iter().map(|row| row.topic).collect()
 }
 
 #[test]
@@ -51,14 +51,14 @@ fn the_picture_goes_before_the_event_and_both_wait_for_acknowledgement() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = store(&folder);
     assert_eq!(record(&mut store, 1, Phase::Opened, &[picture(1)]).unwrap(), 1);
-    let rows = store.pending(RowId::ZERO, 10).unwrap();
+    let rows = store.pending(Destination::Hub, RowId::ZERO, 10).unwrap();
     assert_eq!(rows[0].body, Body::File("/nowhere/picture.jpg".into()));
     assert_eq!((rows[0].content_type.as_str(), rows[1].content_type.as_str()), (JPEG, CLOUDEVENTS_JSON));
     assert_eq!(rows[1].body, Body::Payload(message(1).payload));
     store.acknowledge(&[rows[0].row]).unwrap();
     assert_eq!(topics(&store), ["event/1"]);
     assert_eq!(
-        store.backlog().unwrap(),
+        store.backlog(Destination::Hub).unwrap(),
         Backlog { rows: 1, bytes: message(1).payload.len() as u64, oldest: Some(now()) }
     );
     assert_eq!(store.last_row().unwrap(), rows[1].row);
@@ -166,7 +166,8 @@ fn ended_incidents_are_forgotten_once_the_hub_knows_of_them() {
     record(&mut store, 1, Phase::Closed, &[]).unwrap();
     let later = now() + jiff::SignedDuration::from_secs(1);
     assert_eq!(store.forget_ended_before(later).unwrap(), 0, "the hub has not heard of it yet");
-    let rows: Vec<RowId> = store.pending(RowId::ZERO, 10).unwrap().iter().map(|row| row.row).collect();
+    let rows: Vec<RowId> =
+        store.pending(Destination::Hub, RowId::ZERO, 10).unwrap().iter().map(|row| row.row).collect();
     store.acknowledge(&rows).unwrap();
     assert_eq!(store.forget_ended_before(now()).unwrap(), 0, "it ended too lately");
     assert_eq!(store.forget_ended_before(later).unwrap(), 1);
@@ -257,18 +258,18 @@ fn when_more_waits_than_may_the_oldest_goes_and_is_written_down() {
     for sequence in 1..=4 {
         record(&mut first, sequence, Phase::Opened, &[]).unwrap();
     }
-    assert_eq!((first.losses().unwrap(), first.losses_version()), (None, before));
+    assert_eq!((first.losses(Destination::Hub).unwrap(), first.losses_version()), (None, before));
     for sequence in 5..=10 {
         record(&mut first, sequence, Phase::Opened, &[]).unwrap();
     }
     assert_eq!(sequences(&first), [7, 8, 9, 10]);
-    let losses = first.losses().unwrap().unwrap();
+    let losses = first.losses(Destination::Hub).unwrap().unwrap();
     assert_eq!((losses.count, &losses.ranges[..]), (6, &[range(1, 6, LossReason::Size)][..]));
     assert!(first.losses_version() > before);
     drop(first);
     let second = store(&folder);
     assert_eq!(
-        (second.waiting_bytes(), second.losses().unwrap().unwrap().count),
+        (second.waiting_bytes(), second.losses(Destination::Hub).unwrap().unwrap().count),
         (4 * of_one, 6),
         "also after a restart"
     );
@@ -279,7 +280,8 @@ fn a_picture_counts_with_its_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = store(&folder);
     record(&mut store, 1, Phase::Opened, &[picture(1)]).unwrap();
-    let rows: Vec<RowId> = store.pending(RowId::ZERO, 10).unwrap().iter().map(|row| row.row).collect();
+    let rows: Vec<RowId> =
+        store.pending(Destination::Hub, RowId::ZERO, 10).unwrap().iter().map(|row| row.row).collect();
     let event = message(1).payload.len() as u64;
     assert_eq!(store.waiting_bytes(), picture(1).evidence.size_bytes + event);
     store.acknowledge(&rows[..1]).unwrap();
@@ -306,7 +308,7 @@ fn what_waited_too_long_goes_unless_the_clock_was_set_meanwhile() {
     assert_eq!(sequences(&second), [1]);
     second.drop_aged(later, Duration::ZERO).unwrap();
     assert_eq!(sequences(&second), [] as [u64; 0]);
-    let losses = second.losses().unwrap().unwrap();
+    let losses = second.losses(Destination::Hub).unwrap().unwrap();
     assert_eq!((losses.at, &losses.ranges[..]), (later, &[range(1, 1, LossReason::Age)][..]));
 }
 
@@ -317,12 +319,12 @@ fn only_the_last_ranges_of_losses_are_kept_and_the_count_of_all() {
     for sequence in 1..=200 {
         record(&mut store, sequence, Phase::Opened, &[]).unwrap();
     }
-    let rows = store.pending(RowId::ZERO, 1000).unwrap();
+    let rows = store.pending(Destination::Hub, RowId::ZERO, 1000).unwrap();
     let every_second: Vec<RowId> = rows.iter().skip(1).step_by(2).map(|row| row.row).collect();
     store.acknowledge(&every_second).unwrap();
     store.set_bounds(Bounds { max_bytes: 1, ..Bounds::NONE });
     record(&mut store, 201, Phase::Opened, &[]).unwrap();
-    let losses = store.losses().unwrap().unwrap();
+    let losses = store.losses(Destination::Hub).unwrap().unwrap();
     assert_eq!((losses.count, losses.ranges.len()), (101, 64));
     assert_eq!(losses.ranges.last().unwrap().last.0, 201);
 }
@@ -334,17 +336,18 @@ fn what_was_sent_can_be_sent_again_once_at_a_time() {
     for sequence in 1..=4 {
         record(&mut store, sequence, Phase::Opened, &[]).unwrap();
     }
-    let rows: Vec<RowId> = store.pending(RowId::ZERO, 3).unwrap().iter().map(|row| row.row).collect();
+    let rows: Vec<RowId> = store.pending(Destination::Hub, RowId::ZERO, 3).unwrap().iter().map(|row| row.row).collect();
     store.acknowledge(&rows).unwrap();
     let replayed = store.repeat_events(2, None, now()).unwrap();
     assert_eq!((replayed.events, replayed.first, replayed.last), (2, Some(2), Some(3)), "the fourth waits anyhow");
     assert_eq!(sequences(&store), [4, 2, 3]);
-    let repeated: Vec<bool> = store.pending(RowId::ZERO, 9).unwrap().iter().map(|row| row.is_repeated).collect();
+    let repeated: Vec<bool> =
+        store.pending(Destination::Hub, RowId::ZERO, 9).unwrap().iter().map(|row| row.is_repeated).collect();
     assert_eq!(repeated, [false, true, true]);
     assert_eq!(store.repeat_events(1, Some(2), now()).unwrap().events, 1, "what waits already is left alone");
     store.set_bounds(Bounds { max_bytes: 1, ..Bounds::NONE });
     record(&mut store, 5, Phase::Opened, &[]).unwrap();
-    let losses = store.losses().unwrap().unwrap();
+    let losses = store.losses(Destination::Hub).unwrap().unwrap();
     assert_eq!(losses.ranges, [range(4, 5, LossReason::Size)], "the hub has had the others");
 }
 
@@ -362,7 +365,7 @@ fn a_database_of_the_version_before_is_brought_up_to_date_with_what_waits() {
     drop(old);
     let mut store = store(&folder);
     assert_eq!(store.waiting_bytes(), message(7).payload.len() as u64);
-    let row = store.pending(RowId::ZERO, 1).unwrap()[0].row;
+    let row = store.pending(Destination::Hub, RowId::ZERO, 1).unwrap()[0].row;
     store.acknowledge(&[row]).unwrap();
     assert_eq!(store.repeat_events(7, Some(7), now()).unwrap().events, 1, "its sequence was read from its event");
 }
@@ -407,7 +410,7 @@ proptest! {
                 }
                 Step::Acknowledge(which) if !model.is_empty() => {
                     let index = which.index(model.len());
-                    let row = current.pending(RowId::ZERO, 1000).unwrap()[index].row;
+                    let row = current.pending(Destination::Hub, RowId::ZERO, 1000).unwrap()[index].row;
                     current.acknowledge(&[row]).unwrap();
                     model.remove(index);
                 }
@@ -445,4 +448,85 @@ fn an_event_that_is_kept_back_waits_for_nobody_takes_no_sequence_and_is_not_forg
     assert_eq!(store.withheld().unwrap(), Some(Withheld { count: 300, reason: "wrong 300".into() }));
     let kept = store.rows("SELECT count(*) FROM withheld", &[], |row| row.get::<_, i64>(0)).unwrap();
     assert_eq!(kept, [256]);
+}
+
+#[test]
+fn an_adapter_has_rows_of_its_own_from_the_same_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut first = store(&folder);
+    first.set_adapters(Adapters { webhook: true, onvif: None }).unwrap();
+    record(&mut first, 1, Phase::Opened, &[picture(1)]).unwrap();
+    let of = |store: &Store, destination| store.pending(destination, RowId::ZERO, 9).unwrap();
+    let [posted] = &of(&first, Destination::Webhook)[..] else { panic!("one row: the event") };
+    assert_eq!(posted.body, Body::Payload(message(1).payload));
+    assert_eq!(of(&first, Destination::Hub).len(), 2, "picture and event");
+    first.acknowledge(&[posted.row]).unwrap();
+    assert_eq!(first.repeat_events(1, None, now()).unwrap().events, 0, "the hub has not had it");
+    let rows: Vec<RowId> = of(&first, Destination::Hub).iter().map(|row| row.row).collect();
+    first.acknowledge(&rows).unwrap();
+    assert_eq!(first.repeat_events(1, None, now()).unwrap().events, 1);
+    record(&mut first, 1, Phase::Closed, &[]).unwrap();
+    drop(first);
+    let mut second = store(&folder);
+    assert_eq!(second.backlog(Destination::Webhook).unwrap().rows, 1, "it waits over a restart");
+    second.set_adapters(Adapters::default()).unwrap();
+    assert_eq!(second.backlog(Destination::Webhook).unwrap().rows, 0, "there is no webhook any more");
+    assert_eq!(second.backlog(Destination::Hub).unwrap().bytes, second.waiting_bytes());
+}
+
+#[test]
+fn a_rejected_message_waits_no_longer_and_its_reason_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    store.set_adapters(Adapters { webhook: true, onvif: None }).unwrap();
+    assert_eq!(store.rejected(Destination::Webhook).unwrap(), None);
+    for incident in 1..=300 {
+        record(&mut store, incident, Phase::Opened, &[]).unwrap();
+    }
+    let waiting = store.waiting_bytes();
+    for row in store.pending(Destination::Webhook, RowId::ZERO, 300).unwrap() {
+        store.reject(row.row, &format!("row {:?}", row.row), now()).unwrap();
+        store.reject(row.row, "twice", now()).unwrap();
+    }
+    let rejected = store.rejected(Destination::Webhook).unwrap().unwrap();
+    assert_eq!((rejected.count, rejected.reason), (300, "row RowId(600)".to_owned()));
+    assert_eq!(store.waiting_bytes(), waiting / 2);
+    assert_eq!((store.rejected(Destination::Hub).unwrap(), store.losses(Destination::Webhook).unwrap()), (None, None));
+    let kept = store.rows("SELECT count(*) FROM rejected", &[], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(kept, [256]);
+}
+
+#[test]
+fn a_property_stands_while_something_is_open_under_its_rule() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = store(&folder);
+    store.set_adapters(Adapters { webhook: false, onvif: Some("city/box".into()) }).unwrap();
+    let told = |store: &mut Store| {
+        let rows = store.pending(Destination::Hub, RowId::ZERO, 99).unwrap();
+        store.acknowledge(&rows.iter().map(|row| row.row).collect::<Vec<_>>()).unwrap();
+        let payload = |row: OutboxRow| match row.body {
+            Body::Payload(payload) if row.is_retained => Some(!payload.is_empty()),
+            Body::Payload(_) | Body::File(_) => None,
+        };
+        rows.into_iter().filter_map(payload).collect::<Vec<_>>()
+    };
+    record(&mut store, 1, Phase::Opened, &[]).unwrap();
+    record(&mut store, 2, Phase::Opened, &[]).unwrap();
+    record(&mut store, 1, Phase::Closed, &[]).unwrap();
+    assert_eq!(told(&mut store), [true; 3], "the second is still open");
+    store.tell_properties(now()).unwrap();
+    store.tell_properties(now()).unwrap();
+    assert_eq!(told(&mut store), [true], "told once more, and not while it waits anyway");
+    store.set_bounds(Bounds { max_bytes: 1, ..Bounds::NONE });
+    let closed = transition(Phase::Closed).incident;
+    let incident = &Incident { id: Uuid::from_u128(2), ..closed };
+    let kind = RuleKind::StreetVending;
+    let change = Change { camera: &camera(), kind, incident, evidence: &[], now: now() };
+    store.withhold(&change, b"{}", "it is wrong").unwrap();
+    assert_eq!(told(&mut store), [false], "cleared, though the hub is not told of it");
+    store.tell_properties(now()).unwrap();
+    assert_eq!(told(&mut store), [] as [bool; 0]);
+    record(&mut store, 3, Phase::Opened, &[]).unwrap();
+    record(&mut store, 3, Phase::Closed, &[]).unwrap();
+    assert_eq!(told(&mut store), [false], "what clears is not dropped for want of room");
 }

@@ -1,6 +1,7 @@
 //! Events that must not leave since something in them is wrong: kept here with the reason, and no part of the outbox.
 
 use super::error::state_error;
+use super::properties::insert_property;
 use super::rows::{insert_evidence, upsert_incident};
 use super::{Change, EvidenceFile, Store, StoreError};
 use rusqlite::params;
@@ -22,7 +23,8 @@ impl Store {
     /// reason, in one transaction. It takes no sequence number, for the hub would look for it.
     pub fn withhold(&mut self, change: &Change<'_>, event: &[u8], reason: &str) -> Result<(), StoreError> {
         let state = serde_json::to_string(change.incident).map_err(|source| state_error(change.incident.id, source))?;
-        self.transact("keep an event back", |transaction| {
+        let onvif = self.adapters.onvif.clone();
+        let size = self.transact("keep an event back", |transaction| {
             upsert_incident(transaction, change, &state)?;
             for file in change.evidence {
                 insert_evidence(transaction, change, &EvidenceFile { topic: None, ..file.clone() })?;
@@ -33,8 +35,10 @@ impl Store {
             transaction
                 .prepare_cached("DELETE FROM withheld WHERE number <= (SELECT max(number) FROM withheld) - ?1")?
                 .execute([MAX_WITHHELD])?;
-            Ok(())
-        })
+            insert_property(transaction, change, onvif.as_deref())
+        })?;
+        self.waiting_bytes += size;
+        Ok(())
     }
 
     /// What was kept back; none if nothing ever was.

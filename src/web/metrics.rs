@@ -4,7 +4,7 @@
 //! one of several states is a state set: one series per state, 1 for the one that holds.
 
 use super::board::{CameraFacts, Facts};
-use crate::contract::{CameraState, DeliveryAlarmKind, Health, HostHealth};
+use crate::contract::{CameraState, DeliveryAlarmKind, Health, HostHealth, HttpHealth, HttpTroubleKind};
 use crate::picture::PictureState;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -80,6 +80,7 @@ pub(super) fn render(facts: &Facts) -> Result<String, Error> {
         of_agent(&mut pages, health);
         of_host(&mut pages, &health.host);
         of_hub(&mut pages, health);
+        of_couriers(&mut pages, &[("webhook", health.webhook.as_ref())]);
     }
     of_cameras(&mut pages, &facts.cameras);
     of_incidents(&mut pages, facts);
@@ -156,6 +157,8 @@ fn of_hub(pages: &mut Pages, health: &Health) {
         "Events kept back for a defect, ever",
         one(outbox.withheld.as_ref().map_or(0, |withheld| withheld.count)),
     );
+    let set_aside = flag(outbox.database_set_aside.is_some());
+    pages.gauge("database_set_aside", "Whether a damaged database was set aside at the start", None, one(set_aside));
     let alarms = DeliveryAlarmKind::ALL.map(|kind| {
         let is_raised = outbox.alarms.iter().any(|alarm| alarm.alarm == kind);
         (vec![("alarm", kind.as_str())], flag(is_raised))
@@ -178,6 +181,32 @@ fn of_hub(pages: &mut Pages, health: &Health) {
     });
     pages.counter("event_stage", "What each stage before an event leaves did", stages);
     pages.counter("evidence_lost", "Pictures whose file had gone before they were sent", one(outbox.pictures_lost));
+}
+
+/// What goes by HTTP to servers besides the hub.
+fn of_couriers(pages: &mut Pages, couriers: &[(&str, Option<&HttpHealth>)]) {
+    let known = || couriers.iter().filter_map(|(name, health)| Some((*name, (*health)?)));
+    let of = |name| vec![("destination", name)];
+    let waiting = known().map(|(name, health)| (of(name), health.backlog as f64));
+    pages.gauge("http_messages", "Messages on disk that the server has not taken", None, waiting);
+    let oldest =
+        known().filter_map(|(name, health)| Some((of(name), health.oldest?.instant().as_millisecond() as f64 / 1e3)));
+    pages.gauge("http_oldest_timestamp", "Since when the oldest of them waits", Some(Unit::Seconds), oldest);
+    pages.counter("http_requests", "Requests made", known().map(|(name, health)| (of(name), health.requests)));
+    let taken = known().map(|(name, health)| (of(name), health.taken));
+    pages.counter("http_messages_taken", "Messages that the server took", taken);
+    let rejected =
+        known().map(|(name, health)| (of(name), health.rejected.as_ref().map_or(0, |rejected| rejected.count)));
+    pages.counter("http_messages_rejected", "Messages that the server refused for good, ever", rejected);
+    let lost = known().map(|(name, health)| (of(name), health.events_lost.as_ref().map_or(0, |lost| lost.count)));
+    pages.counter("http_events_lost", "Events dropped before the server had them, ever", lost);
+    let troubles = known().flat_map(|(name, health)| {
+        HttpTroubleKind::ALL.map(|kind| {
+            let holds = health.trouble.as_ref().is_some_and(|trouble| trouble.trouble == kind);
+            (vec![("destination", name), ("trouble", kind.as_str())], flag(holds))
+        })
+    });
+    pages.gauge("http_trouble", "Why the server takes nothing", None, troubles);
 }
 
 fn of_cameras(pages: &mut Pages, cameras: &[CameraFacts]) {

@@ -27,6 +27,10 @@ fn health(is_loaded: bool) -> Health {
         },
         "commands": {"ok": 7, "rejected": 1, "failed": 0, "expired": 2, "repeated": 3, "dropped": 0},
         "event_stages": [{"stage": "duplicates", "passed": 4, "stopped": 9, "changed": 0}],
+        "webhook": {
+            "backlog": 4, "backlog_bytes": 9000, "requests": 21, "taken": 12, "failures": 9, "rejected": {"count": 2, "reason": "status 400"},
+            "trouble": {"trouble": "busy", "since": "2026-11-21T15:29:31.000+08:00", "count": 3, "detail": "status 503"}
+        },
         "queues": [{"queue": "mailbox", "camera": "east", "dropped": 5}],
         "verdicts": [{"camera": "east", "rule": "vending", "confirmed": 9, "dismissed": 1, "precision": 0.9}]
     }))

@@ -13,7 +13,7 @@ mod street;
 use curbwatch::clock::{Clocks, Mono, SystemClocks};
 use curbwatch::incident::Phase;
 use curbwatch::mqtt::AlarmKind;
-use curbwatch::store::Bounds;
+use curbwatch::store::{Bounds, Destination};
 use mosquitto::Mosquitto;
 use scripted::{Answer, Manners, Published, Scripted};
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ fn alarms(agent: &Agent) -> Vec<AlarmKind> {
 }
 
 fn backlog(agent: &Agent) -> u64 {
-    agent.store.lock().backlog().unwrap().rows
+    agent.store.lock().backlog(Destination::Hub).unwrap().rows
 }
 
 fn is_connected(agent: &Agent) -> bool {
@@ -193,7 +193,7 @@ fn a_clock_that_is_set_by_an_hour_either_way_loses_nothing_and_no_session_goes_b
     assert_eq!(delivered, (1..=12).collect());
     broker.wait_until("each connection has said its number", |heard| sessions(heard).len() >= 4);
     broker.wait_until("sessions grow", |heard| sessions(heard).is_sorted());
-    assert_eq!(agent.store.lock().losses().unwrap(), None);
+    assert_eq!(agent.store.lock().losses(Destination::Hub).unwrap(), None);
 }
 
 /// The numbers of the connections, in their order.

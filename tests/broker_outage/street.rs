@@ -120,8 +120,18 @@ impl Agent {
 
     /// Records a change of a new incident.
     pub fn record_quietly(&mut self, phase: Phase, with_picture: bool) {
+        let incident = self.new_id();
+        self.record_change(incident, phase, with_picture);
+    }
+
+    pub fn new_id(&mut self) -> Uuid {
+        self.ids.next(self.clocks.wall())
+    }
+
+    /// Records a change of a certain incident.
+    pub fn record_change(&mut self, incident: Uuid, phase: Phase, with_picture: bool) {
         let wall = self.clocks.wall();
-        let (incident, event_id) = (self.ids.next(wall), self.ids.next(wall));
+        let event_id = self.ids.next(wall);
         let transition = transition(incident, phase, wall);
         let files: Vec<EvidenceFile> = with_picture.then(|| self.picture(incident, phase)).into_iter().collect();
         let evidence: Vec<Evidence> = files.iter().map(|file| file.evidence.clone()).collect();

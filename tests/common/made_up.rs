@@ -30,7 +30,7 @@ pub fn transition(id: Uuid, phase: Phase, wall: jiff::Timestamp) -> Transition {
             first_seen: wall,
             confirmed_at: wall,
             last_seen: wall,
-            closed_at: None,
+            closed_at: (phase == Phase::Closed).then_some(wall),
             closed_reason: None,
             severity: Severity::High,
             dwell_secs: 45.0,

@@ -16,7 +16,7 @@ use curbwatch::mqtt::{BackOffSettings, Farewell, Link, MqttSettings};
 use curbwatch::picture::PictureState;
 use curbwatch::recorder::{MAX_WAITING, Notice, Recorder, RecorderParts};
 use curbwatch::scene::{Attended, Watch};
-use curbwatch::store::{RowId, SharedStore, Store};
+use curbwatch::store::{Destination, RowId, SharedStore, Store};
 use curbwatch::track::StartConfidence;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -159,7 +159,7 @@ pub fn live(orders: &Orders) {
 
 fn drain(store: &SharedStore, link: &Link) {
     // If nothing was left to send, it may not even have connected yet.
-    while link.stats().connects == 0 || !store.lock().pending(RowId::ZERO, 1).unwrap().is_empty() {
+    while link.stats().connects == 0 || !store.lock().pending(Destination::Hub, RowId::ZERO, 1).unwrap().is_empty() {
         std::thread::park_timeout(Duration::from_millis(10));
     }
     assert_eq!(link.stop(Duration::from_secs(5)), Farewell::Said);

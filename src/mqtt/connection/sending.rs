@@ -6,7 +6,7 @@ use crate::contract::{CLOUDEVENTS_JSON, EventsLost, Heartbeat, JSON, WallTime, m
 use crate::mqtt::dialect::{Publish, Qos};
 use crate::mqtt::wire::{Tag, TooLarge};
 use crate::mqtt::{AlarmKind, Reply, Stats};
-use crate::store::{Body, OutboxRow, RowId, StoreError};
+use crate::store::{Body, Destination, OutboxRow, RowId, StoreError};
 use bytes::Bytes;
 
 /// A JSON message that arrives at least once.
@@ -23,7 +23,7 @@ impl Exchange<'_> {
                 return;
             }
             self.losses_told = store.losses_version();
-            store.losses()
+            store.losses(Destination::Hub)
         };
         match losses {
             Ok(Some(losses)) => {
@@ -114,7 +114,7 @@ impl Exchange<'_> {
     /// Whether a row is at hand; reads more from the store if none is.
     fn read_ahead(&mut self) -> bool {
         if self.ahead.is_empty() && self.more_rows && self.store_retry_at.is_none() {
-            match self.store.lock().pending(self.reading.cursor(), READ_AHEAD) {
+            match self.store.lock().pending(Destination::Hub, self.reading.cursor(), READ_AHEAD) {
                 Ok(rows) => {
                     self.more_rows = rows.len() == READ_AHEAD;
                     self.ahead.extend(rows);
@@ -126,7 +126,7 @@ impl Exchange<'_> {
     }
 
     fn send_row(&mut self, row: OutboxRow, replayed: bool, now: Mono) {
-        let OutboxRow { row, topic, content_type, body, incident, is_repeated: _ } = row;
+        let OutboxRow { row, topic, content_type, body, incident, is_repeated: _, is_retained } = row;
         let payload = match body {
             Body::Payload(payload) if replayed && content_type == CLOUDEVENTS_JSON => mark_replayed(&payload)
                 .unwrap_or_else(|error| {
@@ -147,7 +147,7 @@ impl Exchange<'_> {
                 }
             },
         };
-        let publish = Publish { content_type: &content_type, ..json(&topic, false, payload.into()) };
+        let publish = Publish { content_type: &content_type, ..json(&topic, is_retained, payload.into()) };
         match self.wire.publish(Tag::Row(row), publish) {
             Ok(()) => Stats::add(&self.shared.stats.sent, 1),
             Err(TooLarge { size_bytes, limit_bytes }) => {

@@ -17,33 +17,33 @@ pub struct BackOffSettings {
 /// Waits that double up to a cap, each shortened by up to half at random, so that many agents do not return to a broker
 /// in step.
 #[derive(Debug)]
-pub(super) struct BackOff {
+pub(crate) struct BackOff {
     settings: BackOffSettings,
     attempt: u32,
     random: Pcg64,
 }
 
 impl BackOff {
-    pub(super) fn new(settings: BackOffSettings) -> Self {
+    pub(crate) fn new(settings: BackOffSettings) -> Self {
         Self { settings, attempt: 0, random: Pcg64::from_os_rng() }
     }
 
     /// The next wait.
-    pub(super) fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let doubled = self.settings.first.saturating_mul(1 << self.attempt.min(20));
         self.attempt = self.attempt.saturating_add(1);
         doubled.min(self.settings.cap).mul_f64(self.random.random_range(0.5..=1.0))
     }
 
     /// The next wait is the first again.
-    pub(super) fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.attempt = 0;
     }
 }
 
 /// Lets a number of things per second pass, in bursts of at most [`Pacer::BURST`]'s worth.
 #[derive(Debug)]
-pub(super) struct Pacer {
+pub(crate) struct Pacer {
     interval: Duration,
     next: Mono,
 }
@@ -52,12 +52,12 @@ impl Pacer {
     /// Timers are not finer than a millisecond; at high rates several pass at once.
     const BURST: Duration = Duration::from_millis(20);
 
-    pub(super) fn new(per_sec: u32, now: Mono) -> Self {
+    pub(crate) fn new(per_sec: u32, now: Mono) -> Self {
         Self { interval: Duration::from_secs(1) / per_sec.max(1), next: now }
     }
 
     /// Lets one pass, or says from when on the next may.
-    pub(super) fn admit(&mut self, now: Mono) -> Result<(), Mono> {
+    pub(crate) fn admit(&mut self, now: Mono) -> Result<(), Mono> {
         let earliest = Mono(now.0.saturating_sub(Self::BURST));
         self.next = self.next.max(earliest);
         if self.next > now {

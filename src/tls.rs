@@ -12,28 +12,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A certificate that expires within this time is an alarm.
-pub(super) const EXPIRY_NOTICE: Duration = Duration::from_hours(24 * 30);
+pub(crate) const EXPIRY_NOTICE: Duration = Duration::from_hours(24 * 30);
 
 /// Why there are no certificates to connect with.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TlsError {
+pub(crate) enum TlsError {
     #[error("failed to read {path}: {source}")]
     Pem { path: PathBuf, source: PemError },
     #[error("failed to find a certificate in {0}")]
     Empty(PathBuf),
+    #[error("failed to find a private key in {0}")]
+    NoKey(PathBuf),
     #[error("failed to use the certificates: {0}")]
     Rustls(#[from] rustls::Error),
 }
 
 /// What a connection needs of the files.
-pub(super) struct Identity {
-    pub(super) config: Arc<ClientConfig>,
+pub(crate) struct Identity {
+    pub(crate) config: Arc<ClientConfig>,
     /// The first certificate of the files to expire, and when; none if that cannot be read.
-    pub(super) expires: Option<(PathBuf, Timestamp)>,
+    pub(crate) expires: Option<(PathBuf, Timestamp)>,
 }
 
 /// Reads the files.
-pub(super) fn read(files: &TlsConfig) -> Result<Identity, TlsError> {
+pub(crate) fn read(files: &TlsConfig) -> Result<Identity, TlsError> {
     let mut expiries = Vec::new();
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&files.ca)? {
@@ -55,11 +57,17 @@ pub(super) fn read(files: &TlsConfig) -> Result<Identity, TlsError> {
     Ok(Identity { config: Arc::new(config), expires: expiries.into_iter().min_by_key(|(_, at)| *at) })
 }
 
+/// The bytes of a PEM file.
+pub(crate) fn contents(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error| pem(path, PemError::Io(error)))
+}
+
 fn pem(path: &Path, source: PemError) -> TlsError {
     TlsError::Pem { path: path.to_owned(), source }
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a PEM file; at least one.
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).map_err(|source| pem(path, source))?.collect();
     let found = found.map_err(|source| pem(path, source))?;
     if found.is_empty() { Err(TlsError::Empty(path.to_owned())) } else { Ok(found) }
