@@ -11,8 +11,9 @@ mod scripted;
 mod street;
 
 use curbwatch::clock::{Clocks, Mono, SystemClocks};
+use curbwatch::config::OutboxConfig;
 use curbwatch::incident::Phase;
-use curbwatch::mqtt::AlarmKind;
+use curbwatch::mqtt::{AlarmKind, MqttSettings};
 use curbwatch::store::{Bounds, Destination};
 use mosquitto::Mosquitto;
 use scripted::{Answer, Manners, Published, Scripted};
@@ -180,7 +181,7 @@ fn a_clock_that_is_set_by_an_hour_either_way_loses_nothing_and_no_session_goes_b
         _ => Answer::Ack(0),
     });
     let clocks = Arc::new(SetClocks { real: SystemClocks::new(), ahead_secs: AtomicI64::new(0) });
-    let mut agent = Agent::with_clocks(broker.port(), Arc::<SetClocks>::clone(&clocks));
+    let mut agent = Agent::with_clocks(broker.port(), Arc::<SetClocks>::clone(&clocks), |_| {});
     let half_an_hour = Bounds { max_age: Duration::from_mins(30), ..Bounds::NONE };
     agent.store.lock().set_bounds(half_an_hour);
     for ahead in [0, 3_600, -3_600] {
@@ -194,6 +195,40 @@ fn a_clock_that_is_set_by_an_hour_either_way_loses_nothing_and_no_session_goes_b
     broker.wait_until("each connection has said its number", |heard| sessions(heard).len() >= 4);
     broker.wait_until("sessions grow", |heard| sessions(heard).is_sorted());
     assert_eq!(agent.store.lock().losses(Destination::Hub).unwrap(), None);
+}
+
+#[test]
+fn a_day_without_a_broker_and_its_twenty_thousand_events_arrive_in_order() {
+    const EVENTS: u64 = 20_000;
+    const DAY_SECS: u64 = 24 * 3600;
+    // The hub checks every payload, and is slower than the agent: what waits for it is the broker's matter.
+    let mut broker = Mosquitto::reserve("allow_anonymous true\nmax_queued_messages 0");
+    let clocks = Arc::new(SetClocks { real: SystemClocks::new(), ahead_secs: AtomicI64::new(0) });
+    let fast = |settings: &mut MqttSettings| settings.replay_per_sec = 5000;
+    let mut agent = Agent::with_clocks(broker.port(), Arc::<SetClocks>::clone(&clocks), fast);
+    agent.store.lock().set_bounds(Bounds::from(&OutboxConfig::default()));
+    for index in 1..=EVENTS {
+        clocks.ahead_secs.store((index * DAY_SECS / EVENTS) as i64, Ordering::SeqCst);
+        agent.record_quietly(Phase::Opened, false);
+    }
+    agent.wait_until("it has tried to connect", |agent| agent.stats().failures > 0);
+    assert_eq!(backlog(&agent), EVENTS);
+
+    broker.start();
+    let mut hub = Hub::watch(&broker);
+    let mut times = Vec::new();
+    for first in (1..=EVENTS).step_by(1000) {
+        let events = hub.events(1000);
+        let sequences: Vec<u64> = events.iter().map(|event| event.sequence.0).collect();
+        assert_eq!(sequences, (first..first + 1000).collect::<Vec<_>>());
+        assert!(events.iter().all(|event| event.data.replayed), "a backlog is marked");
+        times.extend(events.iter().map(|event| event.time.instant()));
+    }
+    let day = times[times.len() - 1].duration_since(times[0]);
+    assert!(day.as_secs() >= DAY_SECS as i64 - 10, "events keep the time at which they happened: {day}");
+    agent.wait_until("nothing waits any more", |agent| backlog(agent) == 0);
+    assert_eq!(agent.store.lock().losses(Destination::Hub).unwrap(), None);
+    broker.assert_no_protocol_error();
 }
 
 /// The numbers of the connections, in their order.

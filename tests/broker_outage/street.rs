@@ -42,12 +42,12 @@ pub struct Agent {
 
 impl Agent {
     pub fn new(port: u16) -> Self {
-        Self::with_clocks(port, Arc::new(SystemClocks::new()))
+        Self::with_clocks(port, Arc::new(SystemClocks::new()), |_| {})
     }
 
-    /// By other clocks.
-    pub fn with_clocks(port: u16, clocks: Arc<dyn Clocks>) -> Self {
-        Self::build(port, None, |_| {}, None, clocks)
+    /// By other clocks, and with other settings.
+    pub fn with_clocks(port: u16, clocks: Arc<dyn Clocks>, change: impl FnOnce(&mut MqttSettings)) -> Self {
+        Self::build(port, None, change, None, clocks)
     }
 
     pub fn with_password(port: u16, user: &str, password: &Path) -> Self {
