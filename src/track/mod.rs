@@ -30,6 +30,8 @@ const LOST_MOVING: Duration = Duration::from_secs(3);
 const LOST_STANDING: Duration = Duration::from_secs(30);
 /// From how long on an object counts as standing, for the two limits above.
 const STANDING: Duration = Duration::from_secs(5);
+/// Longest that an object is taken to have stood before its first sight: less than makes it stand at that sight.
+const MAX_BEFORE_SEEN: Duration = Duration::from_secs(1);
 /// Most tracks at once; the rest of a flood of detections is not tracked.
 const MAX_TRACKS: usize = 256;
 
@@ -75,7 +77,8 @@ pub struct Track {
 }
 
 impl Track {
-    fn start(id: TrackId, group: u16, detection: &Detection) -> Self {
+    /// Begins with a first sight, `observed` after a frame that did not show it: most likely it came half-way between.
+    fn start(id: TrackId, group: u16, detection: &Detection, observed: Duration) -> Self {
         Self {
             id,
             group,
@@ -86,7 +89,7 @@ impl Track {
             seen_at: detection.bbox,
             was_missed: false,
             unseen: Duration::ZERO,
-            stationary: Duration::ZERO,
+            stationary: (observed / 2).min(MAX_BEFORE_SEEN),
             place: detection.bbox,
         }
     }
@@ -255,7 +258,8 @@ impl Tracker {
             } else if self.tracks.len() < MAX_TRACKS {
                 let id = TrackId(self.next_id);
                 self.next_id += 1;
-                self.tracks.push(Track::start(id, self.group(detection.class), &detection));
+                let group = self.group(detection.class);
+                self.tracks.push(Track::start(id, group, &detection, observed.unwrap_or_default()));
             }
         }
         &self.tracks
