@@ -71,8 +71,10 @@ pub struct Track {
     was_missed: bool,
     /// Observed time since the last matched detection; zero when seen in this frame.
     unseen: Duration,
-    /// Observed time for which the object has been at `place`.
+    /// Observed time for which the object has been seen, or looked for, at `place`.
     stationary: Duration,
+    /// Time for which it was at `place` before its first sight, most likely.
+    before_seen: Duration,
     place: BBox,
 }
 
@@ -89,7 +91,8 @@ impl Track {
             seen_at: detection.bbox,
             was_missed: false,
             unseen: Duration::ZERO,
-            stationary: (observed / 2).min(MAX_BEFORE_SEEN),
+            stationary: Duration::ZERO,
+            before_seen: (observed / 2).min(MAX_BEFORE_SEEN),
             place: detection.bbox,
         }
     }
@@ -130,10 +133,10 @@ impl Track {
         self.unseen
     }
 
-    /// For how long, observed, it has not moved.
+    /// For how long, observed, it has not moved; half of the time before its first sight included.
     #[must_use]
     pub fn stationary(&self) -> Duration {
-        self.stationary
+        self.before_seen + self.stationary
     }
 
     /// Speed in its own sizes per second.
@@ -155,7 +158,7 @@ impl Track {
         self.unseen = Duration::ZERO;
         if self.bbox.iou(&self.place) < SAME_PLACE_IOU {
             self.place = self.bbox;
-            self.stationary = Duration::ZERO;
+            (self.stationary, self.before_seen) = (Duration::ZERO, Duration::ZERO);
         }
     }
 
