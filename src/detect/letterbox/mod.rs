@@ -17,6 +17,7 @@ mod chroma;
 mod color;
 mod pass;
 mod plan;
+mod row;
 mod writer;
 
 pub use pass::Element;

@@ -1,0 +1,128 @@
+//! The model is loaded, however long that takes; then runners and recorder work until the agent stops.
+
+use super::desk::{Desk, ToLink};
+use super::{Core, OVERDUE_EVERY, PREPARE_EVERY, chain, named_thread};
+use crate::analysis::{Analysis, PrepareError, Prepared, Record};
+use crate::command::Outcome;
+use crate::detect::{Arrangement, Detector};
+use crate::evidence::EvidenceDir;
+use crate::faces::Faces;
+use crate::mqtt::Link;
+use crate::recorder::{self, Recorder, RecorderParts};
+use crate::status;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, PoisonError};
+use std::thread::JoinHandle;
+
+impl Core {
+    /// Loads the model, trying again until it is there, then runs the analysis until the agent stops.
+    pub(super) fn prepare_and_run(self: &Arc<Self>, link: &Arc<Link>, evidence: EvidenceDir) {
+        let Some(mut prepared) = self.prepare() else { return };
+        let model = status::model_identity(prepared.manifest(), prepared.provider());
+        self.say_birth(
+            link,
+            vec![status::birth_model(prepared.manifest(), prepared.provider(), prepared.arrangement())],
+        );
+        let (findings, found) = sync_channel(recorder::MAX_WAITING);
+        let recorder = Recorder::new(RecorderParts {
+            config: Arc::clone(&self.config),
+            config_sha256: self.config_sha256.clone(),
+            time_zone: self.time_zone.clone(),
+            model,
+            evidence,
+            store: self.store.clone(),
+            notice: Arc::new(ToLink { core: Arc::clone(self), link: Arc::clone(link) }),
+            clocks: Arc::clone(&self.clocks),
+            latencies: Arc::clone(&self.latencies),
+            drops: Arc::clone(&self.drops),
+            faces: Box::new(Faces::default()),
+            counts: Arc::clone(&self.event_counts),
+        });
+        let detectors = prepared.take_detectors();
+        let threads = self.analyse(prepared, detectors, findings, recorder, found, link);
+        while let (Some(analysis), false) = (self.analysis.get(), self.wait_for_stop(OVERDUE_EVERY)) {
+            analysis.answer_overdue();
+            for ticket in analysis.give_up_snapshots() {
+                self.finish(&ticket, &Outcome::failed("the camera gave no picture in time"));
+            }
+        }
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the analysis panicked");
+            }
+        }
+    }
+
+    /// Starts the runners and the recorder.
+    pub(super) fn analyse(
+        self: &Arc<Self>,
+        prepared: Prepared,
+        detectors: Vec<Detector>,
+        findings: SyncSender<Record>,
+        mut recorder: Recorder,
+        found: Receiver<Record>,
+        link: &Arc<Link>,
+    ) -> Vec<JoinHandle<()>> {
+        let desk = Arc::new(Desk { core: Arc::clone(self), link: Arc::downgrade(link) });
+        let (mailboxes, latencies) = (Arc::clone(&self.mailboxes), Arc::clone(&self.latencies));
+        let clocks = Arc::clone(&self.clocks);
+        let analysis = Arc::new(Analysis::new(prepared, mailboxes, desk, findings.clone(), latencies, clocks));
+        for (index, camera) in self.config.cameras.iter().enumerate() {
+            for (rule, incidents) in analysis.active(index) {
+                self.say_open(link, &camera.id, &rule, incidents);
+            }
+        }
+        let mut threads = Vec::new();
+        let core = Arc::clone(self);
+        threads.push(named_thread("recorder", move || recorder.run(&found, &|| core.is_stopping())));
+        for (number, detector) in detectors.into_iter().enumerate() {
+            let (analysis, findings) = (Arc::clone(&analysis), findings.clone());
+            threads.push(named_thread(&format!("runner-{number}"), move || analysis.run(detector, findings)));
+        }
+        drop(findings);
+        // The first preparation is the only one: nobody else sets it.
+        let _ = self.analysis.set(analysis);
+        threads
+            .into_iter()
+            .filter_map(|thread| thread.inspect_err(|error| tracing::error!("{}", chain(error))).ok())
+            .collect()
+    }
+
+    /// Tries to load the model until it succeeds; none if the agent stops first.
+    pub(super) fn prepare(&self) -> Option<Prepared> {
+        let mut attempt = 0u64;
+        while !self.is_stopping() {
+            match Prepared::try_new(&self.config, &*self.clocks) {
+                Ok(prepared) => {
+                    *self.not_prepared.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    self.say_prepared(&prepared);
+                    return Some(prepared);
+                }
+                Err(error) => self.say_not_prepared(&error, attempt),
+            }
+            attempt += 1;
+            self.wait_for_stop(PREPARE_EVERY);
+        }
+        None
+    }
+
+    pub(super) fn say_prepared(&self, prepared: &Prepared) {
+        let Arrangement { runners, threads } = prepared.arrangement();
+        let (model, provider) = (&prepared.manifest().name, prepared.provider());
+        tracing::info!(model, provider = %provider.provider, nodes = ?provider.nodes, runners, threads, "the model is loaded; analysis begins");
+        let alarm = provider.alarm();
+        if let Some(alarm) = &alarm {
+            tracing::warn!(model, "{alarm}");
+        }
+        *self.model_alarm.lock().unwrap_or_else(PoisonError::into_inner) = alarm;
+    }
+
+    pub(super) fn say_not_prepared(&self, error: &PrepareError, attempt: u64) {
+        let reason = chain(error);
+        // Once aloud, then every ten minutes.
+        if attempt.is_multiple_of(60) {
+            tracing::error!("nothing is analysed: {reason}; trying again every {} s", PREPARE_EVERY.as_secs());
+        }
+        *self.not_prepared.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+    }
+}
