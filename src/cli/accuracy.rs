@@ -26,6 +26,9 @@ pub struct Args {
     /// One half alone.
     #[arg(long, value_enum, value_name = "HALF")]
     half: Option<Half>,
+    /// Instead of the halves: the scenes staged anew with this seed, counted as `tune`.
+    #[arg(long, value_name = "N", conflicts_with_all = ["half", "out"])]
+    seed: Option<u64>,
     /// These scenes alone; may be repeated.
     #[arg(long, value_name = "NAME")]
     scene: Vec<String>,
@@ -47,9 +50,14 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let filter = tracing_subscriber::EnvFilter::try_new(&args.log).context("failed to read --log")?;
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
-    let halves = args.half.map_or_else(|| vec![Half::Tune, Half::Report], |half| vec![half]);
+    let halves = match (args.half, args.seed) {
+        (Some(half), _) => vec![half],
+        (None, Some(_)) => vec![Half::Tune],
+        (None, None) => vec![Half::Tune, Half::Report],
+    };
+    let staged = |half: &Half| args.seed.map_or_else(|| suite::scenes(*half), suite::scenes_of_seed);
     let is_wanted = |scene: &SuiteScene| args.scene.is_empty() || args.scene.iter().any(|name| name == scene.name);
-    let scenes: Vec<SuiteScene> = halves.iter().flat_map(|half| suite::scenes(*half)).filter(is_wanted).collect();
+    let scenes: Vec<SuiteScene> = halves.iter().flat_map(staged).filter(is_wanted).collect();
     ensure!(!scenes.is_empty(), "no scene is called so");
     let path = install::footage("vtest.avi").context("failed to find the footage")?;
     let footage = Footage::load(&path).context("failed to load the footage")?;

@@ -96,6 +96,8 @@ pub(super) struct Case {
     as_asked: Duration,
     /// Observed absence since the last sight.
     pub unseen: Duration,
+    /// Observed time from the last sight to the first frame without it: it went half-way between, most likely.
+    missed_after: Duration,
     noted: Option<Noted>,
 }
 
@@ -119,6 +121,7 @@ impl Case {
             presence,
             as_asked: if sighting.is_as_asked { presence } else { Duration::ZERO },
             unseen: Duration::ZERO,
+            missed_after: Duration::ZERO,
             noted: None,
         }
     }
@@ -148,8 +151,17 @@ impl Case {
             presence,
             as_asked: presence,
             unseen: Duration::ZERO,
+            missed_after: Duration::ZERO,
             noted: None,
         }
+    }
+
+    /// So much time has been observed since the frame before; until it is found in this one, without it.
+    pub fn pass(&mut self, observed: Duration) {
+        if self.unseen.is_zero() {
+            self.missed_after = observed;
+        }
+        self.unseen += observed;
     }
 
     /// How well a sighting fits this case; at least [`MIN_AFFINITY`] if it may be the same thing.
@@ -196,7 +208,7 @@ impl Case {
         let unseen = std::mem::take(&mut self.unseen);
         // Time out of sight counts as presence, since the thing is found where it stood. What moved on was elsewhere meanwhile.
         let moved_on = terms.stays_within.is_some() && unseen > terms.gap;
-        let elapsed = if moved_on { sighting.first_presence(observed) } else { unseen };
+        let elapsed = if moved_on { self.missed_after / 2 + sighting.first_presence(observed) } else { unseen };
         self.presence += elapsed;
         if sighting.is_as_asked {
             self.as_asked += elapsed;

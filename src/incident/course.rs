@@ -158,7 +158,7 @@ impl Course {
             return transitions;
         }
         match observed {
-            Some(observed) => self.cases.iter_mut().for_each(|case| case.unseen += observed),
+            Some(observed) => self.cases.iter_mut().for_each(|case| case.pass(observed)),
             None => self.lose_sight(),
         }
         let suppressed = self.suppressed();

@@ -35,8 +35,19 @@ const IDLE_FPS: f64 = 0.5;
 /// Every scene of a half, in the order of the table.
 #[must_use]
 pub fn scenes(half: Half) -> Vec<SuiteScene> {
+    staged(half, half.seed())
+}
+
+/// Every scene once more, with a seed that is of neither half: to see whether what was changed for one scene holds for others like it.
+/// They count to the half that is tuned.
+#[must_use]
+pub fn scenes_of_seed(seed: u64) -> Vec<SuiteScene> {
+    staged(Half::Tune, seed)
+}
+
+fn staged(half: Half, seed: u64) -> Vec<SuiteScene> {
     let situations = positives::SITUATIONS.iter().chain(negatives::SITUATIONS);
-    situations.map(|situation| situation.staged(half)).collect()
+    situations.map(|situation| situation.staged(half, seed)).collect()
 }
 
 /// Why a scene was not played.

@@ -30,10 +30,11 @@ pub enum Half {
 
 impl Half {
     /// What the seeds of its scenes are made of.
-    fn seed(self) -> u64 {
+    #[must_use]
+    pub fn seed(self) -> u64 {
         match self {
             Self::Tune => 0x7a5e,
-            Self::Report => 0x51f3_0002,
+            Self::Report => 0x51f3_0004,
         }
     }
 }
@@ -47,14 +48,14 @@ pub(super) struct Situation {
 }
 
 impl Situation {
-    /// The scene of one half.
-    pub(super) fn staged(&self, half: Half) -> SuiteScene {
+    /// The scene of one half, with a seed made of this one.
+    pub(super) fn staged(&self, half: Half, seed: u64) -> SuiteScene {
         // FNV-1a of the name (Fowler, Noll, Vo): the seeds of a situation do not depend on its place in the table.
         let mixed = self
             .name
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        let seed = mixed ^ half.seed();
+        let seed = mixed ^ seed;
         let mut dice = Dice::new(seed);
         let scene = SuiteScene::new(self, half, seed, &mut dice);
         (self.stage)(&mut dice, scene)

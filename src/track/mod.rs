@@ -30,6 +30,8 @@ const LOST_MOVING: Duration = Duration::from_secs(3);
 const LOST_STANDING: Duration = Duration::from_secs(30);
 /// From how long on an object counts as standing, for the two limits above.
 const STANDING: Duration = Duration::from_secs(5);
+/// Longest that an object is taken to have stood before its first sight: less than makes it stand at that sight.
+const MAX_BEFORE_SEEN: Duration = Duration::from_secs(1);
 /// Most tracks at once; the rest of a flood of detections is not tracked.
 const MAX_TRACKS: usize = 256;
 
@@ -69,13 +71,16 @@ pub struct Track {
     was_missed: bool,
     /// Observed time since the last matched detection; zero when seen in this frame.
     unseen: Duration,
-    /// Observed time for which the object has been at `place`.
+    /// Observed time for which the object has been seen, or looked for, at `place`.
     stationary: Duration,
+    /// Time for which it was at `place` before its first sight, most likely.
+    before_seen: Duration,
     place: BBox,
 }
 
 impl Track {
-    fn start(id: TrackId, group: u16, detection: &Detection) -> Self {
+    /// Begins with a first sight, `observed` after a frame that did not show it: most likely it came half-way between.
+    fn start(id: TrackId, group: u16, detection: &Detection, observed: Duration) -> Self {
         Self {
             id,
             group,
@@ -87,6 +92,7 @@ impl Track {
             was_missed: false,
             unseen: Duration::ZERO,
             stationary: Duration::ZERO,
+            before_seen: (observed / 2).min(MAX_BEFORE_SEEN),
             place: detection.bbox,
         }
     }
@@ -127,10 +133,10 @@ impl Track {
         self.unseen
     }
 
-    /// For how long, observed, it has not moved.
+    /// For how long, observed, it has not moved; half of the time before its first sight included.
     #[must_use]
     pub fn stationary(&self) -> Duration {
-        self.stationary
+        self.before_seen + self.stationary
     }
 
     /// Speed in its own sizes per second.
@@ -152,7 +158,7 @@ impl Track {
         self.unseen = Duration::ZERO;
         if self.bbox.iou(&self.place) < SAME_PLACE_IOU {
             self.place = self.bbox;
-            self.stationary = Duration::ZERO;
+            (self.stationary, self.before_seen) = (Duration::ZERO, Duration::ZERO);
         }
     }
 
@@ -255,7 +261,8 @@ impl Tracker {
             } else if self.tracks.len() < MAX_TRACKS {
                 let id = TrackId(self.next_id);
                 self.next_id += 1;
-                self.tracks.push(Track::start(id, self.group(detection.class), &detection));
+                let group = self.group(detection.class);
+                self.tracks.push(Track::start(id, group, &detection, observed.unwrap_or_default()));
             }
         }
         &self.tracks

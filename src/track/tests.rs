@@ -176,3 +176,18 @@ fn a_standing_thing_whose_box_flickers_is_one_at_key_frames_and_stays_where_it_i
     let hidden = tracker.update(&at(24.0, 0), &[])[0].bbox();
     assert!(hidden.iou(&boxed(0.54).bbox) > 0.9, "{hidden:?}");
 }
+
+#[test]
+fn a_thing_came_half_way_between_its_first_sight_and_the_frame_before() {
+    for (before, stood) in [(0.5, 0.25), (2.0, 1.0), (4.0, 1.0)] {
+        let mut tracker = tracker();
+        tracker.update(&at(0.0, 0), &[]);
+        let first = tracker.update(&at(before, 0), &[seen(CAR, 0.8, 0.5)]);
+        assert_eq!(first[0].stationary(), Duration::from_secs_f64(stood), "{before} s after the frame before");
+        let second = tracker.update(&at(before + 1.0, 0), &[seen(CAR, 0.8, 0.5)]);
+        assert_eq!(second[0].stationary(), Duration::from_secs_f64(stood + 1.0));
+    }
+    let mut tracker = tracker();
+    let after_a_gap = tracker.update(&at(0.0, 0), &[seen(CAR, 0.8, 0.5)])[0].stationary();
+    assert_eq!(after_a_gap, Duration::ZERO, "nothing is known of the time before");
+}

@@ -154,10 +154,16 @@ impl Backgrounds {
         self.votes[cell] >= votes(SETTLED)
     }
 
+    /// Whether the latest frame shows the ground in a cell, and nobody.
+    pub(super) fn shows_ground(&self, cell: usize) -> bool {
+        let difference = luma_of(self.ground[cell]) - f32::from(self.current[cell]);
+        self.ground[cell] >= 0 && !self.covered[cell] && difference.abs() <= self.threshold()
+    }
+
     /// Finds the cells in which recent is neither the ground nor within the range of the ground's neighbours: a sway of the pole by a
     /// cell is no change. Returns the share of the cells whose ground is known.
     pub(super) fn compare(&mut self) -> f32 {
-        let threshold = self.threshold();
+        let threshold = (self.threshold() * f32::from(STEPS)) as i16;
         let (columns, settled) = (self.columns, votes(SETTLED));
         let rows = self.recent.len() / columns;
         // One more cell on either side, equal to its neighbour.
@@ -190,9 +196,10 @@ impl Backgrounds {
         changed_cells as f32 / known_cells as f32
     }
 
-    fn threshold(&self) -> i16 {
+    /// Difference of the two backgrounds, in luma steps, from which a cell has changed.
+    pub(super) fn threshold(&self) -> f32 {
         let lit = CHANGED.0 * (self.level / BRIGHT).min(1.0);
-        (lit.max(CHANGED.1).max(2.0 * self.noise).min(2.0 * CHANGED.0) * f32::from(STEPS)) as i16
+        lit.max(CHANGED.1).max(2.0 * self.noise).min(2.0 * CHANGED.0)
     }
 
     /// Lets the ground follow after `observed`, changed cells only very slowly.

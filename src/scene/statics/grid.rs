@@ -26,6 +26,47 @@ impl CellRect {
         self.bottom - self.top
     }
 
+    /// Cells.
+    pub(super) fn area(&self) -> usize {
+        self.width() * self.height()
+    }
+
+    /// Cells that lie in both.
+    pub(super) fn intersection(&self, other: &Self) -> usize {
+        let width = self.right.min(other.right).saturating_sub(self.left.max(other.left));
+        let height = self.bottom.min(other.bottom).saturating_sub(self.top.max(other.top));
+        width * height
+    }
+
+    /// Intersection over union.
+    pub(super) fn iou(&self, other: &Self) -> f32 {
+        let shared = self.intersection(other);
+        shared as f32 / (self.area() + other.area() - shared) as f32
+    }
+
+    /// Cells between the two, across or down, whichever are more.
+    pub(super) fn gap(&self, other: &Self) -> usize {
+        let across = self.left.max(other.left).saturating_sub(self.right.min(other.right));
+        let down = self.top.max(other.top).saturating_sub(self.bottom.min(other.bottom));
+        across.max(down)
+    }
+
+    /// What lies between the two: along each axis from one to the other, or what they share of it.
+    pub(super) fn between(&self, other: &Self) -> Self {
+        let along = |(a, a_end): (usize, usize), (b, b_end): (usize, usize)| {
+            let (from, to) = (a.max(b), a_end.min(b_end));
+            (from.min(to), from.max(to))
+        };
+        let (left, right) = along((self.left, self.right), (other.left, other.right));
+        let (top, bottom) = along((self.top, self.bottom), (other.top, other.bottom));
+        Self { left, top, right, bottom }
+    }
+
+    /// Whether a cell lies in it.
+    pub(super) fn holds(&self, column: usize, row: usize) -> bool {
+        (self.left..self.right).contains(&column) && (self.top..self.bottom).contains(&row)
+    }
+
     /// Half as much again on every side, within a grid.
     pub(super) fn grown(&self, columns: usize, rows: usize) -> Self {
         let (across, down) = (self.width() / 2, self.height() / 2);

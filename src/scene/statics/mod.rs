@@ -19,6 +19,7 @@
 
 mod backgrounds;
 mod grid;
+mod held;
 mod patch;
 mod regions;
 
@@ -27,8 +28,9 @@ use crate::geometry::{BBox, Polygon};
 use crate::track::TrackId;
 use backgrounds::{Backgrounds, MAX_VOTES, SETTLED};
 use grid::{CellRect, Grid};
+use held::Held;
 use patch::Patch;
-use regions::{JOINED_GAP, Region, Regions, Verdict};
+use regions::{Region, Regions, Verdict};
 use std::time::Duration;
 
 /// Most things at once per camera; the rest of a flood is taken for ground.
@@ -45,23 +47,10 @@ const STEADY_REVIEWS: u32 = 2;
 const STEADY_IOU: f32 = 0.7;
 /// Share of the known cells from which a change is one of the whole scene.
 const SCENE_CHANGED: f32 = 0.4;
-/// Share of a region in a thing's place from which the region is about that thing.
-const SAME_PLACE: f32 = 0.3;
-/// A thing is gone when the place without it leaves less unexplained than this share of what the place with it does; in so many
-/// reviews on end.
-const WITHOUT: f32 = 0.7;
-const GONE_REVIEWS: u32 = 2;
-/// Where the place without it is not known: when what is seen there is less like it than this. The picture of it follows what is
-/// seen when that is more like it than the second.
-const UNLIKE: f32 = 0.4;
-const LIKE: f32 = 0.7;
 /// For how long what changes further in a place that was taken for ground is ground too: its cells do not settle all at once. And the
 /// share of it that lies in that place.
 const AFTERMATH: Duration = Duration::from_secs(15);
 const AFTERMATH_WITHIN: f32 = 0.6;
-/// Share by which the picture of a thing follows what is seen of it, per review.
-const FOLLOW: f32 = 0.05;
-
 /// A thing that came and stays.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StaticObject {
@@ -73,18 +62,6 @@ pub struct StaticObject {
     pub standing: Duration,
     /// How clearly its outline stands out against the ground, 0.5..=1.
     pub strength: f32,
-}
-
-/// A thing at its place.
-#[derive(Debug)]
-struct Held {
-    object: StaticObject,
-    /// None until the picture's size is known.
-    rect: Option<CellRect>,
-    /// The place with it, and without it where that is known.
-    with: Option<Patch>,
-    without: Option<Patch>,
-    reviews_without: u32,
 }
 
 /// A region that is not judged yet.
@@ -148,7 +125,7 @@ impl Statics {
     /// Takes up a thing that was reported before a restart: what stands at its place is that thing.
     pub fn restore(&mut self, bbox: BBox, standing: Duration) {
         let object = StaticObject { id: self.take_id(), bbox, standing, strength: 0.5 };
-        self.hold(Held { object, rect: None, with: None, without: None, reviews_without: 0 });
+        self.hold(Held::at(object));
     }
 
     /// Samples a frame; it is judged at the next [`Self::advance`].
@@ -183,7 +160,12 @@ impl Statics {
             held.object.standing += observed;
         }
         self.objects.clear();
-        self.objects.extend(self.held.iter().map(|held| held.object));
+        self.objects.extend(self.held.iter().filter(|held| held.whole.is_none()).map(|held| held.object));
+        for part in &self.held {
+            if let Some(object) = self.objects.iter_mut().find(|object| part.whole == Some(object.id)) {
+                object.bbox = object.bbox.union(&part.object.bbox);
+            }
+        }
         &self.objects
     }
 
@@ -239,7 +221,7 @@ impl Statics {
         let regions = canvas.regions.find(&canvas.backgrounds);
         let before = std::mem::take(&mut self.candidates);
         for region in regions {
-            let same = before.iter().find(|candidate| iou(&candidate.rect, &region.rect) >= STEADY_IOU);
+            let same = before.iter().find(|candidate| candidate.rect.iou(&region.rect) >= STEADY_IOU);
             // It became recent after it had outvoted the ground, and settled after that.
             let candidate = match same {
                 Some(same) => {
@@ -253,9 +235,30 @@ impl Statics {
                 self.candidates.push(candidate);
             }
         }
+        self.tell_parts_apart();
         if let Some(canvas) = &mut self.canvas {
             canvas.backgrounds.learn(since);
         }
+    }
+
+    /// Looks once more whether what is told as a part of something near by is one.
+    fn tell_parts_apart(&mut self) {
+        for index in 0..self.held.len() {
+            if self.held[index].whole.is_some() {
+                self.held[index].whole = self.whole_of(&self.held[index]);
+            }
+        }
+    }
+
+    /// The thing of which this one is a part, as far as can be seen.
+    fn whole_of(&self, part: &Held) -> Option<TrackId> {
+        let canvas = self.canvas.as_ref()?;
+        let is_one = |other: &&Held| {
+            other.object.id != part.object.id
+                && other.whole.is_none()
+                && other.is_one_with(part, &canvas.backgrounds, canvas.grid.columns)
+        };
+        self.held.iter().find(is_one).map(|other| other.object.id)
     }
 
     /// Whether nothing can be decided about a place: somebody is there, or the thing there is about to be gone.
@@ -269,23 +272,30 @@ impl Statics {
             .flat_map(|row| &canvas.backgrounds.covered[row * columns + rect.left..row * columns + rect.right])
             .filter(|&&is_covered| is_covered)
             .count();
-        5 * covered > rect.width() * rect.height()
+        5 * covered > rect.area()
     }
 
     /// Decides what a steady region is; in any case it is ground from now on.
     fn settle(&mut self, region: &Region, standing: Duration) {
-        let Some(canvas) = &mut self.canvas else { return };
-        let verdict = canvas.regions.judge(region, &canvas.backgrounds);
+        let Self { canvas: Some(canvas), held, cleared, .. } = self else { return };
         let columns = canvas.grid.columns;
         let rect = region.rect;
+        let places = held.iter().filter_map(|held| held.rect);
+        let places: Vec<CellRect> = places.chain(cleared.iter().map(|(place, _)| *place)).collect();
+        let is_doubtful = |column: usize, row: usize| places.iter().any(|place| place.holds(column, row));
+        let verdict = canvas.regions.judge(region, &canvas.backgrounds, is_doubtful);
         let without = Patch::ground(&canvas.backgrounds, columns, &rect);
         let cells: Vec<usize> = canvas.regions.cells(region, &canvas.backgrounds.changed).collect();
         for cell in cells {
             canvas.backgrounds.absorb(cell);
         }
-        let is_aftermath = self.cleared.iter().any(|(place, _)| {
-            intersection(place, &rect) as f32 >= AFTERMATH_WITHIN * (rect.width() * rect.height()) as f32
-        });
+        if self.held.iter().any(|held| held.contains(&rect)) {
+            return;
+        }
+        let is_aftermath = self
+            .cleared
+            .iter()
+            .any(|(place, _)| place.intersection(&rect) as f32 >= AFTERMATH_WITHIN * rect.area() as f32);
         let strength = match verdict {
             Verdict::Thing(_) if is_aftermath => return,
             Verdict::Thing(strength) => strength,
@@ -304,7 +314,9 @@ impl Statics {
             self.unite(index);
         } else if self.zones.iter().any(|zone| zone.contains(bbox.bottom_center())) {
             let object = StaticObject { id: self.take_id(), bbox, standing, strength };
-            self.hold(Held { object, rect: Some(rect), with, without, reviews_without: 0 });
+            let mut found = Held::found(object, rect, with, without);
+            found.whole = self.whole_of(&found);
+            self.hold(found);
         }
     }
 
@@ -313,11 +325,9 @@ impl Statics {
         let Some(canvas) = &self.canvas else { return };
         let mut whole = self.held.remove(index);
         while let Some(part) = self.held.iter().position(|held| whole.rect.is_some_and(|rect| held.is_about(&rect))) {
-            let part = self.held.remove(part).object;
-            let standing = whole.object.standing.max(part.standing);
-            let id = whole.object.id.min(part.id);
-            whole.object = StaticObject { id, standing, ..whole.object };
-            whole.grow(&part.bbox, &canvas.grid);
+            let part = self.held.remove(part);
+            whole.take_in(part.object, &canvas.grid);
+            whole.whole = whole.whole.and(part.whole);
         }
         self.held.push(whole);
     }
@@ -334,75 +344,6 @@ impl Canvas {
             }
         }
     }
-}
-
-impl Held {
-    /// Forgets what its place looked like: what is seen there next is it.
-    fn forget(&mut self, rect: Option<CellRect>) {
-        (self.rect, self.with, self.without, self.reviews_without) = (rect, None, None, 0);
-    }
-
-    /// Takes what lies in this box for a part of it.
-    fn grow(&mut self, bbox: &BBox, grid: &Grid) {
-        self.object.bbox = self.object.bbox.union(bbox);
-        self.forget(grid.rect(&self.object.bbox));
-    }
-
-    /// Whether a region shows this thing, or more of it.
-    fn is_about(&self, region: &CellRect) -> bool {
-        self.is_at(region) || self.is_beside(region)
-    }
-
-    /// Whether a region lies at the place of this thing.
-    fn is_at(&self, region: &CellRect) -> bool {
-        let Some(rect) = &self.rect else { return false };
-        let smaller = (rect.width() * rect.height()).min(region.width() * region.height());
-        intersection(rect, region) as f32 >= SAME_PLACE * smaller as f32
-    }
-
-    /// Whether a region is so near to this thing that it is more of it: the parts of a rack or a barrier settle one after the other.
-    fn is_beside(&self, region: &CellRect) -> bool {
-        let Some(rect) = &self.rect else { return false };
-        let gap = |start: usize, end: usize| start.saturating_sub(end);
-        let across = gap(rect.left.max(region.left), rect.right.min(region.right));
-        let down = gap(rect.top.max(region.top), rect.bottom.min(region.bottom));
-        across.max(down) <= JOINED_GAP
-    }
-
-    /// Looks at its place once more; whether it is gone.
-    fn is_gone(&mut self, backgrounds: &Backgrounds, columns: usize) -> bool {
-        let seen = self.rect.and_then(|rect| Patch::seen(backgrounds, columns, &rect));
-        let Some(seen) = seen else { return false };
-        let Some(with) = &mut self.with else {
-            self.with = Some(seen);
-            return false;
-        };
-        let likeness = with.likeness(&seen);
-        let looks_without = match &self.without {
-            Some(without) => without.unexplained(&seen) < WITHOUT * with.unexplained(&seen),
-            None => likeness < UNLIKE,
-        };
-        if looks_without {
-            self.reviews_without += 1;
-        } else {
-            self.reviews_without = 0;
-            if likeness > LIKE {
-                with.follow(&seen, FOLLOW);
-            }
-        }
-        self.reviews_without >= GONE_REVIEWS
-    }
-}
-
-fn intersection(a: &CellRect, b: &CellRect) -> usize {
-    let width = a.right.min(b.right).saturating_sub(a.left.max(b.left));
-    let height = a.bottom.min(b.bottom).saturating_sub(a.top.max(b.top));
-    width * height
-}
-
-fn iou(a: &CellRect, b: &CellRect) -> f32 {
-    let shared = intersection(a, b);
-    shared as f32 / (a.width() * a.height() + b.width() * b.height() - shared) as f32
 }
 
 #[cfg(test)]

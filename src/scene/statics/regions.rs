@@ -150,47 +150,112 @@ impl Regions {
     /// Says what a region shows.
     ///
     /// A shadow keeps the structure of the ground that it falls on: what is new in the slopes within the region, after the ground's own
-    /// are taken out at the factor that fits best and what is the same all over a tile, is small. Of the two pictures of the region's outline, the one with the thing has the
-    /// higher steps: now for a thing, before for a ghost.
-    pub(super) fn judge(&self, region: &Region, backgrounds: &Backgrounds) -> Verdict {
-        let Backgrounds { recent, ground, changed, noise, .. } = backgrounds;
-        let rect = region.rect;
-        let (mut of_rows, mut of_columns) = (vec![Span::EMPTY; rect.height()], vec![Span::EMPTY; rect.width()]);
-        for cell in self.cells(region, changed) {
-            let (row, column) = (cell / self.columns, cell % self.columns);
-            of_rows[row - rect.top].include(column);
-            of_columns[column - rect.left].include(row);
+    /// are taken out at the factor that fits best and what is the same all over a tile, is small. And light ends softly: where a region
+    /// ends because it falls below the threshold of what has changed, the change across its outline is less than that threshold; what
+    /// has an edge begins with more. Of the two pictures of the outline, the one with the thing has the higher steps: now for a thing,
+    /// before for a ghost.
+    ///
+    /// `is_doubtful` says of cells beyond the outline whether their ground is no longer what it was before the region changed: it was a
+    /// part of the same thing that settled earlier.
+    pub(super) fn judge(
+        &self,
+        region: &Region,
+        backgrounds: &Backgrounds,
+        is_doubtful: impl Fn(usize, usize) -> bool,
+    ) -> Verdict {
+        let spans = Spans::of(region.rect, self.columns, self.cells(region, &backgrounds.changed));
+        if is_light(&self.slopes(&spans, backgrounds), backgrounds.noise) {
+            return Verdict::Light;
         }
+        let is_known =
+            |cell: usize| backgrounds.ground[cell] >= 0 && !is_doubtful(cell % self.columns, cell / self.columns);
+        let mut outline = Outline::default();
+        for (inside, outside) in spans.outline(self.columns, backgrounds.changed.len() / self.columns) {
+            if is_known(outside) {
+                outline.add(backgrounds, inside, outside);
+            }
+        }
+        if outline.is_soft(backgrounds.threshold()) {
+            return Verdict::Light;
+        }
+        let strength = outline.now / (outline.now + outline.before).max(f32::EPSILON);
+        if strength < MIN_STRENGTH { Verdict::Ghost } else { Verdict::Thing(strength) }
+    }
+
+    /// The slopes within a region, by tiles, across and down.
+    fn slopes(&self, spans: &Spans, backgrounds: &Backgrounds) -> Vec<Slopes> {
+        let Spans { rect, of_rows, of_columns } = spans;
+        let Backgrounds { recent, ground, .. } = backgrounds;
         let tiles_across = rect.width().div_ceil(TILE);
-        let mut within = vec![[Slopes::default(); 2]; tiles_across * rect.height().div_ceil(TILE)];
-        for (row, of_row) in (rect.top..).zip(&of_rows) {
+        let mut within = vec![Slopes::default(); 2 * tiles_across * rect.height().div_ceil(TILE)];
+        for (row, of_row) in (rect.top..).zip(of_rows) {
             let inner = of_row.inner().filter(|&column| of_columns[column - rect.left].is_inner(row));
             for column in inner {
                 let cell = row * self.columns + column;
                 let slope = |values: &[i16], by: usize| luma_of(values[cell + by] - values[cell - by]);
-                let [across, down] = &mut within[(row - rect.top) / TILE * tiles_across + (column - rect.left) / TILE];
-                across.add(slope(recent, 1), slope(ground, 1));
-                down.add(slope(recent, self.columns), slope(ground, self.columns));
+                let tile = (row - rect.top) / TILE * tiles_across + (column - rect.left) / TILE;
+                within[2 * tile].add(slope(recent, 1), slope(ground, 1));
+                within[2 * tile + 1].add(slope(recent, self.columns), slope(ground, self.columns));
             }
         }
-        if is_light(within.as_flattened(), *noise) {
-            return Verdict::Light;
+        within
+    }
+}
+
+/// The extent of a region along every row and column of its rectangle.
+#[derive(Debug)]
+struct Spans {
+    rect: CellRect,
+    of_rows: Vec<Span>,
+    of_columns: Vec<Span>,
+}
+
+impl Spans {
+    fn of(rect: CellRect, columns: usize, cells: impl Iterator<Item = usize>) -> Self {
+        let (of_rows, of_columns) = (vec![Span::EMPTY; rect.height()], vec![Span::EMPTY; rect.width()]);
+        let mut spans = Self { rect, of_rows, of_columns };
+        for cell in cells {
+            let (row, column) = (cell / columns, cell % columns);
+            spans.of_rows[row - rect.top].include(column);
+            spans.of_columns[column - rect.left].include(row);
         }
-        let height = |values: &[i16]| -> f32 {
-            let step = |from: usize, to: usize| luma_of(values[from] - values[to]).abs();
-            let rows =
-                (rect.top..).zip(&of_rows).flat_map(|(row, span)| span.steps(self.columns).map(move |at| (row, at)));
-            let columns = (rect.left..).zip(&of_columns);
-            let columns =
-                columns.flat_map(|(column, span)| span.steps(changed.len() / self.columns).map(move |at| (column, at)));
-            rows.map(|(row, (a, b))| step(row * self.columns + a, row * self.columns + b)).sum::<f32>()
-                + columns
-                    .map(|(column, (a, b))| step(a * self.columns + column, b * self.columns + column))
-                    .sum::<f32>()
-        };
-        let (now, before) = (height(recent), height(ground));
-        let strength = now / (now + before).max(f32::EPSILON);
-        if strength < MIN_STRENGTH { Verdict::Ghost } else { Verdict::Thing(strength) }
+        spans
+    }
+
+    /// Cells just inside the outline with those just outside, in a grid of so many columns and rows.
+    fn outline(&self, columns: usize, rows: usize) -> impl Iterator<Item = (usize, usize)> {
+        let across = (self.rect.top..).zip(&self.of_rows).flat_map(move |(row, span)| {
+            span.steps(columns).map(move |(inside, outside)| (row * columns + inside, row * columns + outside))
+        });
+        let down = (self.rect.left..).zip(&self.of_columns).flat_map(move |(column, span)| {
+            span.steps(rows).map(move |(inside, outside)| (inside * columns + column, outside * columns + column))
+        });
+        across.chain(down)
+    }
+}
+
+/// The steps across an outline, summed, in luma: now, in the ground, and of the change from the ground to now.
+#[derive(Debug, Clone, Copy, Default)]
+struct Outline {
+    now: f32,
+    before: f32,
+    change: f32,
+    count: u16,
+}
+
+impl Outline {
+    fn add(&mut self, backgrounds: &Backgrounds, inside: usize, outside: usize) {
+        let step = |values: &[i16]| luma_of(values[inside] - values[outside]);
+        let (now, before) = (step(&backgrounds.recent), step(&backgrounds.ground));
+        self.now += now.abs();
+        self.before += before.abs();
+        self.change += (now - before).abs();
+        self.count += 1;
+    }
+
+    /// Whether it is where a change falls below a threshold, and no edge.
+    fn is_soft(&self, threshold: f32) -> bool {
+        self.change < threshold * f32::from(self.count.max(1))
     }
 }
 

@@ -249,3 +249,71 @@ fn two_things_are_one_when_what_lies_between_them_settles() {
     assert!(whole[0].bbox.iou(&bbox(200, TOP, 168, SIDE)) > 0.7, "{whole:?}");
     assert_eq!(watched.show(30.0, |_| street.clone()).1, []);
 }
+
+#[test]
+fn a_lamp_whose_light_ends_softly_is_no_thing() {
+    let street = Luma::street(3).map(|luma| 16.0 + 0.3 * (luma - 16.0));
+    let lit = || {
+        let mut picture = street.clone();
+        for (index, luma) in picture.pixels.iter_mut().enumerate() {
+            let (across, down) = ((index % WIDTH) as f32 - 320.0, (index / WIDTH) as f32 - 220.0);
+            let pool = (-(across / 90.0).powi(2) - (down / 50.0).powi(2)).exp();
+            *luma = (16.0 + (f32::from(*luma) - 16.0) * (1.0 + 2.0 * pool)).min(235.0) as u8;
+        }
+        // What the lamp shows of a street has more in it than its multiple.
+        picture.noisy(4.0, 7)
+    };
+    let mut watched = Watched::new(1.0);
+    watched.show(30.0, |_| street.clone());
+    assert_eq!(watched.show(60.0, |_| lit()).0, 0);
+    assert_eq!(watched.show(60.0, |_| street.clone()).0, 0);
+}
+
+/// A heap from 200 to 344: three times crates, of which these stand there.
+fn heap(street: &Luma, parts: impl IntoIterator<Item = usize>) -> Luma {
+    parts.into_iter().fold(street.clone(), |picture, part| with_crates(&picture, 200 + SIDE * part, TOP))
+}
+
+#[test]
+fn two_ends_of_a_heap_are_told_as_one_while_somebody_hides_its_middle() {
+    let street = Luma::street(3);
+    let somebody = |_| Some(bbox(200 + SIDE - 2, TOP - 60, SIDE + 4, 60 + SIDE));
+    for (between, things) in [(vec![0, 1, 2], 1), (vec![0, 2], 2)] {
+        let mut watched = Watched::new(1.0);
+        watched.show(30.0, |_| street.clone());
+        let (_, first) = watched.show_with(30.0, |_| heap(&street, [0]), somebody);
+        assert_eq!(first.len(), 1);
+        let (most, hidden) = watched.show_with(40.0, |_| heap(&street, [0, 2]), somebody);
+        assert_eq!((most, hidden[0].id), (1, first[0].id));
+        assert!(hidden[0].bbox.iou(&bbox(200, TOP, 3 * SIDE, SIDE)) > 0.7, "{hidden:?}");
+        let (_, seen) = watched.show(40.0, |_| heap(&street, between.clone()));
+        assert_eq!(seen.len(), things, "{seen:?}");
+        assert_eq!(seen[0].id, first[0].id);
+    }
+}
+
+#[test]
+fn what_settles_between_two_parts_of_a_thing_is_a_part_and_no_ghost() {
+    let street = Luma::street(3);
+    let mut watched = Watched::new(1.0);
+    watched.show(30.0, |_| street.clone());
+    let (_, first) = watched.show(30.0, |_| heap(&street, [0]));
+    let (_, apart) = watched.show(40.0, |_| heap(&street, [0, 2]));
+    assert_eq!(apart.len(), 2, "ground is seen between them");
+    let (_, whole) = watched.show(40.0, |_| heap(&street, [0, 1, 2]));
+    assert_eq!((whole.len(), whole[0].id), (1, first[0].id), "{whole:?}");
+}
+
+#[test]
+fn what_is_put_down_together_is_one_and_what_comes_later_is_another() {
+    let street = Luma::street(3);
+    let both = with_crates(&with_crates(&street, 200, TOP), 200 + SIDE + 40, TOP);
+    for (later, things) in [(0.0, 1), (40.0, 2)] {
+        let mut watched = Watched::new(1.0);
+        watched.show(30.0, |_| street.clone());
+        watched.show(later, |_| with_crates(&street, 200, TOP));
+        let (_, found) = watched.show(40.0, |_| both.clone());
+        assert_eq!(found.len(), things, "{later} s later: {found:?}");
+        assert_eq!(watched.show(30.0, |_| street.clone()).1, []);
+    }
+}

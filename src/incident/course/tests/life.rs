@@ -180,6 +180,22 @@ fn the_short_stays_of_a_mobile_vendor_add_up_and_he_is_one_incident() {
 }
 
 #[test]
+fn a_short_stay_ends_half_way_to_the_first_frame_without_it() {
+    let (dwell, stays_within) = (Duration::from_secs(22), Some(Duration::from_mins(2)));
+    let mut street = Street::with(Terms { dwell, stays_within, ..terms() });
+    // A frame every four seconds; he is seen from 0 to 8 and from 28 on.
+    let opened: Vec<i32> = (0..15)
+        .map(|frame| 4 * frame)
+        .filter(|&secs| {
+            let seen = if (12..28).contains(&secs) { vec![] } else { vec![street.sighting(0, 0.5, true)] };
+            !street.frame(f64::from(secs), 0, &seen).is_empty()
+        })
+        .collect();
+    // 2 + 8 + 2 and 2 + 8 seconds.
+    assert_eq!(opened, [36]);
+}
+
+#[test]
 fn what_creeps_through_the_zone_does_not_add_up_to_a_dwell() {
     let mut street = Street::new();
     // A tenth of its width per second, on one track: it never stands anywhere for the dwell.
