@@ -265,6 +265,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         commands: CommandHealth { ok: 1, ..CommandHealth::default() },
         event_stages: vec![EventStage { stage: "duplicates".into(), passed: 3, stopped: 2, changed: 0 }],
         webhook: Some(http_health(time)),
+        storage: Some(http_health(time)),
         queues: vec![QueueDrops { queue: "mailbox".into(), camera: Some(name("east")), dropped: 4 }],
         verdicts: vec![RuleVerdicts {
             camera: name("east"),
