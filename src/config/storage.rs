@@ -7,7 +7,7 @@ use super::{EvidenceConfig, EvidenceDelivery, SecretSource, TlsConfig};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// A storage that takes each picture by HTTP PUT: a bucket with the interface of S3 (MinIO, Ceph, OSS, OBS, …), or any server.
+/// A storage that takes each picture by HTTP PUT: a bucket with the interface of S3 (Ceph, OSS, OBS and the like), or any server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StorageConfig {
