@@ -1,10 +1,11 @@
 //! The agent: the one place that names the concrete types and ties them together.
 //!
 //! Threads: `main` (signals, status every [`STATUS_EVERY`]), `ingest-<camera>` each, `prepare` (loads the model, then answers what no frame
-//! answers), `runner-<n>` per core, `recorder`, `mqtt`, `webhook`, `commands`, `web`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
+//! answers), `runner-<n>` per core, `recorder`, `mqtt`, `webhook`, `storage`, `commands`, `web`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
 //! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
 
 mod analysing;
+mod couriers;
 mod desk;
 mod orders;
 mod telling;
@@ -16,9 +17,9 @@ use crate::active::ActiveBoard;
 use crate::analysis::Analysis;
 use crate::clock::{Clocks, Mono};
 use crate::command::{self, Commander, CommanderParts, Keys, Outcome};
-use crate::config::{CameraConfig, Config, Loaded, WebhookConfig};
+use crate::config::{CameraConfig, Config, Loaded};
 use crate::contract::{self, RequestId, Topics, WallTime};
-use crate::courier::{Courier, CourierParts};
+use crate::courier::Courier;
 use crate::evidence::{EvidenceDir, FileError};
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies};
@@ -140,7 +141,9 @@ struct Core {
     clocks: Arc<dyn Clocks>,
     store: SharedStore,
     /// Posts events to a platform, if there is one.
-    webhook: Option<Courier>,
+    webhook: Option<Arc<Courier>>,
+    /// Puts pictures into a storage, if they go there.
+    storage: Option<Courier>,
     /// What the store remembered of each camera when the agent started; nothing changes it before the analysis begins.
     memories: Vec<Memory>,
     mailboxes: Arc<Mailboxes<Frame>>,
@@ -183,7 +186,8 @@ impl Agent {
             tracing::error!(path = %path.display(), "the database was corrupt; it is set aside and a new one begun");
         }
         let onvif = config.hub.onvif.as_ref().map(|onvif| onvif.topic_prefix.clone());
-        store.set_adapters(Adapters { webhook: config.hub.webhook.is_some(), onvif })?;
+        let (webhook, storage) = (config.hub.webhook.is_some(), config.evidence.storage_in_use().is_some());
+        store.set_adapters(Adapters { webhook, onvif, storage })?;
         let orphaned = orphans::close(&mut store, &config, &loaded.set_aside, &time_zone, clocks.wall())?;
         let remember = |camera: &CameraConfig| store.memory(&camera.id, clocks.wall());
         let memories = config.cameras.iter().map(remember).collect::<Result<_, _>>()?;
@@ -192,17 +196,13 @@ impl Agent {
         let store = SharedStore::new(store);
         let evidence = EvidenceDir::open(&data_dir)?;
         let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
-        let post = |webhook: &WebhookConfig| {
-            let parts = CourierParts::new(store.clone(), Arc::clone(clocks));
-            let failed = |source| AppError::Thread { name: "webhook".to_owned(), source };
-            Courier::webhook(webhook.clone(), evidence.clone(), parts).map_err(failed)
-        };
-        let webhook = config.hub.webhook.as_ref().map(post).transpose()?;
+        let webhook = couriers::webhook(&config, &evidence, &store, clocks)?;
         gstreamer::init().map_err(|error| AppError::GStreamer(error.to_string()))?;
         let (inbox, asked) = sync_channel(command::MAX_WAITING);
         let link = Link::start(settings, store.clone(), Arc::clone(clocks), Some(inbox))
             .map_err(|source| AppError::Thread { name: "mqtt".to_owned(), source })?;
         let link = Arc::new(link);
+        let storage = couriers::storage(&config, &link, webhook.as_ref(), &store, clocks)?;
         let unseen = |camera: &CameraConfig| {
             let is_on = camera.enabled && !switched_off.contains(&camera.id);
             let state = if is_on { CameraState::Connecting } else { CameraState::Disabled };
@@ -236,6 +236,7 @@ impl Agent {
             store,
             memories,
             webhook,
+            storage,
             time_zone,
         });
         core.say_birth(&link, Vec::new());

@@ -22,7 +22,7 @@ use crate::health::{Drops, Latencies, Queue, Stage};
 use crate::ids::{IdSource, Name};
 use crate::incident::Memo;
 use crate::quality::{Counts, Stages};
-use crate::store::{EvidenceFile, SharedStore, StoreError};
+use crate::store::{Destination, EvidenceFile, SharedStore, StoreError};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
@@ -290,15 +290,21 @@ impl Recorder {
         shown: Shown,
         taken_at: Timestamp,
     ) -> EvidenceFile {
-        let (via, topic, reference) = match self.config.evidence.delivery {
+        let (via, destination, topic, reference) = match self.config.evidence.delivery {
             EvidenceDelivery::Mqtt => {
                 let (topic, reference) = match shown.incident {
                     Some(incident) => (self.topics.evidence(incident, id), Topics::evidence_ref(incident, id)),
                     None => (self.topics.snapshot(id), Topics::snapshot_ref(id)),
                 };
-                (DeliveryVia::Mqtt, Some(topic), Some(reference))
+                (DeliveryVia::Mqtt, Destination::Hub, Some(topic), Some(reference))
             }
-            EvidenceDelivery::None => (DeliveryVia::None, None, None),
+            EvidenceDelivery::Http => {
+                let folder = shown.incident.map_or_else(|| "snapshot".to_owned(), |incident| incident.to_string());
+                let name = format!("{folder}/{id}.jpg");
+                let reference = self.config.evidence.storage.as_ref().map(|storage| storage.object(&name));
+                (DeliveryVia::Http, Destination::Storage, Some(name), reference)
+            }
+            EvidenceDelivery::None => (DeliveryVia::None, Destination::Hub, None, None),
         };
         let evidence = Evidence {
             id,
@@ -317,7 +323,7 @@ impl Recorder {
                 version: u32::from(jpeg.redaction().version()),
             },
         };
-        EvidenceFile { evidence, path, topic }
+        EvidenceFile { evidence, path, destination, topic }
     }
 
     /// Deletes pictures and closed incidents past their age, at most once an hour.

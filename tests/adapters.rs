@@ -49,7 +49,7 @@ fn leave_an_incident(data: &Path) {
     let clocks = SystemClocks::new();
     let (wall, mut ids) = (clocks.wall(), IdSource::from_seed(1));
     let mut store = Store::open(&data.join("curbwatch.db"), wall).unwrap();
-    store.set_adapters(Adapters { webhook: true, onvif: Some("city/box".to_owned()) }).unwrap();
+    store.set_adapters(Adapters { webhook: true, onvif: Some("city/box".to_owned()), ..Adapters::default() }).unwrap();
     let camera: CameraConfig = serde_json::from_value(camera("fire")).unwrap();
     let (transition, id) = (made_up::transition(ids.next(wall), Phase::Opened, wall), ids.next(wall));
     let parts = EventParts {

@@ -27,7 +27,7 @@ const TOPIC: &str = "city/box/onvif-ej/RuleEngine/curbwatch:fire_lane_blocked/&e
 
 fn agent(port: u16) -> Agent {
     let agent = Agent::new(port);
-    let adapters = Adapters { webhook: false, onvif: Some("city/box".to_owned()) };
+    let adapters = Adapters { onvif: Some("city/box".to_owned()), ..Adapters::default() };
     agent.store.lock().set_adapters(adapters).unwrap();
     agent
 }

@@ -75,8 +75,8 @@ pub(super) struct ToLink {
 impl Notice for ToLink {
     fn recorded(&self) {
         self.link.wake();
-        if let Some(webhook) = &self.core.webhook {
-            webhook.wake();
+        for courier in self.core.webhook.as_deref().into_iter().chain(&self.core.storage) {
+            courier.wake();
         }
     }
     fn active(&self, camera: &Name, rule: &Name, incidents: Vec<uuid::Uuid>) {

@@ -153,6 +153,7 @@ impl Agent {
             event_stages: status::event_stages(&tallies),
             commands: core.commander.get().map(|commander| commander.counts()).unwrap_or_default(),
             webhook: core.webhook.as_ref().map(|webhook| webhook.health(&core.time_zone)),
+            storage: core.storage.as_ref().map(|storage| storage.health(&core.time_zone)),
             queues: core.config.cameras.iter().enumerate().map(mailbox).chain([evidence]).collect(),
             verdicts: status::rule_verdicts(verdicts),
         };

@@ -25,6 +25,7 @@ mod report;
 mod rule;
 mod schema;
 mod secret;
+mod storage;
 mod streams;
 mod structure;
 mod subjects;
@@ -44,6 +45,7 @@ pub use reference::reference;
 pub use rule::{EscalationConfig, NearConfig, RuleConfig};
 pub use schema::schema;
 pub use secret::SecretError;
+pub use storage::StorageConfig;
 pub use streams::{EvidenceStreamConfig, RtspConfig, RtspTransport, StreamsConfig};
 pub use web::WebConfig;
 pub use webhook::{HeaderConfig, WebhookConfig};
@@ -185,7 +187,7 @@ pub struct HubConfig {
     pub onvif: Option<OnvifConfig>,
 }
 
-/// What waits on disk for the broker, and for the webhook. Beyond these limits the oldest is dropped, and the topic `events_lost` says so.
+/// What waits on disk for the broker, the webhook and the storage. Beyond these limits the oldest is dropped, and the topic `events_lost` says so.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutboxConfig {
@@ -370,6 +372,8 @@ impl Default for ModelConfig {
 pub struct EvidenceConfig {
     /// How a picture reaches the hub.
     pub delivery: EvidenceDelivery,
+    /// Where pictures are put with `delivery: http`.
+    pub storage: Option<StorageConfig>,
     /// JPEG quality, 1..100.
     #[schemars(range(min = 30, max = 100))]
     pub jpeg_quality: u8,
@@ -380,7 +384,7 @@ pub struct EvidenceConfig {
 
 impl Default for EvidenceConfig {
     fn default() -> Self {
-        Self { delivery: EvidenceDelivery::Mqtt, jpeg_quality: 85, keep_days: 30 }
+        Self { delivery: EvidenceDelivery::Mqtt, storage: None, jpeg_quality: 85, keep_days: 30 }
     }
 }
 
@@ -390,6 +394,8 @@ impl Default for EvidenceConfig {
 pub enum EvidenceDelivery {
     /// As bytes on the topic `evidence/{incident}/{evidence}`, before the event that names it.
     Mqtt,
+    /// As an object in a storage, put there before the event that names it goes.
+    Http,
     /// It stays on the box.
     None,
 }

@@ -352,7 +352,7 @@ impl EvidenceRole {
 pub struct Delivery {
     /// The way.
     pub via: DeliveryVia,
-    /// Where it is found on that way: for `mqtt` the topic below the agent's own.
+    /// Where it is found on that way: for `mqtt` the topic below the agent's own, for `http` the object's URL.
     #[serde(default, rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
 }
@@ -363,6 +363,8 @@ pub struct Delivery {
 pub enum DeliveryVia {
     /// As bytes on an MQTT topic, sent before the event.
     Mqtt,
+    /// As an object in a storage, put there before the event was sent.
+    Http,
     /// It stays on the box.
     None,
 }

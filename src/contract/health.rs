@@ -26,6 +26,10 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HttpHealth")]
     pub webhook: Option<HttpHealth>,
+    /// The pictures that go to the storage; left out if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "HttpHealth")]
+    pub storage: Option<HttpHealth>,
     /// What each queue dropped.
     pub queues: Vec<QueueDrops>,
     /// What came of the hub's commands.

@@ -190,6 +190,28 @@ fn image_health(time: WallTime) -> ImageHealth {
     }
 }
 
+fn outbox_health(time: WallTime) -> OutboxHealth {
+    OutboxHealth {
+        backlog: 2,
+        backlog_bytes: 4096,
+        oldest: Some(time),
+        connects: 1,
+        sent: 3,
+        acknowledged: 1,
+        refused: 0,
+        pictures_lost: 0,
+        events_lost: 0,
+        database_set_aside: Some("/var/lib/curbwatch/curbwatch.db.damaged-20261121T072941Z".into()),
+        withheld: Some(WithheldEvents { count: 1, reason: "the event has 70000 bytes".into() }),
+        alarms: vec![DeliveryAlarm {
+            alarm: DeliveryAlarmKind::Quota,
+            since: time,
+            count: 2,
+            detail: "the broker has had enough".into(),
+        }],
+    }
+}
+
 fn samples() -> Vec<(&'static str, Value)> {
     let time = WallTime::new("2026-11-21T07:29:41.120Z".parse().unwrap(), &TimeZone::get("Asia/Shanghai").unwrap());
     let status = AgentStatus { status: AgentState::Online, session: 7, time };
@@ -243,28 +265,11 @@ fn samples() -> Vec<(&'static str, Value)> {
         },
         model: ModelHealth { is_loaded: true, reason: None, alarm: None },
         stages: vec![StageLatency { stage: "detect".into(), count: 9, p50_ms: 83.0, p99_ms: 95.0 }],
-        outbox: OutboxHealth {
-            backlog: 2,
-            backlog_bytes: 4096,
-            oldest: Some(time),
-            connects: 1,
-            sent: 3,
-            acknowledged: 1,
-            refused: 0,
-            pictures_lost: 0,
-            events_lost: 0,
-            database_set_aside: Some("/var/lib/curbwatch/curbwatch.db.damaged-20261121T072941Z".into()),
-            withheld: Some(WithheldEvents { count: 1, reason: "the event has 70000 bytes".into() }),
-            alarms: vec![DeliveryAlarm {
-                alarm: DeliveryAlarmKind::Quota,
-                since: time,
-                count: 2,
-                detail: "the broker has had enough".into(),
-            }],
-        },
+        outbox: outbox_health(time),
         commands: CommandHealth { ok: 1, ..CommandHealth::default() },
         event_stages: vec![EventStage { stage: "duplicates".into(), passed: 3, stopped: 2, changed: 0 }],
         webhook: Some(http_health(time)),
+        storage: Some(http_health(time)),
         queues: vec![QueueDrops { queue: "mailbox".into(), camera: Some(name("east")), dropped: 4 }],
         verdicts: vec![RuleVerdicts {
             camera: name("east"),

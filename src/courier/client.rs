@@ -34,13 +34,20 @@ pub(super) struct Client {
     tls: Option<TlsConfig>,
     timeout: Duration,
     clocks: Arc<dyn Clocks>,
+    /// Whether words of the server are repeated; not where they may have a secret of the address.
+    repeats_words: bool,
     /// None before the first request, and after a failure.
     agent: Option<Agent>,
 }
 
 impl Client {
     pub(super) fn new(tls: Option<TlsConfig>, timeout: Duration, clocks: Arc<dyn Clocks>) -> Self {
-        Self { tls, timeout, clocks, agent: None }
+        Self { tls, timeout, clocks, repeats_words: true, agent: None }
+    }
+
+    /// Of an answer only the status is repeated in messages.
+    pub(super) fn without_words(self) -> Self {
+        Self { repeats_words: false, ..self }
     }
 
     /// Makes a request and judges its answer.
@@ -66,7 +73,8 @@ impl Client {
         let retry_after = header.and_then(|header| answer::retry_after(header, self.clocks.wall()));
         // Read to its end, so that the connection can be used again. The status has said all; a text that breaks off changes nothing.
         let said = response.body_mut().with_config().limit(MAX_ANSWER_BYTES).read_to_vec().unwrap_or_default();
-        answer::judge(response.status().as_u16(), retry_after, &String::from_utf8_lossy(&said))
+        let said = if self.repeats_words { String::from_utf8_lossy(&said) } else { "".into() };
+        answer::judge(response.status().as_u16(), retry_after, &said)
     }
 }
 

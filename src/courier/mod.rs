@@ -1,7 +1,7 @@
 //! Outbox rows → a server that takes them by HTTP.
 //!
 //! **In:** rows of one [destination](crate::store::Destination), in their order. **Out:** requests, one at a time; a row leaves the outbox
-//! once the server has taken it with 2xx. What a request is, an [`Errand`] knows: [`webhook`] posts events.
+//! once the server has taken it with 2xx. What a request is, an [`Errand`] knows: [`webhook`] posts events, [`storage`] puts pictures.
 //!
 //! Invariants:
 //! - The messages of one incident keep their order. One that the server fails at holds back the later ones of its incident and no other.
@@ -17,12 +17,14 @@ mod answer;
 mod client;
 mod health;
 mod pace;
+mod signature;
+mod storage;
 mod webhook;
 mod worker;
 
 use crate::back_off::BackOffSettings;
 use crate::clock::Clocks;
-use crate::config::WebhookConfig;
+use crate::config::{StorageConfig, WebhookConfig};
 use crate::contract::HttpTroubleKind;
 use crate::evidence::EvidenceDir;
 use crate::store::{Destination, OutboxRow, SharedStore};
@@ -90,14 +92,16 @@ pub struct CourierParts {
     pub clocks: Arc<dyn Clocks>,
     /// Waits between attempts.
     pub retry: BackOffSettings,
+    /// Called when a row has left the outbox: others may wait for it.
+    pub done: Box<dyn Fn() + Send>,
 }
 
 impl CourierParts {
-    /// With waits from a second to five minutes.
+    /// With waits from a second to five minutes, and nobody who waits for the rows.
     #[must_use]
     pub fn new(store: SharedStore, clocks: Arc<dyn Clocks>) -> Self {
         let retry = BackOffSettings { first: Duration::from_secs(1), cap: Duration::from_mins(5) };
-        Self { store, clocks, retry }
+        Self { store, clocks, retry, done: Box::new(|| ()) }
     }
 }
 
@@ -116,6 +120,12 @@ impl Courier {
     /// Posts events to a webhook. Fails only if the operating system gives no thread.
     pub fn webhook(config: WebhookConfig, evidence: EvidenceDir, parts: CourierParts) -> std::io::Result<Self> {
         let errand = webhook::Webhook::new(config, evidence, Arc::clone(&parts.clocks));
+        Self::start(Box::new(errand), parts)
+    }
+
+    /// Puts pictures into a storage. Fails only if the operating system gives no thread.
+    pub fn storage(config: StorageConfig, parts: CourierParts) -> std::io::Result<Self> {
+        let errand = storage::Storage::new(config, Arc::clone(&parts.clocks));
         Self::start(Box::new(errand), parts)
     }
 

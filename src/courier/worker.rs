@@ -37,13 +37,15 @@ pub(super) struct Worker {
     /// The newest row that waited for the server.
     late_until: RowId,
     told_at: Option<Mono>,
+    done: Box<dyn Fn() + Send>,
 }
 
 impl Worker {
     pub(super) fn new(errand: Box<dyn Errand>, parts: CourierParts, shared: Arc<Shared>) -> Self {
-        let CourierParts { store, clocks, retry } = parts;
+        let CourierParts { store, clocks, retry, done } = parts;
         let pace = Pace::new(retry);
-        Self { errand, store, clocks, shared, pace, ahead: VecDeque::new(), late_until: RowId::ZERO, told_at: None }
+        let (ahead, late_until) = (VecDeque::new(), RowId::ZERO);
+        Self { errand, store, clocks, shared, pace, ahead, late_until, told_at: None, done }
     }
 
     /// Delivers until the owner wants to stop.
@@ -71,11 +73,16 @@ impl Worker {
             // A row that was passed over for its incident may go by now, and must before the later ones.
             self.ahead.clear();
         }
-        let (mut after, mut earliest) = (RowId::ZERO, None::<Mono>);
+        let (mut after, mut earliest, mut releases) = (RowId::ZERO, None::<Mono>, None);
         loop {
             let is_fresh = self.ahead.is_empty();
             if is_fresh {
-                self.ahead = self.store.lock().pending(self.errand.destination(), after, READ_AHEAD)?.into();
+                let store = self.store.lock();
+                if releases.replace(store.releases()).is_some_and(|before| before != store.releases()) {
+                    // What was held until its picture was stored may stand before what was passed over.
+                    after = RowId::ZERO;
+                }
+                self.ahead = store.pending(self.errand.destination(), after, READ_AHEAD)?.into();
             }
             let is_last = is_fresh && self.ahead.len() < READ_AHEAD;
             while let Some(row) = self.ahead.pop_front() {
@@ -98,6 +105,7 @@ impl Worker {
                 self.shared.lock().stats.taken += 1;
                 self.settled(row);
                 self.insist(|store| store.acknowledge(&[row.row]));
+                (self.done)();
             }
             Outcome::Rejected { reason } => {
                 let (incident, destination) = (row.incident, self.errand.destination().as_str());
@@ -105,6 +113,7 @@ impl Worker {
                 self.settled(row);
                 let wall = self.clocks.wall();
                 self.insist(|store| store.reject(row.row, &reason, wall));
+                (self.done)();
             }
             Outcome::Unavailable { kind, detail, retry_after } => {
                 self.pace.unavailable(now, retry_after);

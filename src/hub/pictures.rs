@@ -24,6 +24,8 @@ pub enum PictureOutcome {
     Absent,
     /// It stays on the box.
     OnTheBox,
+    /// It is in a storage, at this address.
+    InStorage(String),
     /// It could not be written.
     NotSaved(String),
 }
@@ -69,6 +71,9 @@ impl Pictures {
     fn settle_one(&mut self, event: &IncidentEvent, evidence: &Evidence) -> PictureOutcome {
         match evidence.delivery.via {
             DeliveryVia::None => return PictureOutcome::OnTheBox,
+            DeliveryVia::Http => {
+                return PictureOutcome::InStorage(evidence.delivery.reference.clone().unwrap_or_default());
+            }
             DeliveryVia::Mqtt => {}
         }
         let Some(index) = self.waiting.iter().position(|(id, _)| *id == evidence.id) else {

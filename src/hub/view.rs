@@ -247,6 +247,7 @@ fn picture_text(picture: &Picture) -> String {
         PictureOutcome::Right => "picture received".to_owned(),
         PictureOutcome::Wrong => format!("picture {} is not the one that the event names", picture.id),
         PictureOutcome::Absent => format!("picture {} has not arrived", picture.id),
+        PictureOutcome::InStorage(address) => format!("picture at {address}"),
         PictureOutcome::OnTheBox => "picture stays on the box".to_owned(),
         PictureOutcome::NotSaved(reason) => format!("picture not saved: {reason}"),
     }

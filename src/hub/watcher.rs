@@ -71,7 +71,6 @@ pub struct HubMessage {
 
 /// What a message says.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "one at a time, and always behind the box of its message")]
 pub enum Content {
     /// Topic `status`.
     Status(AgentStatus),

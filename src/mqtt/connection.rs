@@ -120,6 +120,8 @@ pub(super) struct Exchange<'a> {
     too_large: BTreeMap<RowId, usize>,
     /// The losses that the hub was told of, by their version.
     losses_told: u64,
+    /// The pictures that had been stored when the outbox was last read.
+    releases_seen: u64,
 }
 
 /// Runs a connection until it fails or was left in order.
@@ -177,6 +179,7 @@ impl<'a> Exchange<'a> {
             is_over_quota: false,
             too_large,
             losses_told: 0,
+            releases_seen: 0,
         }
     }
 

@@ -42,6 +42,11 @@ impl Reading {
         self.cursor
     }
 
+    /// Reads from the first row on: rows that were held until their picture was stored may stand before the cursor.
+    pub(super) fn begin_anew(&mut self) {
+        self.cursor = RowId::ZERO;
+    }
+
     /// Whether the row goes now. If so, it counts as in flight.
     pub(super) fn take(&mut self, row: &OutboxRow) -> bool {
         self.cursor = row.row;
@@ -201,6 +206,17 @@ mod tests {
         reading.leave(RowId::numbered(1));
         assert_eq!(read(&mut reading, &rows), numbers(&[2]));
         assert_eq!(reading.retry_at(), None);
+    }
+
+    #[test]
+    fn rows_that_were_held_go_when_it_is_read_anew_and_the_others_do_not_go_twice() {
+        let mut reading = reading();
+        assert_eq!(read(&mut reading, &[row(1, 1), row(4, 2), row(5, 3)]), numbers(&[1, 4, 5]));
+        assert!(reading.acknowledged(RowId::numbered(1)));
+        reading.refused(RowId::numbered(4), at(0));
+        reading.begin_anew();
+        let rows = [row(1, 1), row(2, 9), row(3, 9), row(4, 2), row(5, 3)];
+        assert_eq!(read(&mut reading, &rows), numbers(&[2, 3]));
     }
 
     #[test]

@@ -105,6 +105,10 @@ impl Store {
 
     pub(super) fn note_dropped(&mut self, dropped: Dropped) {
         self.waiting_bytes = self.waiting_bytes.saturating_sub(dropped.bytes);
+        if dropped.bytes > 0 {
+            // A picture may be among it.
+            self.releases += 1;
+        }
         if dropped.events > 0 {
             self.losses_version += 1;
             tracing::error!(events = dropped.events, "the outbox is full: its oldest events are dropped");

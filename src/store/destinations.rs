@@ -15,11 +15,13 @@ pub enum Destination {
     Hub,
     /// A platform of the city, by HTTP.
     Webhook,
+    /// Where pictures are put, by HTTP. What comes after a picture in its incident waits until it is there, or given up.
+    Storage,
 }
 
 impl Destination {
     /// Every destination.
-    const ALL: [Self; 2] = [Self::Hub, Self::Webhook];
+    const ALL: [Self; 3] = [Self::Hub, Self::Webhook, Self::Storage];
 
     /// Name in the database, in messages and metrics.
     #[must_use]
@@ -27,6 +29,7 @@ impl Destination {
         match self {
             Self::Hub => "hub",
             Self::Webhook => "webhook",
+            Self::Storage => "storage",
         }
     }
 
@@ -35,6 +38,7 @@ impl Destination {
         match self {
             Self::Hub => "events_lost",
             Self::Webhook => "webhook_events_lost",
+            Self::Storage => "storage_events_lost",
         }
     }
 
@@ -43,6 +47,7 @@ impl Destination {
         match self {
             Self::Hub => "rejected",
             Self::Webhook => "webhook_rejected",
+            Self::Storage => "storage_rejected",
         }
     }
 
@@ -59,6 +64,8 @@ pub struct Adapters {
     pub webhook: bool,
     /// First levels of the topics on which what is open is told as properties of ONVIF.
     pub onvif: Option<String>,
+    /// Pictures go to a storage.
+    pub storage: bool,
 }
 
 /// Messages that a destination refused for good.
@@ -74,16 +81,24 @@ impl Store {
     /// Sets what goes out beside our own events from now on. What waits for an adapter that there is no longer is dropped.
     pub fn set_adapters(&mut self, adapters: Adapters) -> Result<(), StoreError> {
         self.adapters = adapters;
-        if !self.adapters.webhook {
+        let of = [(Destination::Webhook, self.adapters.webhook), (Destination::Storage, self.adapters.storage)];
+        for (destination, _) in of.into_iter().filter(|(_, is_configured)| !is_configured) {
+            let destination = destination.as_str();
             let dropped = self.transact("drop what waits for an adapter that is gone", |transaction| {
-                transaction.execute("DELETE FROM outbox WHERE destination = ?1", [Destination::Webhook.as_str()])
+                transaction.execute("DELETE FROM outbox WHERE destination = ?1", [destination])
             })?;
             if dropped > 0 {
-                tracing::warn!(dropped, "the webhook is no longer configured; what waited for it is dropped");
+                tracing::warn!(dropped, destination, "no longer configured; what waited for it is dropped");
                 self.waiting_bytes = self.count_waiting_bytes()?;
             }
         }
         Ok(())
+    }
+
+    /// Grows whenever a picture was stored or given up: rows that were held may stand before those that were read.
+    #[must_use]
+    pub fn releases(&self) -> u64 {
+        self.releases
     }
 
     /// How much waits for a destination, and since when.
@@ -108,12 +123,12 @@ impl Store {
 
     /// Sets a row aside that its destination refuses for good, with the reason: it waits no longer.
     pub fn reject(&mut self, row: RowId, reason: &str, now: Timestamp) -> Result<(), StoreError> {
-        let freed = self.transact("set a refused message aside", |transaction| {
+        let (freed, releases) = self.transact("set a refused message aside", |transaction| {
             let found: Option<(String, i64)> = transaction
                 .prepare_cached("SELECT destination, size_bytes FROM outbox WHERE row = ?1")?
                 .query_row([row.0], |row| Ok((row.get(0)?, row.get(1)?)))
                 .optional()?;
-            let Some((destination, size_bytes)) = found else { return Ok(0) };
+            let Some((destination, size_bytes)) = found else { return Ok((0, false)) };
             transaction
                 .prepare_cached(
                     "INSERT INTO rejected (destination, incident, sequence, payload, path, reason, at_ms)
@@ -124,9 +139,11 @@ impl Store {
                 .prepare_cached("DELETE FROM rejected WHERE number <= (SELECT max(number) FROM rejected) - ?1")?
                 .execute([MAX_REJECTED])?;
             transaction.prepare_cached("DELETE FROM outbox WHERE row = ?1")?.execute([row.0])?;
-            advance(transaction, Destination::of_name(&destination).rejected_key(), |count| count + 1)?;
-            Ok(size_bytes)
+            let destination = Destination::of_name(&destination);
+            advance(transaction, destination.rejected_key(), |count| count + 1)?;
+            Ok((size_bytes, destination == Destination::Storage))
         })?;
+        self.releases += u64::from(releases);
         self.waiting_bytes = self.waiting_bytes.saturating_sub(freed.unsigned_abs());
         Ok(())
     }

@@ -8,7 +8,8 @@
 //!   transaction, in a write-ahead log that is synchronised to the disk before `record` returns.
 //! - A row leaves the outbox only by [`Store::acknowledge`], by [`Store::reject`] with a reason, or as the oldest when more waits than
 //!   may; then its sequence is written down ([`Store::losses`]).
-//! - A picture's row stands before the row of the event that names it.
+//! - A picture's row stands before the row of the event that names it. One that goes to a [storage](Destination::Storage) holds back what
+//!   comes after it in its incident, whomever that is for, until it leaves the outbox.
 //! - Sequence numbers are taken inside the transaction: gap-free, also after a crash.
 //! - Row numbers are never used again, so that a reader may remember how far it read.
 //! - One writer: [`SharedStore`] is the one connection, and the database is locked against other processes.
@@ -95,7 +96,9 @@ pub struct EvidenceFile {
     pub evidence: Evidence,
     /// Where its bytes are.
     pub path: PathBuf,
-    /// The topic on which it is sent; none if it stays on the box.
+    /// Where it goes: to the hub or to the storage.
+    pub destination: Destination,
+    /// The topic on which it is sent, or its name in the storage; none if it stays on the box.
     pub topic: Option<String>,
 }
 
@@ -175,6 +178,7 @@ pub struct Store {
     /// Rows from this one on were recorded by this process.
     first_row_of_run: i64,
     losses_version: u64,
+    releases: u64,
 }
 
 impl Store {
@@ -193,6 +197,7 @@ impl Store {
             waiting_bytes: 0,
             first_row_of_run: 0,
             losses_version: 1,
+            releases: 0,
         };
         store.waiting_bytes = store.count_waiting_bytes()?;
         store.first_row_of_run = store.last_row()?.0 + 1;
@@ -284,12 +289,14 @@ impl Store {
         self.transact("begin a session", |transaction| advance(transaction, "session", |last| (last + 1).max(seconds)))
     }
 
-    /// The first `limit` outbox rows of a destination after `after`, in order.
+    /// The first `limit` outbox rows of a destination after `after`, in order, without those that are held until a picture is stored.
+    ///
+    /// What is held may stand before what was read, and is not read by going on: see [`Self::releases`].
     pub fn pending(&self, destination: Destination, after: RowId, limit: usize) -> Result<Vec<OutboxRow>, StoreError> {
         let read = || -> rusqlite::Result<Vec<OutboxRow>> {
             let mut query = self.connection.prepare_cached(
                 "SELECT row, incident, topic, content_type, payload, path, is_repeated, is_retained FROM outbox
-                 WHERE destination = ?1 AND row > ?2 ORDER BY row LIMIT ?3",
+                 WHERE destination = ?1 AND is_held = 0 AND row > ?2 ORDER BY row LIMIT ?3",
             )?;
             let limit = i64::try_from(limit).unwrap_or(i64::MAX);
             let rows = query.query_map(params![destination.as_str(), after.0, limit], outbox_row)?;
@@ -317,24 +324,29 @@ impl Store {
     /// Removes rows that their destination acknowledged, in one transaction; the hub's events are kept aside to be sent again if it asks
     /// for it.
     pub fn acknowledge(&mut self, rows: &[RowId]) -> Result<(), StoreError> {
-        let freed = self.transact("remove acknowledged rows", |transaction| {
+        let (freed, stored) = self.transact("remove acknowledged rows", |transaction| {
             let mut keep = transaction.prepare_cached(
                 "INSERT OR IGNORE INTO sent (sequence, incident, topic, content_type, payload, recorded_ms)
                  SELECT sequence, incident, topic, content_type, payload, recorded_ms FROM outbox
                  WHERE row = ?1 AND sequence IS NOT NULL AND destination = 'hub'",
             )?;
-            let mut delete = transaction.prepare_cached("DELETE FROM outbox WHERE row = ?1 RETURNING size_bytes")?;
-            let mut freed = 0;
+            let mut delete = transaction
+                .prepare_cached("DELETE FROM outbox WHERE row = ?1 RETURNING size_bytes, destination = 'storage'")?;
+            let (mut freed, mut stored) = (0, 0);
             for row in rows {
                 keep.execute([row.0])?;
-                freed += delete.query_row([row.0], |row| row.get::<_, i64>(0)).optional()?.unwrap_or(0);
+                let of_row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?));
+                let (size, is_stored) = delete.query_row([row.0], of_row).optional()?.unwrap_or_default();
+                freed += size;
+                stored += u64::from(is_stored);
             }
             transaction
                 .prepare_cached("DELETE FROM sent WHERE sequence <= (SELECT max(sequence) FROM sent) - ?1")?
                 .execute([MAX_SENT])?;
-            Ok(freed.unsigned_abs())
+            Ok((freed.unsigned_abs(), stored))
         })?;
         self.waiting_bytes = self.waiting_bytes.saturating_sub(freed);
+        self.releases += stored;
         Ok(())
     }
 

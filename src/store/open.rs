@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Each entry brings the schema from the version of its index to the next; entries are added, never changed.
-const MIGRATIONS: [&str; 6] = ["
+const MIGRATIONS: [&str; 7] = ["
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     CREATE TABLE incident (
         id TEXT PRIMARY KEY,
@@ -122,6 +122,25 @@ const MIGRATIONS: [&str; 6] = ["
     ) STRICT;
 ", "
     ALTER TABLE outbox ADD COLUMN is_retained INTEGER NOT NULL DEFAULT 0;
+", "
+    -- A row is held while an earlier picture of its incident waits for the storage, whatever puts rows in and takes them out.
+    ALTER TABLE outbox ADD COLUMN is_held INTEGER NOT NULL DEFAULT 0;
+    DROP INDEX outbox_destination;
+    CREATE INDEX outbox_destination ON outbox (destination, is_held);
+    CREATE INDEX outbox_stored ON outbox (incident) WHERE destination = 'storage';
+    CREATE TRIGGER hold_until_stored AFTER INSERT ON outbox
+    WHEN NEW.destination <> 'storage'
+        AND EXISTS (SELECT 1 FROM outbox AS picture WHERE picture.destination = 'storage' AND picture.incident = NEW.incident)
+    BEGIN
+        UPDATE outbox SET is_held = 1 WHERE row = NEW.row;
+    END;
+    CREATE TRIGGER release_when_stored AFTER DELETE ON outbox WHEN OLD.destination = 'storage'
+    BEGIN
+        UPDATE outbox SET is_held = 0 WHERE incident = OLD.incident AND is_held = 1 AND NOT EXISTS (
+            SELECT 1 FROM outbox AS picture
+            WHERE picture.destination = 'storage' AND picture.incident = OLD.incident AND picture.row < outbox.row
+        );
+    END;
 "];
 
 /// Opens the database, setting a damaged one aside.

@@ -84,10 +84,11 @@ pub(super) fn insert_picture(
 ) -> rusqlite::Result<()> {
     transaction
         .prepare_cached(
-            "INSERT INTO outbox (incident, topic, content_type, path, recorded_ms, size_bytes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO outbox (destination, incident, topic, content_type, path, recorded_ms, size_bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )?
         .execute(params![
+            file.destination.as_str(),
             incident,
             topic,
             JPEG,

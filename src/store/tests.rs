@@ -39,7 +39,12 @@ fn record(store: &mut Store, incident: u128, phase: Phase, pictures: &[EvidenceF
 
 fn picture(incident: u128) -> EvidenceFile {
     let evidence = evidence(Uuid::from_u128(incident));
-    EvidenceFile { evidence, path: "/nowhere/picture.jpg".into(), topic: Some("evidence/1/2".into()) }
+    EvidenceFile {
+        evidence,
+        path: "/nowhere/picture.jpg".into(),
+        destination: Destination::Hub,
+        topic: Some("evidence/1/2".into()),
+    }
 }
 
 fn topics(store: &Store) -> Vec<String> {
@@ -454,7 +459,7 @@ fn an_event_that_is_kept_back_waits_for_nobody_takes_no_sequence_and_is_not_forg
 fn an_adapter_has_rows_of_its_own_from_the_same_transaction() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = store(&folder);
-    first.set_adapters(Adapters { webhook: true, onvif: None }).unwrap();
+    first.set_adapters(Adapters { webhook: true, ..Adapters::default() }).unwrap();
     record(&mut first, 1, Phase::Opened, &[picture(1)]).unwrap();
     let of = |store: &Store, destination| store.pending(destination, RowId::ZERO, 9).unwrap();
     let [posted] = &of(&first, Destination::Webhook)[..] else { panic!("one row: the event") };
@@ -478,7 +483,7 @@ fn an_adapter_has_rows_of_its_own_from_the_same_transaction() {
 fn a_rejected_message_waits_no_longer_and_its_reason_is_kept() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = store(&folder);
-    store.set_adapters(Adapters { webhook: true, onvif: None }).unwrap();
+    store.set_adapters(Adapters { webhook: true, ..Adapters::default() }).unwrap();
     assert_eq!(store.rejected(Destination::Webhook).unwrap(), None);
     for incident in 1..=300 {
         record(&mut store, incident, Phase::Opened, &[]).unwrap();
@@ -497,10 +502,53 @@ fn a_rejected_message_waits_no_longer_and_its_reason_is_kept() {
 }
 
 #[test]
+fn what_comes_after_a_picture_for_the_storage_is_held_until_the_picture_has_left_also_over_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let configured = |mut store: Store| {
+        store.set_adapters(Adapters { webhook: true, storage: true, ..Adapters::default() }).unwrap();
+        store
+    };
+    let stored = |id| {
+        let mut file = EvidenceFile { destination: Destination::Storage, ..picture(id) };
+        file.evidence.id = Uuid::from_u128(id);
+        file
+    };
+    let of = |store: &Store, destination| store.pending(destination, RowId::ZERO, 99).unwrap();
+    let incidents = |store: &Store, destination| -> Vec<u128> {
+        of(store, destination).iter().map(|row| row.incident.as_u128()).collect()
+    };
+    let mut first = configured(store(&folder));
+    record(&mut first, 1, Phase::Opened, &[stored(11)]).unwrap();
+    record(&mut first, 1, Phase::Updated, &[stored(12)]).unwrap();
+    record(&mut first, 2, Phase::Opened, &[]).unwrap();
+    record(&mut first, 1, Phase::Closed, &[]).unwrap();
+    drop(first);
+    let mut second = configured(store(&folder));
+    for destination in [Destination::Hub, Destination::Webhook] {
+        assert_eq!(incidents(&second, destination), [2], "{destination:?}");
+        assert_eq!(second.backlog(destination).unwrap().rows, 4, "what is held waits too");
+    }
+    let pictures = of(&second, Destination::Storage);
+    assert_eq!(pictures.len(), 2);
+    let before = second.releases();
+    second.acknowledge(&[pictures[0].row]).unwrap();
+    assert_ne!(second.releases(), before);
+    assert_eq!(incidents(&second, Destination::Hub), [1, 2], "the first event of the incident, not what follows it");
+    second.reject(pictures[1].row, "too large", now()).unwrap();
+    for destination in [Destination::Hub, Destination::Webhook] {
+        assert_eq!(incidents(&second, destination), [1, 1, 2, 1], "in order");
+    }
+    record(&mut second, 3, Phase::Opened, &[stored(13)]).unwrap();
+    assert_eq!(incidents(&second, Destination::Hub), [1, 1, 2, 1]);
+    second.set_adapters(Adapters { webhook: true, ..Adapters::default() }).unwrap();
+    assert_eq!(incidents(&second, Destination::Hub), [1, 1, 2, 1, 3], "there is no storage any more to wait for");
+}
+
+#[test]
 fn a_property_stands_while_something_is_open_under_its_rule() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = store(&folder);
-    store.set_adapters(Adapters { webhook: false, onvif: Some("city/box".into()) }).unwrap();
+    store.set_adapters(Adapters { onvif: Some("city/box".into()), ..Adapters::default() }).unwrap();
     let told = |store: &mut Store| {
         let rows = store.pending(Destination::Hub, RowId::ZERO, 99).unwrap();
         store.acknowledge(&rows.iter().map(|row| row.row).collect::<Vec<_>>()).unwrap();

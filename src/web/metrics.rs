@@ -80,7 +80,7 @@ pub(super) fn render(facts: &Facts) -> Result<String, Error> {
         of_agent(&mut pages, health);
         of_host(&mut pages, &health.host);
         of_hub(&mut pages, health);
-        of_couriers(&mut pages, &[("webhook", health.webhook.as_ref())]);
+        of_couriers(&mut pages, &[("webhook", health.webhook.as_ref()), ("storage", health.storage.as_ref())]);
     }
     of_cameras(&mut pages, &facts.cameras);
     of_incidents(&mut pages, facts);

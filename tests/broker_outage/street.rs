@@ -5,13 +5,13 @@ mod made_up;
 
 use crate::mosquitto::Mosquitto;
 use curbwatch::clock::{Clocks, Mono, SystemClocks};
-use curbwatch::config::{BrokerConfig, CameraConfig, HubTransport, Protocol, RuleKind, SecretSource};
+use curbwatch::config::{BrokerConfig, CameraConfig, HubTransport, Protocol, RuleKind, SecretSource, StorageConfig};
 use curbwatch::contract::*;
 use curbwatch::hub::{Content, Ledger, PictureOutcome, Pictures, Sight, Sighting, WatchSettings, Watcher, sha256_hex};
 use curbwatch::ids::{IdSource, Name};
 use curbwatch::incident::Phase;
 use curbwatch::mqtt::{BackOffSettings, FromHub, Link, LinkStats, MqttSettings};
-use curbwatch::store::{Change, EvidenceFile, Message, SharedStore, Store};
+use curbwatch::store::{Change, Destination, EvidenceFile, Message, SharedStore, Store};
 use jiff::tz::TimeZone;
 use made_up::transition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +35,8 @@ pub struct Agent {
     pub store: SharedStore,
     pub topics: Topics,
     pub camera: CameraConfig,
+    /// Where pictures are put, if not at the broker.
+    pub storage: Option<StorageConfig>,
     folder: tempfile::TempDir,
     clocks: Arc<dyn Clocks>,
     ids: IdSource,
@@ -105,7 +107,7 @@ impl Agent {
             "rules": [{"id": "fire", "kind": "fire_lane_blocked", "zones": ["lane"]}]
         }))
         .unwrap();
-        Self { link: Some(link), store, topics, camera, folder, clocks, ids: IdSource::from_seed(1) }
+        Self { link: Some(link), store, topics, camera, storage: None, folder, clocks, ids: IdSource::from_seed(1) }
     }
 
     pub fn stats(&self) -> LinkStats {
@@ -169,6 +171,17 @@ impl Agent {
         std::fs::write(&path, &bytes).unwrap();
         let sha256 = sha256_hex(&bytes);
         let time = WallTime::new(wall, &TimeZone::UTC);
+        let (via, destination, topic, reference) = match &self.storage {
+            None => {
+                let (topic, reference) = (self.topics.evidence(incident, id), Topics::evidence_ref(incident, id));
+                (DeliveryVia::Mqtt, Destination::Hub, topic, reference)
+            }
+            Some(storage) => {
+                let name = format!("{incident}/{id}.jpg");
+                let reference = storage.object(&name);
+                (DeliveryVia::Http, Destination::Storage, name, reference)
+            }
+        };
         let evidence = Evidence {
             id,
             role: EvidenceRole::of(phase).unwrap(),
@@ -179,10 +192,10 @@ impl Agent {
             height: 720,
             captured_at: time,
             expires_at: time,
-            delivery: Delivery { via: DeliveryVia::Mqtt, reference: Some(Topics::evidence_ref(incident, id)) },
+            delivery: Delivery { via, reference: Some(reference) },
             redaction: Redaction { applied: true, classes: vec!["person_head".into()], version: 1 },
         };
-        EvidenceFile { evidence, path, topic: Some(self.topics.evidence(incident, id)) }
+        EvidenceFile { evidence, path, destination, topic: Some(topic) }
     }
 
     pub fn birth(&self) -> Vec<u8> {

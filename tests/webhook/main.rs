@@ -77,7 +77,7 @@ impl Agent {
 
     fn open(&mut self) {
         let mut store = Store::open(&self.folder.path().join("agent.db"), self.clocks.wall()).unwrap();
-        store.set_adapters(Adapters { webhook: true, onvif: None }).unwrap();
+        store.set_adapters(Adapters { webhook: true, ..Adapters::default() }).unwrap();
         self.store = Some(SharedStore::new(store));
     }
 

@@ -114,7 +114,15 @@ impl Exchange<'_> {
     /// Whether a row is at hand; reads more from the store if none is.
     fn read_ahead(&mut self) -> bool {
         if self.ahead.is_empty() && self.more_rows && self.store_retry_at.is_none() {
-            match self.store.lock().pending(Destination::Hub, self.reading.cursor(), READ_AHEAD) {
+            let read = {
+                let store = self.store.lock();
+                if store.releases() != self.releases_seen {
+                    self.releases_seen = store.releases();
+                    self.reading.begin_anew();
+                }
+                store.pending(Destination::Hub, self.reading.cursor(), READ_AHEAD)
+            };
+            match read {
                 Ok(rows) => {
                     self.more_rows = rows.len() == READ_AHEAD;
                     self.ahead.extend(rows);
