@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+#[path = "common/agent.rs"]
+mod agent;
 #[path = "common/made_up.rs"]
 mod made_up;
 #[expect(dead_code, reason = "this test neither kills nor reloads the broker")]
@@ -11,6 +13,7 @@ mod mosquitto;
 #[path = "webhook/platform.rs"]
 mod platform;
 
+use agent::Agent;
 use curbwatch::clock::{Clocks, Mono, SystemClocks};
 use curbwatch::config::{CameraConfig, RuleKind};
 use curbwatch::contract::{
@@ -25,7 +28,7 @@ use mosquitto::Mosquitto;
 use platform::Platform;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The hub hears of health every 10 s.
@@ -73,37 +76,19 @@ fn leave_an_incident(data: &Path) {
     store.record(&change, message).unwrap();
 }
 
-struct Agent(Child);
-
-impl Agent {
-    fn start(folder: &Path, broker: &Mosquitto, platform: &Platform, rule: &str) -> Self {
-        let config = folder.join("edge.yaml");
-        let site = json!({
-            "agent": {"site": "s", "id": "box", "data_dir": folder}, "web": {"enabled": false}, "cameras": [camera(rule)],
-            "hub": {
-                "host": "127.0.0.1", "port": broker.port(), "onvif": {"topic_prefix": "city/box"},
-                "webhook": {"url": format!("http://127.0.0.1:{}/report", platform.port)}
-            }
-        });
-        std::fs::write(&config, site.to_string()).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_curbwatch"));
-        command.args(["run", "--config"]).arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
-        Self(command.spawn().unwrap())
-    }
-
-    fn stop(&mut self) {
-        let pid = self.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert!(self.0.wait().unwrap().success(), "a stop in order is a success");
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        // It has ended already unless the test failed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+fn start(folder: &Path, broker: &Mosquitto, platform: &Platform, rule: &str) -> Agent {
+    let config = folder.join("edge.yaml");
+    let site = json!({
+        "agent": {"site": "s", "id": "box", "data_dir": folder}, "web": {"enabled": false}, "cameras": [camera(rule)],
+        "hub": {
+            "host": "127.0.0.1", "port": broker.port(), "onvif": {"topic_prefix": "city/box"},
+            "webhook": {"url": format!("http://127.0.0.1:{}/report", platform.port)}
+        }
+    });
+    std::fs::write(&config, site.to_string()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_curbwatch"));
+    command.args(["run", "--config"]).arg(&config).stdout(Stdio::null()).stderr(Stdio::null());
+    Agent(command.spawn().unwrap())
 }
 
 /// The topics below `city/` that the broker retains.
@@ -140,13 +125,13 @@ fn what_waited_goes_on_every_way_and_so_does_what_ends_at_the_start() {
     leave_an_incident(folder.path());
     let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
     let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
-    let mut agent = Agent::start(folder.path(), &broker, &platform, "fire");
+    let mut agent = start(folder.path(), &broker, &platform, "fire");
     let webhook = health(&hub).webhook.unwrap();
     assert_eq!((webhook.backlog, webhook.trouble), (0, None));
     assert_eq!(retained(&broker), ["city/box/onvif-ej/RuleEngine/curbwatch:fire_lane_blocked/&east/fire"]);
     agent.stop();
     // The rule is gone: its incident ends, of which nobody but the agent at its start knows.
-    let mut agent = Agent::start(folder.path(), &broker, &platform, "other");
+    let mut agent = start(folder.path(), &broker, &platform, "other");
     wait_until("the platform hears of the end", || platform.taken().len() == 2);
     wait_until("nothing is retained", || retained(&broker).is_empty());
     agent.stop();

@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+#[path = "common/agent.rs"]
+mod agent;
 #[path = "common/made_up.rs"]
 mod made_up;
 #[expect(dead_code, reason = "this test neither kills nor reloads the broker")]
 #[path = "common/mosquitto.rs"]
 mod mosquitto;
 
+use agent::Agent;
 use curbwatch::clock::{Clocks, SystemClocks};
 use curbwatch::config::{CameraConfig, RuleKind};
 use curbwatch::contract::{
@@ -21,7 +24,7 @@ use jiff::tz::TimeZone;
 use mosquitto::Mosquitto;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The hub hears of health every 10 s.
@@ -112,24 +115,6 @@ fn record(store: &mut Store, ids: &mut IdSource, camera: &CameraConfig, wall: ji
         payload: to_json(&incident_event(id, sequence, &transition, &parts)),
     };
     store.record(&change, message).unwrap();
-}
-
-struct Agent(Child);
-
-impl Agent {
-    fn stop(&mut self) {
-        let pid = self.0.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        assert!(self.0.wait().unwrap().success(), "a stop in order is a success");
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        // It has ended already unless the test failed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 /// What the hub heard until the first `health` after the agent came online.

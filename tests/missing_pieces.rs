@@ -1,12 +1,15 @@
 //! An agent to which things are missing runs, says what is missing, and goes on trying.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "common/agent.rs"]
+mod agent;
 #[path = "common/contract.rs"]
 mod contract;
 #[expect(dead_code, reason = "this test neither reloads the broker nor reads its log")]
 #[path = "common/mosquitto.rs"]
 mod mosquitto;
 
+use agent::Agent;
 use contract::Wire;
 use curbwatch::contract::{AgentState, CameraState};
 use curbwatch::hub::{Content, HubMessage, Sight, WatchSettings, Watcher};
@@ -15,7 +18,7 @@ use mosquitto::Mosquitto;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::process::{ChildStderr, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -23,16 +26,6 @@ use std::time::Duration;
 const SILENCE: Duration = Duration::from_mins(1);
 /// Messages after which the test gives up.
 const PATIENCE: usize = 100;
-
-struct Agent(Child);
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        // It has ended already unless the test failed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// Reads the hub's messages until one gives what is wanted.
 fn wait_for<T>(hub: &Watcher, what: &str, mut find: impl FnMut(&HubMessage) -> Option<T>) -> T {
@@ -154,9 +147,7 @@ fn broker_camera_and_model_may_come_later() {
     });
     assert_eq!(models[0].name, "yolov4-tiny-416");
 
-    let pid = agent.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert!(agent.0.wait().unwrap().success(), "a stop in order is a success");
+    agent.stop();
     wait_for(&hub, "the farewell", |message| {
         let Content::Status(status) = &message.content else { return None };
         (status.status == AgentState::Offline).then_some(())

@@ -1,23 +1,17 @@
 //! As a service: the manager hears that the agent is ready, alive and stopping; the unit that is shipped confines it.
+#[path = "common/agent.rs"]
+mod agent;
+
+use agent::Agent;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// The agent tells how it is every 10 s.
 const SILENCE: Duration = Duration::from_mins(1);
 /// What `systemd-analyze security` may find, of 10.
 const MOST_EXPOSURE: f64 = 2.0;
-
-struct Agent(Child);
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        // It has ended already unless the test failed.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// The variables of each message, until one has what is wanted.
 fn hear(manager: &UnixDatagram, wanted: &str) -> Vec<String> {
@@ -58,10 +52,8 @@ fn the_manager_hears_that_the_agent_is_ready_alive_and_stopping() {
     hear(&manager, "READY=1");
     let heard = hear(&manager, "WATCHDOG=1");
     assert!(heard.contains(&"STATUS=0 of 1 cameras online".to_owned()), "{heard:?}");
-    let killed = Command::new("/bin/kill").args(["-TERM", &agent.0.id().to_string()]).status().unwrap();
-    assert!(killed.success());
+    agent.stop();
     hear(&manager, "STOPPING=1");
-    assert_eq!(agent.0.wait().unwrap().code(), Some(0));
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! A storage that takes objects by HTTP/1.1, and refuses them as a test tells it.
 
+#[path = "../common/http.rs"]
+mod http;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -48,14 +51,7 @@ impl Bucket {
         let port = listener.local_addr().unwrap().port();
         let state = Arc::new(Mutex::new(State { usual, ..State::default() }));
         let shared = Arc::clone(&state);
-        let accept = move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let shared = Arc::clone(&shared);
-                let connection = move || drop(serve(&stream, &shared));
-                std::thread::Builder::new().name("bucket-connection".to_owned()).spawn(connection).unwrap();
-            }
-        };
-        std::thread::Builder::new().name("bucket".to_owned()).spawn(accept).unwrap();
+        http::accept(listener, move |stream| serve(stream, &shared));
         Self { port, state }
     }
 
@@ -89,20 +85,9 @@ pub fn path(request: &Request) -> &str {
 fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let mut headers = BTreeMap::new();
-        loop {
-            let mut header = String::new();
-            reader.read_line(&mut header)?;
-            let Some((name, value)) = header.trim_end().split_once(": ") else { break };
-            headers.insert(name.to_lowercase(), value.to_owned());
-        }
+        let Some((line, headers)) = http::read_head(&mut reader)? else { return Ok(()) };
         let mut body = vec![0; headers["content-length"].parse().unwrap()];
         reader.read_exact(&mut body)?;
-        let line = line.trim_end().to_owned();
         // As some servers do, it repeats what it was asked.
         let text = format!("refused: {line}");
         let status = {

@@ -1,7 +1,10 @@
 //! A platform that takes events by HTTP/1.1, and misbehaves as a test tells it.
 
+#[path = "../common/http.rs"]
+mod http;
+
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -63,14 +66,7 @@ impl Platform {
     fn listen(listener: TcpListener) -> Self {
         let (port, state) = (listener.local_addr().unwrap().port(), Arc::new(Mutex::new(State::default())));
         let shared = Arc::clone(&state);
-        let serve = move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let shared = Arc::clone(&shared);
-                let connection = move || drop(serve(&stream, &shared));
-                std::thread::Builder::new().name("platform-connection".to_owned()).spawn(connection).unwrap();
-            }
-        };
-        std::thread::Builder::new().name("platform".to_owned()).spawn(serve).unwrap();
+        http::accept(listener, move |stream| serve(stream, &shared));
         Self { port, state }
     }
 
@@ -104,17 +100,7 @@ impl Platform {
 fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let mut headers = BTreeMap::new();
-        loop {
-            let mut header = String::new();
-            reader.read_line(&mut header)?;
-            let Some((name, value)) = header.trim_end().split_once(": ") else { break };
-            headers.insert(name.to_lowercase(), value.to_owned());
-        }
+        let Some((line, headers)) = http::read_head(&mut reader)? else { return Ok(()) };
         let behaviour = {
             let mut state = state.lock().unwrap();
             let usual = state.usual.clone().unwrap_or(Behaviour::Answer(200, "", "{\"code\": 0}"));
@@ -133,7 +119,7 @@ fn serve(stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             Behaviour::Silence | Behaviour::CutInBody => None,
         };
         let body = serde_json::from_slice(&body).unwrap();
-        state.lock().unwrap().requests.push(Request { line: line.trim_end().to_owned(), headers, body, status });
+        state.lock().unwrap().requests.push(Request { line, headers, body, status });
         let mut to = stream;
         match behaviour {
             Behaviour::Answer(status, headers, text) => {
