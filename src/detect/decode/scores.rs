@@ -11,6 +11,8 @@ use std::ops::Range;
 const PROBABILITY_TOLERANCE: f32 = 1e-2;
 /// Scores summed side by side; the compiler makes vectors of them.
 const LANES: usize = 8;
+/// Scores compared side by side: enough vectors that none waits for the one before.
+const MANY_LANES: usize = 32;
 
 /// Which columns of a score tensor count, and what their values are.
 #[derive(Debug)]
@@ -59,6 +61,34 @@ impl ClassScores {
         Ok(self.is_named[nearest as usize].then_some(nearest as u16))
     }
 
+    /// Whether some rows of [`Self::count`] scores surely hold no object and no error. Says no where it cannot tell.
+    #[inline(always)]
+    pub fn are_quiet(&self, rows: &[f32]) -> bool {
+        // Logits of a softmax mean nothing alone, and a class without a name may be the loudest of all.
+        if self.kind == Scores::Softmax || self.span.len() != self.is_named.len() {
+            return false;
+        }
+        let mut is_loud = [0u32; MANY_LANES];
+        let (chunks, rest) = rows.as_chunks::<MANY_LANES>();
+        for chunk in chunks {
+            for (is_loud, &score) in is_loud.iter_mut().zip(chunk) {
+                *is_loud |= self.is_loud(score);
+            }
+        }
+        for (is_loud, &score) in is_loud.iter_mut().zip(rest) {
+            *is_loud |= self.is_loud(score);
+        }
+        is_loud.iter().fold(0, |any, is_loud| any | is_loud) == 0
+    }
+
+    /// 1 for a raw score that reaches the threshold or is not finite, else 0: numbers, so that many are compared at once.
+    #[inline(always)]
+    fn is_loud(&self, score: f32) -> u32 {
+        #[expect(clippy::neg_cmp_op_on_partial_ord, reason = "NaN is below nothing")]
+        let reaches = !(score < self.raw_threshold);
+        u32::from(reaches) | u32::from(score < f32::MIN)
+    }
+
     /// The best named class of a row of [`Self::count`] scores and its confidence, if it reaches the threshold once it is
     /// multiplied by `factor` (0..=1).
     #[inline(always)]
@@ -87,13 +117,21 @@ impl ClassScores {
         if hopeless {
             return Ok(None);
         }
+        let loudest = row[self.span.clone()].iter().position(|score| *score >= highest).map(|at| self.span.start + at);
+        let Some(class) = loudest.filter(|&class| self.is_named[class]).or_else(|| self.best_named(row)) else {
+            return Ok(None);
+        };
+        let confidence = self.confidence(output, row, row[class])? * factor;
+        Ok((confidence >= self.threshold).then_some((class as u16, confidence)))
+    }
+
+    /// The named class with the highest of a row of scores; the first of equals.
+    fn best_named(&self, row: &[f32]) -> Option<usize> {
         let best = |best: Option<usize>, class: usize| match best {
             Some(known) if row[known] >= row[class] => Some(known),
             Some(_) | None => Some(class),
         };
-        let Some(class) = self.named().fold(None, best) else { return Ok(None) };
-        let confidence = self.confidence(output, row, row[class])? * factor;
-        Ok((confidence >= self.threshold).then_some((class as u16, confidence)))
+        self.named().fold(None, best)
     }
 
     /// The probability that a raw score of `row` stands for.

@@ -13,6 +13,9 @@ use super::candidates::Candidates;
 use super::scores::ClassScores;
 use super::tensor::TensorView;
 
+/// Rows whose scores are looked at together first.
+const ROWS: usize = 4;
+
 pub(super) fn decode(
     boxes: &TensorView<'_>,
     class_scores: &TensorView<'_>,
@@ -50,9 +53,16 @@ fn decode_rows(
         return Err(class_scores.misshapen(format!("[1, {count}, {}]", scores.count())));
     }
     let (boxes_by_row, _) = boxes.values.as_chunks::<4>();
-    for (bbox, row) in boxes_by_row.iter().zip(class_scores.values.chunks_exact(scores.count())) {
-        if let Some((class, confidence)) = scores.best(class_scores, row, 1.0)? {
-            found.push(boxes, class, confidence, *bbox)?;
+    let classes = scores.count();
+    for (boxes_of_some, some) in boxes_by_row.chunks(ROWS).zip(class_scores.values.chunks(ROWS * classes)) {
+        // Almost all end here.
+        if scores.are_quiet(some) {
+            continue;
+        }
+        for (bbox, row) in boxes_of_some.iter().zip(some.chunks_exact(classes)) {
+            if let Some((class, confidence)) = scores.best(class_scores, row, 1.0)? {
+                found.push(boxes, class, confidence, *bbox)?;
+            }
         }
     }
     Ok(())

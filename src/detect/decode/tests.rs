@@ -303,6 +303,26 @@ fn any_number() -> impl Strategy<Value = f32> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
+    /// Rows that are passed over together hold nothing that a look at each would find or refuse.
+    #[test]
+    fn quiet_rows_hold_neither_an_object_nor_an_error(
+        count in 1usize..90, unnamed in 0usize..90, logits: bool, at in 0usize..360, number in any_number(),
+    ) {
+        let classes: Vec<String> =
+            (0..count).map(|class| if class == unnamed { String::new() } else { class.to_string() }).collect();
+        let kind = if logits { Scores::Logit } else { Scores::Probability };
+        let scores = ClassScores::new(kind, &classes, THRESHOLD);
+        let mut rows = vec![if logits { -9.0 } else { 0.01 }; 4 * count];
+        let output = TensorView { name: "scores", ..TensorView::default() };
+        prop_assert!(scores.are_quiet(&rows) || unnamed < count, "nothing in them");
+        let at = at % rows.len();
+        rows[at] = number;
+        let best: Vec<_> = rows.chunks_exact(count).map(|row| scores.best(&output, row, 1.0)).collect();
+        if scores.are_quiet(&rows) {
+            prop_assert!(best.iter().all(|best| *best == Ok(None)), "{best:?}");
+        }
+    }
+
     #[test]
     fn arbitrary_bits_never_become_a_detection_outside_the_frame(
         index in 0..Decoder::ALL.len(), numbers in proptest::collection::vec(any_number(), 64), softmax: bool,
