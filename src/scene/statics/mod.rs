@@ -229,7 +229,7 @@ impl Statics {
                 }
                 None => Candidate { rect: region.rect, reviews: 1, standing: MAX_VOTES + SETTLED },
             };
-            if candidate.reviews >= STEADY_REVIEWS && !self.is_undecided(&region.rect) {
+            if candidate.reviews >= STEADY_REVIEWS && !self.is_undecided(&region) {
                 self.settle(&region, candidate.standing);
             } else {
                 self.candidates.push(candidate);
@@ -261,8 +261,10 @@ impl Statics {
         self.held.iter().find(is_one).map(|other| other.object.id)
     }
 
-    /// Whether nothing can be decided about a place: somebody is there, or the thing there is about to be gone.
-    fn is_undecided(&self, rect: &CellRect) -> bool {
+    /// Whether nothing can be decided about a place: somebody is there, the thing there is about to be gone, or the picture shows the ground
+    /// again: a bus has left that stood so long that it was nearly taken for a thing.
+    fn is_undecided(&self, region: &Region) -> bool {
+        let rect = &region.rect;
         if self.held.iter().any(|held| held.reviews_without > 0 && held.is_at(rect)) {
             return true;
         }
@@ -272,7 +274,9 @@ impl Statics {
             .flat_map(|row| &canvas.backgrounds.covered[row * columns + rect.left..row * columns + rect.right])
             .filter(|&&is_covered| is_covered)
             .count();
-        5 * covered > rect.area()
+        let cells = || canvas.regions.cells(region, &canvas.backgrounds.changed);
+        let ground = cells().filter(|&cell| canvas.backgrounds.shows_ground(cell)).count();
+        5 * covered > rect.area() || 2 * ground > cells().count()
     }
 
     /// Decides what a steady region is; in any case it is ground from now on.

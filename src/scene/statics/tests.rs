@@ -94,6 +94,21 @@ fn what_is_taken_away_is_gone_and_leaves_no_ghost() {
 }
 
 #[test]
+fn what_was_not_noticed_while_it_stood_is_not_after_it_has_left() {
+    let street = Luma::street(3);
+    let mut unnoticed = 0;
+    for (step, stays) in [(0.5, 12.5), (0.5, 13.0), (1.0, 12.0), (1.0, 13.0), (1.0, 14.0), (2.0, 14.0), (2.0, 16.0)] {
+        let mut watched = Watched::new(step);
+        watched.show(20.0, |_| street.clone());
+        if watched.show(stays, |_| with_crates(&street, LEFT, TOP)).0 == 0 {
+            unnoticed += 1;
+            assert_eq!(watched.show(20.0, |_| street.clone()).0, 0, "{stays} s, a frame every {step} s");
+        }
+    }
+    assert!(unnoticed >= 3, "{unnoticed} stays are shorter than what is noticed");
+}
+
+#[test]
 fn what_stood_there_from_the_start_and_leaves_is_no_thing() {
     for seed in [3, 4, 5, 6] {
         let street = Luma::street(seed);
