@@ -297,14 +297,14 @@ impl Watch {
     }
 
     /// The place on the ground that counts: the middle of the lower edge; for what hangs in the air, as far below it as a parasol is
-    /// high. Who stands by it tells that it hangs, and how large things are there; where he stands does not matter.
+    /// high. Who has stood by it longest tells that it hangs, and how large things are there: others who are near may stand anywhere behind.
     fn anchor<'t>(&self, bbox: &BBox, attendants: impl Iterator<Item = &'t Track>) -> Point {
         let foot = bbox.bottom_center();
         if !self.is_composite {
             return foot;
         }
-        let feet = attendants.map(|person| (person.bbox().bottom(), person.bbox().height()));
-        let Some((ground, height)) = feet.min_by(|a, b| a.0.total_cmp(&b.0)) else { return foot };
+        let Some(attendant) = attendants.max_by_key(|person| person.stationary()) else { return foot };
+        let (ground, height) = (attendant.bbox().bottom(), attendant.bbox().height());
         let hangs = ground - foot.y >= HANGS_ABOVE * height;
         if hangs { Point { y: (foot.y + RIM_ABOVE * height).min(1.0), ..foot } } else { foot }
     }
@@ -536,6 +536,12 @@ mod tests {
         let from_the_kerb = stall(0.6, 0.95);
         assert!(from_the_kerb.len() == 1 && from_the_kerb[0].is_as_asked, "he stands on the kerb, it on the road");
         assert_eq!(stall(0.7, 0.88), [], "he stands on the road, it beyond");
+        let with_somebody_behind = after(5, |secs| {
+            let mut seen_now = vec![seen(UMBRELLA, 0.4, 0.4, 0.6, 0.7), seen(PERSON, 0.6, 0.58, 0.7, 0.88)];
+            seen_now.extend((secs > 2.0).then(|| seen(PERSON, 0.45, 0.42, 0.55, 0.72)));
+            seen_now
+        });
+        assert_eq!(with_somebody_behind, [], "who stops behind it later says nothing of it");
     }
 
     #[test]
