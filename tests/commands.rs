@@ -12,6 +12,7 @@ mod mosquitto;
 mod street;
 
 use contract::Wire;
+use curbwatch::audit::AuditLog;
 use curbwatch::clock::{Clocks, SystemClocks};
 use curbwatch::command::{Actions, At, Commander, CommanderParts, Keys, MAX_WAITING, Outcome};
 use curbwatch::config::Protocol;
@@ -25,8 +26,11 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use street::{Agent, Hub};
 use uuid::Uuid;
+
+const AUDIT_KEEP: Duration = Duration::from_hours(24 * 180);
 
 /// What was done, in words.
 #[derive(Default)]
@@ -75,6 +79,8 @@ struct Site {
     agent: Agent,
     deeds: Arc<Deeds>,
     keys: Keys,
+    /// The folder of the audit log.
+    data: tempfile::TempDir,
     commander: Option<Running>,
 }
 
@@ -93,7 +99,7 @@ impl Site {
     fn with_keys(broker: &Mosquitto, protocol: Protocol, allowed: &[Verb], keys: Keys) -> Self {
         let (inbox, asked) = sync_channel(MAX_WAITING);
         let agent = Agent::with(broker.port(), |settings| settings.protocol = protocol, Some(inbox));
-        let mut site = Self { agent, deeds: Arc::default(), keys, commander: None };
+        let mut site = Self { agent, deeds: Arc::default(), keys, data: tempfile::tempdir().unwrap(), commander: None };
         site.begin(asked, allowed);
         broker.wait_for("Sending SUBACK to box", 1);
         site
@@ -109,6 +115,7 @@ impl Site {
             store: self.agent.store.clone(),
             link: Arc::clone(self.agent.link.as_ref().unwrap()),
             clocks: Arc::new(SystemClocks::new()),
+            audit: Arc::new(AuditLog::open(self.data.path(), AUDIT_KEEP).unwrap()),
         }));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = {
@@ -421,7 +428,7 @@ fn an_agent_with_keys_does_only_what_was_signed_for_it_lately_and_once() {
     let mut hub = Hub::watch(&broker);
     let mut site = Site::with_keys(&broker, Protocol::V5, &Verb::ALL, hub_key.keys());
     let issued = |id: &str, minutes_ago: u64, is_on: bool| {
-        let at = SystemClocks::new().wall() - std::time::Duration::from_mins(minutes_ago);
+        let at = SystemClocks::new().wall() - Duration::from_mins(minutes_ago);
         json!({"id": id, "client": "hub-1", "issued_at": at, "args": {"camera": "east", "enabled": is_on}}).to_string()
     };
     let mut rejected = |payload: &str, why: &str| {
