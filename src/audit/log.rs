@@ -169,20 +169,12 @@ impl AuditLog {
     fn append_locked(&self, actor: &Actor, deed: &Deed, now: Timestamp) -> Result<Head, AuditError> {
         // Read anew: a command of an operator may have appended since.
         let files = self.files()?;
-        let mut head = None;
-        for (age, file) in files.iter().rev().enumerate() {
-            let torn = if age == 0 { cut_torn_end(file)? } else { 0 };
-            let last = last_record(file)?.map(|record| record.head());
-            if torn > 0 {
-                tracing::warn!(file = %file.display(), bytes = torn, "a half written audit record is cut off");
-                let deed = Deed::TornRecordCut { bytes: torn };
-                head = Some(write(file, &Actor::Agent, &deed, last.as_ref(), now)?);
-            } else {
-                head = last;
-            }
-            if head.is_some() {
-                break;
-            }
+        let torn = files.last().map_or(Ok(0), |newest| cut_torn_end(newest))?;
+        let last = files.iter().rev().find_map(|file| last_record(file).transpose()).transpose()?;
+        let mut head = last.map(|record| record.head());
+        if let (1.., Some(newest)) = (torn, files.last()) {
+            tracing::warn!(file = %newest.display(), bytes = torn, "a half written audit record is cut off");
+            head = Some(write(newest, &Actor::Agent, &Deed::TornRecordCut { bytes: torn }, head.as_ref(), now)?);
         }
         let month = now.to_zoned(TimeZone::UTC).strftime("%Y-%m").to_string();
         let newest = files.last().filter(|file| name(file).contains(&month));

@@ -264,7 +264,7 @@ impl Commander {
             waiting.addresses.push(address.clone());
             return Ok(None);
         }
-        let args = serde_json::to_value(&command.args).unwrap_or_default();
+        let args = args_of(&command.args);
         let asked = Asked { verb, by, client: command.client.clone(), args, addresses: vec![address.clone()] };
         let is_late = command.expires_at.is_some_and(|at| at <= now);
         let known = if self.allowed.contains(&verb) && !is_late {
@@ -459,6 +459,16 @@ impl Commander {
 /// Tells one request from another with the same id: by what it asks, not by when.
 fn digest(verb: Verb, command: &Command<Request>) -> String {
     format!("{:x}", Sha256::digest([verb.as_str().as_bytes(), &contract::to_json(&command.args)].concat()))
+}
+
+/// The arguments of a request alone, for the record; its verb is told beside.
+fn args_of(request: &Request) -> serde_json::Value {
+    match serde_json::to_value(request) {
+        Ok(serde_json::Value::Object(tagged)) => {
+            tagged.into_iter().next().map_or_else(Default::default, |(_, args)| args)
+        }
+        Ok(_) | Err(_) => serde_json::json!({}),
+    }
 }
 
 /// The answer to a hold or a release; `unknown` says why there was none.

@@ -227,6 +227,7 @@ impl EvidenceDir {
             } else if day_in_name(&folder).is_some() && folder.is_dir() {
                 for path in entries(&folder)? {
                     match id_in_name(&path).and_then(|id| Some((id, timestamp_of(id)?))) {
+                        Some(_) if !is_picture(&path) => {}
                         Some((id, taken_at)) => {
                             let metadata = fs::metadata(&path).map_err(FileError::at("look at", &path))?;
                             listing.pictures.push(StoredFile { id, path, taken_at, size_bytes: metadata.len() });
@@ -298,8 +299,13 @@ fn file_name(id: Uuid) -> String {
     format!("{id}.jpg")
 }
 
+/// The id of a picture's file, and of whatever lies beside it under the picture's name.
 fn id_in_name(file: &Path) -> Option<Uuid> {
-    file.file_name()?.to_str()?.strip_suffix(".jpg")?.parse().ok()
+    file.file_stem()?.to_str()?.parse().ok()
+}
+
+fn is_picture(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "jpg")
 }
 
 fn create_dir(path: &Path) -> Result<(), FileError> {

@@ -4,7 +4,7 @@ use curbwatch::analysis::{Finding, Record, Still};
 use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
 use curbwatch::config::Config;
 use curbwatch::contract::{Evidence, ModelIdentity};
-use curbwatch::evidence::{Custody, SensitiveObject};
+use curbwatch::evidence::{Custody, Keyring, SensitiveObject};
 use curbwatch::faces::{FaceFinder, FacesError};
 use curbwatch::frame::{Frame, FrameStamp};
 use curbwatch::geometry::BBox;
@@ -67,8 +67,9 @@ impl Agent {
     pub fn new(folder: &Path, mut config: Config) -> Self {
         config.agent.data_dir = folder.to_owned();
         let (config, clocks) = (Arc::new(config), Arc::new(SystemClocks::new()) as Arc<dyn Clocks>);
-        let store = SharedStore::new(Store::open(&folder.join("agent.db"), clocks.wall()).unwrap());
-        let settings = MqttSettings::new(&config.agent, &config.hub, TimeZone::UTC);
+        let store = SharedStore::new(Store::open(&folder.join("curbwatch.db"), clocks.wall()).unwrap());
+        let keys = Keyring::new(config.evidence.encryption.as_ref());
+        let settings = MqttSettings { keys, ..MqttSettings::new(&config.agent, &config.hub, TimeZone::UTC) };
         let link = Arc::new(Link::start(settings, store.clone(), Arc::clone(&clocks), None).unwrap());
         let (counts, recorded, ids) = (Arc::default(), Arc::default(), IdSource::from_seed(1));
         Self { config, clocks, store, link, counts, recorded, ids }
