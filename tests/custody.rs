@@ -6,7 +6,6 @@
 #[expect(dead_code, reason = "this test neither kills nor reloads the broker")]
 #[path = "common/mosquitto.rs"]
 mod mosquitto;
-#[expect(dead_code, reason = "this test needs neither counts nor faces")]
 #[path = "common/recorded.rs"]
 mod recorded;
 

@@ -46,8 +46,33 @@ struct State {
     head: Option<Head>,
     /// Why the last record was not written.
     failing: Option<String>,
-    /// Since when refusals are counted, how many were, and how many of them have no record.
-    refusals: (Option<Timestamp>, u64, u64),
+    refusals: Refusals,
+}
+
+/// Commands that were not carried out, within [`REFUSALS_PER`].
+#[derive(Debug, Default)]
+struct Refusals {
+    since: Option<Timestamp>,
+    count: u64,
+    /// Those that have no record of their own.
+    unrecorded: u64,
+}
+
+impl Refusals {
+    /// Counts one. Says whether it gets a record, and how many of the interval before got none.
+    fn count(&mut self, now: Timestamp) -> (bool, u64) {
+        let is_over =
+            self.since.is_none_or(|since| now < since || now.duration_since(since).unsigned_abs() >= REFUSALS_PER);
+        let mut before = 0;
+        if is_over {
+            before = self.unrecorded;
+            *self = Self { since: Some(now), ..Self::default() };
+        }
+        self.count += 1;
+        let has_room = self.count <= MAX_REFUSALS;
+        self.unrecorded += u64::from(!has_room);
+        (has_room, before)
+    }
 }
 
 impl AuditLog {
@@ -107,20 +132,7 @@ impl AuditLog {
     /// Notes a command that was not carried out. Of more than a few within a minute only the number is recorded: whoever may publish could
     /// fill the disk with them.
     pub fn note_refusal(&self, actor: &Actor, deed: &Deed, now: Timestamp) {
-        let (has_room, unrecorded) = {
-            let mut state = self.state();
-            let (since, count, unrecorded) = &mut state.refusals;
-            let is_over =
-                since.is_none_or(|since| now < since || now.duration_since(since).unsigned_abs() >= REFUSALS_PER);
-            let before = if is_over { std::mem::take(unrecorded) } else { 0 };
-            if is_over {
-                (*since, *count) = (Some(now), 0);
-            }
-            *count += 1;
-            let has_room = *count <= MAX_REFUSALS;
-            *unrecorded += u64::from(!has_room);
-            (has_room, before)
-        };
+        let (has_room, unrecorded) = self.state().refusals.count(now);
         if unrecorded > 0 {
             self.note(&Actor::Hub(None), &Deed::CommandsRefused { count: unrecorded }, now);
         }

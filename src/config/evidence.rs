@@ -75,3 +75,41 @@ pub(super) fn check(document: &Document, evidence: &str, report: &mut Report) {
         report.error(draft.allowed(names.collect::<Vec<_>>().join(", ")).help(help));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::load_bytes;
+    use super::*;
+    use std::path::Path;
+
+    /// What is said of a configuration with that section.
+    fn said(evidence: &str) -> String {
+        let text = format!(
+            r#"{{"agent": {{"site": "s", "id": "box"}}, "hub": {{"host": "h"}}, "evidence": {evidence},
+                "cameras": [{{"id": "c", "streams": {{"detect": {{"url": "rtsp://192.0.2.1/"}}}}}}]}}"#
+        );
+        let classes = |_: &str| Ok(vec!["person".to_owned()]);
+        match load_bytes(Path::new("edge.yaml"), text.as_bytes(), &classes) {
+            Ok(loaded) => loaded.warnings.iter().map(|warning| warning.sentence() + "\n").collect(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn slips_in_keeping_and_keys_are_named_with_what_is_allowed() {
+        for (evidence, told) in [
+            (r#"{"max_bytes": "20 GB"}"#, "a whole number of MiB, GiB or TiB"),
+            (r#"{"max_bytes": 20}"#, "a whole number of MiB, GiB or TiB"),
+            (r#"{"keep_days_of": {"vehicle_parkin": 7}}"#, "vehicle_parking"),
+            (r#"{"keep_days_of": {"vehicle_parking": 0}}"#, "from 1 to 3650"),
+            (r#"{"encryption": {"key": "b", "keys": {"a": {"env": "A"}}}}"#, "which keys does not have"),
+            (r#"{"encryption": {"key": "a", "keys": {}}}"#, "keys"),
+            (r#"{"encryption": {"key": "a", "keys": {"a": {"credential": "../a"}}}}"#, "the name of a credential"),
+            (r#"{"encryption": {"key": "a", "keys": {"a": {"credential": "a"}}}}"#, "CREDENTIALS_DIRECTORY is not set"),
+        ] {
+            assert!(said(evidence).contains(told), "{evidence}: {}", said(evidence));
+        }
+        let fine = said(r#"{"max_bytes": "20 GiB", "keep_days_of": {"vehicle_parking": 7}, "snapshot_keep_days": 2}"#);
+        assert!(!fine.contains("evidence"), "{fine}");
+    }
+}

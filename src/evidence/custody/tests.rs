@@ -8,7 +8,7 @@ use crate::contract::{Evidence, tests as contract_tests};
 use crate::evidence::redact::test_pictures;
 use crate::ids::{IdSource, Name};
 use crate::incident::Phase;
-use crate::store::{Adapters, Body, Change, Destination, EvidenceFile, Message, RowId, Store};
+use crate::store::{Body, Change, Destination, EvidenceFile, Message, RowId, Store};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -55,6 +55,8 @@ impl Site {
 
     /// A picture on the disk of which no row tells yet.
     fn written(&mut self, incident: Uuid) -> EvidenceFile {
+        // Ids of one millisecond have no order.
+        self.clocks.advance(Duration::from_millis(1));
         let id = self.ids.next(self.now());
         let jpeg = test_pictures::redacted();
         let path = self.custody.write(id, &jpeg).unwrap();
@@ -304,7 +306,6 @@ fn pictures_of_an_earlier_version_are_in_the_index_once_they_are_found() {
     let mut site = Site::new(json!({"keep_days": 10}));
     let (incident, picture) = site.incident(RuleKind::VehicleParking);
     // As the migration leaves them.
-    site.store.lock().set_adapters(Adapters::default()).unwrap();
     let row = site.store.lock().pictures(site.now()).unwrap().remove(0);
     site.store.lock().forget_pictures(&[picture]).unwrap();
     let migrated = IndexedPicture { size_bytes: 0, taken_at: Timestamp::UNIX_EPOCH, ..row.clone() };
@@ -333,9 +334,9 @@ fn a_clock_that_began_in_1970_costs_no_picture() {
 fn so_much_is_missing_of_the_free_space_and_on_a_small_disk_not_more_than_a_tenth() {
     let folder = tempfile::tempdir().unwrap();
     let disk = rustix::fs::statvfs(folder.path()).unwrap();
-    let (free, total) = (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize);
+    let total = disk.f_blocks * disk.f_frsize;
     assert_eq!(missing_space(folder.path(), 0), 0);
     let most = missing_space(folder.path(), u64::MAX);
-    assert!(most <= total / 10 && (free < total / 20 || most <= total / 10), "{most} of {total}");
+    assert!(most <= total / 10, "{most} of {total}");
     assert_eq!(missing_space(Path::new("/nonexistent"), u64::MAX), 0);
 }
