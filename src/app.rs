@@ -15,12 +15,13 @@ pub use orders::ReloadCheck;
 
 use crate::active::ActiveBoard;
 use crate::analysis::Analysis;
+use crate::audit::AuditLog;
 use crate::clock::{Clocks, Mono};
 use crate::command::{self, Commander, CommanderParts, Keys, Outcome};
 use crate::config::{CameraConfig, Config, Loaded};
 use crate::contract::{self, RequestId, Topics, WallTime};
 use crate::courier::Courier;
-use crate::evidence::{EvidenceDir, FileError};
+use crate::evidence::{Custody, CustodyCounts, CustodyError, Keyring};
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies};
 use crate::ids::Name;
@@ -80,9 +81,9 @@ pub enum AppError {
     /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The evidence folder cannot be opened.
+    /// The folders of the pictures or of the audit log cannot be opened.
     #[error(transparent)]
-    Evidence(#[from] FileError),
+    Custody(#[from] CustodyError),
     /// GStreamer cannot be started.
     #[error("failed to start GStreamer: {0}")]
     GStreamer(String),
@@ -144,6 +145,12 @@ struct Core {
     webhook: Option<Arc<Courier>>,
     /// Puts pictures into a storage, if they go there.
     storage: Option<Courier>,
+    /// What was done, and by whom.
+    audit: Arc<AuditLog>,
+    /// What was deleted.
+    custody_counts: Arc<CustodyCounts>,
+    /// The keys of the pictures.
+    keys: Keyring,
     /// What the store remembered of each camera when the agent started; nothing changes it before the analysis begins.
     memories: Vec<Memory>,
     mailboxes: Arc<Mailboxes<Frame>>,
@@ -194,15 +201,18 @@ impl Agent {
         let switched_off = store.switched_off()?;
         store.set_bounds(Bounds::from(&config.hub.outbox));
         let store = SharedStore::new(store);
-        let evidence = EvidenceDir::open(&data_dir)?;
+        let custody = Custody::open(&config, store.clone(), Arc::clone(clocks))?;
+        custody.audit().note_start(&loaded.digest_sha256, clocks.wall());
+        let keys = custody.dir().keys().clone();
         let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
-        let webhook = couriers::webhook(&config, &evidence, &store, clocks)?;
+        let settings = MqttSettings { keys: keys.clone(), ..settings };
+        let webhook = couriers::webhook(&config, custody.dir(), &store, clocks)?;
         gstreamer::init().map_err(|error| AppError::GStreamer(error.to_string()))?;
         let (inbox, asked) = sync_channel(command::MAX_WAITING);
         let link = Link::start(settings, store.clone(), Arc::clone(clocks), Some(inbox))
             .map_err(|source| AppError::Thread { name: "mqtt".to_owned(), source })?;
         let link = Arc::new(link);
-        let storage = couriers::storage(&config, &link, webhook.as_ref(), &store, clocks)?;
+        let storage = couriers::storage(&config, &keys, &link, webhook.as_ref(), &store, clocks)?;
         let unseen = |camera: &CameraConfig| {
             let is_on = camera.enabled && !switched_off.contains(&camera.id);
             let state = if is_on { CameraState::Connecting } else { CameraState::Disabled };
@@ -237,6 +247,9 @@ impl Agent {
             memories,
             webhook,
             storage,
+            audit: Arc::clone(custody.audit()),
+            custody_counts: Arc::clone(custody.counts()),
+            keys,
             time_zone,
         });
         core.say_birth(&link, Vec::new());
@@ -266,7 +279,7 @@ impl Agent {
         };
         let prepare = {
             let (core, link) = (Arc::clone(&core), Arc::clone(&link));
-            named_thread("prepare", move || core.prepare_and_run(&link, evidence))?
+            named_thread("prepare", move || core.prepare_and_run(&link, custody))?
         };
         let analysed = AnalysedRates::new(clocks.mono(), config.cameras.len());
         let sampler = HostSampler::new(data_dir, clocks.mono());
@@ -352,6 +365,7 @@ impl Core {
             store: self.store.clone(),
             link: Arc::clone(link),
             clocks: Arc::clone(&self.clocks),
+            audit: Arc::clone(&self.audit),
         })
     }
 

@@ -3,6 +3,7 @@
 pub mod active;
 pub mod analysis;
 pub mod app;
+pub mod audit;
 mod back_off;
 pub mod camera;
 pub mod cli;

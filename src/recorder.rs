@@ -9,12 +9,13 @@ mod event;
 mod snapshot;
 
 use crate::analysis::{Finding, Record, Still};
+use crate::audit::{Actor, Deed};
 use crate::clock::{Clocks, Mono};
-use crate::config::{CameraConfig, Config, EvidenceDelivery};
+use crate::config::{CameraConfig, Config, EvidenceDelivery, RuleKind};
 use crate::contract::{
     self, Delivery, DeliveryVia, Evidence, EvidenceRole, ModelIdentity, Redaction, Topics, WallTime,
 };
-use crate::evidence::{EvidenceDir, JpegLimits, RedactError, RedactedJpeg, SensitiveObject};
+use crate::evidence::{Custody, JpegLimits, RedactError, RedactedJpeg, SensitiveObject};
 use crate::faces::{FaceFinder, FacesError};
 use crate::frame::Frame;
 use crate::geometry::BBox;
@@ -35,6 +36,8 @@ use uuid::Uuid;
 pub const MAX_WAITING: usize = 32;
 /// Time between two attempts to write to a disk that refuses.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+/// What the oldest pictures make room for when the disk is full.
+const ROOM_FOR_A_CHANGE: u64 = 1 << 20;
 /// Largest picture, below the packet limits that brokers commonly set.
 const MAX_PICTURE_BYTES: usize = 1_000_000;
 
@@ -56,7 +59,7 @@ pub struct Recorder {
     topics: Topics,
     model: ModelIdentity,
     stages: Stages,
-    evidence: EvidenceDir,
+    custody: Custody,
     store: SharedStore,
     notice: Arc<dyn Notice>,
     ids: IdSource,
@@ -77,8 +80,8 @@ pub struct RecorderParts {
     pub time_zone: TimeZone,
     /// The model, for events.
     pub model: ModelIdentity,
-    /// Where pictures are kept.
-    pub evidence: EvidenceDir,
+    /// Keeps pictures.
+    pub custody: Custody,
     /// The database.
     pub store: SharedStore,
     /// Who is told.
@@ -109,6 +112,8 @@ enum Withheld {
 struct Shown {
     role: EvidenceRole,
     incident: Option<Uuid>,
+    /// Kind of the rule that found the incident; none if the hub asked for it.
+    kind: Option<RuleKind>,
     captured_at: Timestamp,
 }
 
@@ -139,7 +144,7 @@ impl Recorder {
             config_sha256: parts.config_sha256,
             time_zone: parts.time_zone,
             model: parts.model,
-            evidence: parts.evidence,
+            custody: parts.custody,
             store: parts.store,
             notice: parts.notice,
             ids: IdSource::from_os(),
@@ -224,16 +229,19 @@ impl Recorder {
                 }
                 Err(error) => error,
             };
-            let error = &error as &dyn std::error::Error;
+            let told = &error as &dyn std::error::Error;
             if give_up() {
-                tracing::error!(error, "the store refuses, and the agent is stopping");
+                tracing::error!(error = told, "the store refuses, and the agent is stopping");
                 return None;
             }
             if refusals == 0 {
-                tracing::error!(error, "the store refuses; trying again until it takes it");
+                tracing::error!(error = told, "the store refuses; trying again until it takes it");
             }
             refusals += 1;
-            // Pictures past their age may be what fills the disk.
+            // Pictures may be what fills the disk.
+            if matches!(error, StoreError::DiskFull { .. }) {
+                self.custody.make_room(ROOM_FOR_A_CHANGE);
+            }
             self.sweep();
             std::thread::park_timeout(RETRY_AFTER);
         }
@@ -246,9 +254,10 @@ impl Recorder {
         // What was decided without a frame has nothing to show.
         let Some(analysed) = &finding.frame else { return Picture::NotWanted };
         let outlines = [transition.incident.bbox];
-        let lost = |what: &(dyn std::error::Error + 'static), drops: &Drops| {
-            drops.add(Queue::Evidence, 1);
+        let lost = |recorder: &Self, what: &(dyn std::error::Error + 'static)| {
+            recorder.drops.add(Queue::Evidence, 1);
             tracing::error!(camera = %camera.id, error = what, "an incident goes without its picture");
+            recorder.note_withheld(&camera.id, &transition.incident.id.to_string(), what);
             Picture::Failed
         };
         let (frame, sensitive) = match &finding.still {
@@ -257,14 +266,16 @@ impl Recorder {
         };
         let jpeg = match self.redact(frame, sensitive, &outlines) {
             Ok(jpeg) => jpeg,
-            Err(error) => return lost(&error, &self.drops),
+            Err(error) => return lost(self, &error),
         };
         let id = self.ids.next(transition.at.wall);
-        let path = match self.evidence.write(id, &jpeg) {
+        let path = match self.custody.write(id, &jpeg) {
             Ok(path) => path,
-            Err(error) => return lost(&error, &self.drops),
+            Err(error) => return lost(self, &error),
         };
-        let shown = Shown { role, incident: Some(transition.incident.id), captured_at: frame.stamp().wall };
+        let kind = camera.rules.iter().find(|rule| rule.id == transition.incident.rule).map(|rule| rule.kind);
+        let incident = Some(transition.incident.id);
+        let shown = Shown { role, incident, kind, captured_at: frame.stamp().wall };
         Picture::Kept(Box::new(self.evidence_file(id, path, &jpeg, shown, transition.at.wall)))
     }
 
@@ -315,7 +326,7 @@ impl Recorder {
             width: u32::from(jpeg.width()),
             height: u32::from(jpeg.height()),
             captured_at: WallTime::new(shown.captured_at, &self.time_zone),
-            expires_at: WallTime::new(taken_at + keep(&self.config), &self.time_zone),
+            expires_at: WallTime::new(taken_at + self.config.evidence.keep(shown.kind), &self.time_zone),
             delivery: Delivery { via, reference },
             redaction: Redaction {
                 applied: true,
@@ -326,14 +337,23 @@ impl Recorder {
         EvidenceFile { evidence, path, destination, topic }
     }
 
-    /// Deletes pictures and closed incidents past their age, at most once an hour.
+    /// Records that there is no picture of something.
+    fn note_withheld(&self, camera: &Name, subject: &str, why: &dyn std::error::Error) {
+        let causes = std::iter::successors(Some(why), |error| error.source()).map(ToString::to_string);
+        let reason = causes.collect::<Vec<_>>().join(": ");
+        let deed = Deed::PictureWithheld { camera: camera.to_string(), subject: subject.to_owned(), reason };
+        self.custody.audit().note(&Actor::Agent, &deed, self.clocks.wall());
+    }
+
+    /// Deletes pictures beyond their limits, and at most once an hour closed incidents past their age.
     fn sweep(&mut self) {
+        self.custody.keep_within_limits();
         let now = self.clocks.mono();
         if self.swept.is_some_and(|last| now.since(last) < Duration::from_hours(1)) {
             return;
         }
         self.swept = Some(now);
-        let (wall, keep) = (self.clocks.wall(), keep(&self.config));
+        let (wall, keep) = (self.clocks.wall(), self.config.evidence.longest_keep());
         if let Err(error) = self.store.lock().drop_aged(wall, now.0) {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for what waits too long");
         }
@@ -342,21 +362,5 @@ impl Recorder {
             Ok(count) => tracing::info!(count, "forgot closed incidents past their age"),
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot forget old incidents"),
         }
-        match self.evidence.remove_older_than(keep, wall) {
-            Ok(removed) => {
-                if !removed.ids.is_empty() {
-                    tracing::info!(count = removed.ids.len(), "deleted pictures past their age");
-                }
-                for failure in &removed.failures {
-                    tracing::warn!(error = failure as &dyn std::error::Error, "a picture past its age stays");
-                }
-            }
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "cannot delete old pictures"),
-        }
     }
-}
-
-/// How long pictures and closed incidents are kept.
-fn keep(config: &Config) -> Duration {
-    Duration::from_secs(u64::from(config.evidence.keep_days) * 86_400)
 }

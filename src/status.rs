@@ -1,23 +1,25 @@
 //! What the agent says of itself and its cameras, from internal state to the contract's messages. Pure.
 
 use crate::analysis::PictureNews;
+use crate::audit::AuditLog;
 use crate::clock::Mono;
 use crate::config::{CameraConfig, Config};
 use crate::contract::{
-    Birth, BirthCamera, BirthDecoder, BirthModel, BirthPassedOver, BirthRule, BirthZone, CameraState as WireState,
-    CameraStatus, ClockAlarm as WireAlarm, DeliveryAlarm, EventStage, EvidenceStreamStatus, HostHealth, ImageHealth,
-    ModelIdentity, OutboxHealth, ProviderNodes, RuleVerdicts, SchemaVersion, StageLatency, StreamDecoding,
-    StreamStatus, WallTime, WithheldEvents, matter, schemas,
+    AuditHealth, Birth, BirthCamera, BirthDecoder, BirthModel, BirthPassedOver, BirthRule, BirthZone,
+    CameraState as WireState, CameraStatus, ClockAlarm as WireAlarm, DeletedPictures, DeliveryAlarm, EventStage,
+    EvidenceHealth, EvidenceStreamStatus, HostHealth, ImageHealth, ModelIdentity, OutboxHealth, ProviderNodes,
+    RuleVerdicts, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, WithheldEvents, matter, schemas,
 };
 use crate::detect::manifest::Manifest;
 use crate::detect::{Arrangement, ProviderInUse};
+use crate::evidence::CustodyCounts;
 use crate::health::{HostSample, Latencies, Stage};
 use crate::ids::Name;
 use crate::ingest::{CameraState, ClockAlarm, DecoderChoice, DecodingInUse, IngestStats, PassedOver};
 use crate::mqtt::{Alarm, LinkStats};
 use crate::picture::PictureState;
 use crate::quality::{QualityStage, Tallies, Tally};
-use crate::store::{Backlog, Losses, Verdicts, Withheld};
+use crate::store::{Backlog, DeletionReason, EvidenceTotals, Losses, Verdicts, Withheld};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::path::Path;
@@ -319,6 +321,26 @@ pub fn outbox_health(
         database_set_aside: set_aside.map(|path| path.display().to_string()),
         alarms: alarms.into_iter().map(alarm).collect(),
     }
+}
+
+/// The pictures on the disk, and what was deleted.
+#[must_use]
+pub fn evidence_health(totals: EvidenceTotals, counts: &CustodyCounts, alarm: Option<String>) -> EvidenceHealth {
+    let EvidenceTotals { pictures, bytes, held_incidents, held_pictures } = totals;
+    let deleted = DeletedPictures {
+        age: counts.deleted(DeletionReason::Age),
+        bytes: counts.deleted(DeletionReason::Bytes),
+        space: counts.deleted(DeletionReason::Space),
+    };
+    let undelivered = counts.undelivered();
+    EvidenceHealth { pictures, bytes, held_incidents, held_pictures, deleted, undelivered, alarm }
+}
+
+/// The head of the audit log.
+#[must_use]
+pub fn audit_health(audit: &AuditLog) -> AuditHealth {
+    let (sequence, hash) = audit.head().map(|head| (head.sequence, head.hash)).unzip();
+    AuditHealth { sequence, hash, alarm: audit.failing() }
 }
 
 /// What the stages before an event leaves did.

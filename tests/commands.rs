@@ -12,6 +12,7 @@ mod mosquitto;
 mod street;
 
 use contract::Wire;
+use curbwatch::audit::AuditLog;
 use curbwatch::clock::{Clocks, SystemClocks};
 use curbwatch::command::{Actions, At, Commander, CommanderParts, Keys, MAX_WAITING, Outcome};
 use curbwatch::config::Protocol;
@@ -25,8 +26,11 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use street::{Agent, Hub};
 use uuid::Uuid;
+
+const AUDIT_KEEP: Duration = Duration::from_hours(24 * 180);
 
 /// What was done, in words.
 #[derive(Default)]
@@ -75,6 +79,8 @@ struct Site {
     agent: Agent,
     deeds: Arc<Deeds>,
     keys: Keys,
+    /// The folder of the audit log.
+    data: tempfile::TempDir,
     commander: Option<Running>,
 }
 
@@ -93,7 +99,7 @@ impl Site {
     fn with_keys(broker: &Mosquitto, protocol: Protocol, allowed: &[Verb], keys: Keys) -> Self {
         let (inbox, asked) = sync_channel(MAX_WAITING);
         let agent = Agent::with(broker.port(), |settings| settings.protocol = protocol, Some(inbox));
-        let mut site = Self { agent, deeds: Arc::default(), keys, commander: None };
+        let mut site = Self { agent, deeds: Arc::default(), keys, data: tempfile::tempdir().unwrap(), commander: None };
         site.begin(asked, allowed);
         broker.wait_for("Sending SUBACK to box", 1);
         site
@@ -109,6 +115,7 @@ impl Site {
             store: self.agent.store.clone(),
             link: Arc::clone(self.agent.link.as_ref().unwrap()),
             clocks: Arc::new(SystemClocks::new()),
+            audit: Arc::new(AuditLog::open(self.data.path(), AUDIT_KEEP).unwrap()),
         }));
         let stop = Arc::new(AtomicBool::new(false));
         let thread = {
@@ -194,6 +201,8 @@ fn every_verb_is_carried_out_and_answered() {
         ok("rule", json!({"camera": "east", "rule": "fire", "muted_until": "2126-11-22T08:00:00Z"}));
         ok("feedback", json!({"incident": incident, "verdict": "confirmed"}));
         ok("feedback", json!({"incident": incident, "verdict": "dismissed", "reason": "permitted"}));
+        ok("hold", json!({"incident": incident, "until": "2126-11-22T08:00:00Z"}));
+        ok("release", json!({"incident": incident}));
         ok("status", json!({}));
         let expected =
             ["look for 7 s at its camera", "switch east false", "mute fire at east", "dismiss at its camera"];
@@ -214,7 +223,7 @@ fn every_verb_is_carried_out_and_answered() {
         assert_eq!(hub.replies[before].1.reason.as_deref(), Some("the lens fell off"));
         broker.assert_no_protocol_error();
         let seen = wire.judge();
-        let verbs = ["recheck", "camera", "rule", "feedback", "status", "reload", "snapshot"];
+        let verbs = ["recheck", "camera", "rule", "feedback", "hold", "release", "status", "reload", "snapshot"];
         let commands = verbs.map(|verb| format!("command-{verb}"));
         let expected = commands.into_iter().chain(["incident", "reply", "status"].map(str::to_owned));
         assert_eq!(expected.filter(|message| !seen.contains(message)).collect::<Vec<_>>(), [] as [String; 0]);
@@ -421,7 +430,7 @@ fn an_agent_with_keys_does_only_what_was_signed_for_it_lately_and_once() {
     let mut hub = Hub::watch(&broker);
     let mut site = Site::with_keys(&broker, Protocol::V5, &Verb::ALL, hub_key.keys());
     let issued = |id: &str, minutes_ago: u64, is_on: bool| {
-        let at = SystemClocks::new().wall() - std::time::Duration::from_mins(minutes_ago);
+        let at = SystemClocks::new().wall() - Duration::from_mins(minutes_ago);
         json!({"id": id, "client": "hub-1", "issued_at": at, "args": {"camera": "east", "enabled": is_on}}).to_string()
     };
     let mut rejected = |payload: &str, why: &str| {
@@ -468,4 +477,48 @@ fn an_agent_with_keys_does_only_what_was_signed_for_it_lately_and_once() {
     assert!(is_success, "{printed}");
     assert_eq!(site.deeds.all(), ["switch east false", "mute fire at east"]);
     broker.assert_no_protocol_error();
+}
+
+#[test]
+fn a_hold_is_answered_with_what_it_keeps_and_every_command_is_on_record() {
+    let broker = Mosquitto::anonymous();
+    let mut hub = Hub::watch(&broker);
+    let mut site = Site::new(&broker, Protocol::V5, &[Verb::Hold, Verb::Release]);
+    let incident = site.agent.new_id();
+    site.agent.record_change(incident, Phase::Opened, true);
+    let held = ask(&broker, &mut hub, "hold", &command("r-1", json!({"incident": incident})));
+    assert_eq!((held.status, held.hold.unwrap().pictures), (ReplyStatus::Ok, 1));
+    let past = json!({"incident": incident, "until": "2020-01-01T00:00:00Z"});
+    assert_eq!(ask(&broker, &mut hub, "hold", &command("r-2", past)).status, ReplyStatus::Rejected);
+    let unknown = ask(&broker, &mut hub, "hold", &command("r-3", json!({"incident": Uuid::from_u128(1)})));
+    assert_eq!(unknown.reason.as_deref(), Some("no such incident is known"));
+    site.restart(&[Verb::Hold, Verb::Release]);
+    let now = SystemClocks::new().wall();
+    assert_eq!(site.agent.store.lock().evidence_totals(now).unwrap().held_pictures, 1, "it is kept over a restart");
+    assert!(ask(&broker, &mut hub, "hold", &command("r-1", json!({"incident": incident}))).repeated);
+    let released = ask(&broker, &mut hub, "release", &command("r-4", json!({"incident": incident})));
+    assert_eq!((released.status, released.hold.unwrap().pictures), (ReplyStatus::Ok, 1));
+    let again = ask(&broker, &mut hub, "release", &command("r-5", json!({"incident": incident})));
+    assert_eq!(again.reason.as_deref(), Some("the incident is not held"));
+    assert_eq!(ask(&broker, &mut hub, "reload", &command("r-6", json!({}))).status, ReplyStatus::Rejected);
+
+    let files = curbwatch::audit::files(&site.data.path().join("audit")).unwrap();
+    assert_eq!(curbwatch::audit::verify(&files, true, &[]).unwrap().problems, []);
+    let text: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let records: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let told = |record: &Value| {
+        let detail = &record["detail"];
+        format!("{} {} {} {}", detail["request"], detail["verb"], detail["client"], detail["status"]).replace('"', "")
+    };
+    let expected = [
+        "r-1 hold hub-1 ok",
+        "r-2 hold hub-1 rejected",
+        "r-3 hold hub-1 rejected",
+        "r-4 release hub-1 ok",
+        "r-5 release hub-1 rejected",
+        "r-6 reload hub-1 rejected",
+    ];
+    assert_eq!(records.iter().map(told).collect::<Vec<_>>(), expected, "a repetition does nothing and has no record");
+    assert_eq!(records[0]["detail"]["args"]["incident"], json!(incident));
+    assert!(records.iter().all(|record| record["actor"] == "hub"));
 }

@@ -5,7 +5,7 @@ use super::{Core, OVERDUE_EVERY, PREPARE_EVERY, chain, named_thread};
 use crate::analysis::{Analysis, PrepareError, Prepared, Record};
 use crate::command::Outcome;
 use crate::detect::{Arrangement, Detector};
-use crate::evidence::EvidenceDir;
+use crate::evidence::Custody;
 use crate::faces::Faces;
 use crate::mqtt::Link;
 use crate::recorder::{self, Recorder, RecorderParts};
@@ -16,8 +16,8 @@ use std::thread::JoinHandle;
 
 impl Core {
     /// Loads the model, trying again until it is there, then runs the analysis until the agent stops.
-    pub(super) fn prepare_and_run(self: &Arc<Self>, link: &Arc<Link>, evidence: EvidenceDir) {
-        let Some(mut prepared) = self.prepare() else { return };
+    pub(super) fn prepare_and_run(self: &Arc<Self>, link: &Arc<Link>, mut custody: Custody) {
+        let Some(mut prepared) = self.prepare(&mut custody) else { return };
         let model = status::model_identity(prepared.manifest(), prepared.provider());
         self.say_birth(
             link,
@@ -29,7 +29,7 @@ impl Core {
             config_sha256: self.config_sha256.clone(),
             time_zone: self.time_zone.clone(),
             model,
-            evidence,
+            custody,
             store: self.store.clone(),
             notice: Arc::new(ToLink { core: Arc::clone(self), link: Arc::clone(link) }),
             clocks: Arc::clone(&self.clocks),
@@ -88,8 +88,8 @@ impl Core {
             .collect()
     }
 
-    /// Tries to load the model until it succeeds; none if the agent stops first.
-    pub(super) fn prepare(&self) -> Option<Prepared> {
+    /// Tries to load the model until it succeeds; none if the agent stops first. Pictures of before are deleted in their time meanwhile.
+    pub(super) fn prepare(&self, custody: &mut Custody) -> Option<Prepared> {
         let mut attempt = 0u64;
         while !self.is_stopping() {
             match Prepared::try_new(&self.config, &*self.clocks) {
@@ -101,6 +101,7 @@ impl Core {
                 Err(error) => self.say_not_prepared(&error, attempt),
             }
             attempt += 1;
+            custody.keep_within_limits();
             self.wait_for_stop(PREPARE_EVERY);
         }
         None

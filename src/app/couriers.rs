@@ -4,7 +4,7 @@ use super::AppError;
 use crate::clock::Clocks;
 use crate::config::Config;
 use crate::courier::{Courier, CourierParts};
-use crate::evidence::EvidenceDir;
+use crate::evidence::{EvidenceDir, Keyring};
 use crate::mqtt::Link;
 use crate::store::SharedStore;
 use std::sync::{Arc, Weak};
@@ -25,6 +25,7 @@ pub(super) fn webhook(
 /// Puts pictures into a storage, if they go there, and wakes who waits for them.
 pub(super) fn storage(
     config: &Config,
+    keys: &Keyring,
     link: &Arc<Link>,
     webhook: Option<&Arc<Courier>>,
     store: &SharedStore,
@@ -37,7 +38,11 @@ pub(super) fn storage(
         link.upgrade().iter().for_each(|link| link.wake());
         webhook.iter().filter_map(Weak::upgrade).for_each(|webhook| webhook.wake());
     };
-    let parts = CourierParts { done: Box::new(done), ..CourierParts::new(store.clone(), Arc::clone(clocks)) };
+    let parts = CourierParts {
+        done: Box::new(done),
+        keys: keys.clone(),
+        ..CourierParts::new(store.clone(), Arc::clone(clocks))
+    };
     let started = Courier::storage(storage.clone(), parts);
     started.map(Some).map_err(|source| AppError::Thread { name: "storage".to_owned(), source })
 }

@@ -1,10 +1,10 @@
 //! What the agent tells of itself: birth, cameras, health, what is open.
 
-use super::{Agent, Core, STATUS_EVERY};
+use super::{Agent, Core, STATUS_EVERY, chain};
 use crate::active;
 use crate::clock::Mono;
 use crate::config::CameraConfig;
-use crate::contract::{self, Health, ModelHealth, QueueDrops, WallTime};
+use crate::contract::{self, EvidenceHealth, Health, ModelHealth, QueueDrops, WallTime};
 use crate::health::Queue;
 use crate::ids::Name;
 use crate::ingest::CameraState;
@@ -154,6 +154,8 @@ impl Agent {
             commands: core.commander.get().map(|commander| commander.counts()).unwrap_or_default(),
             webhook: core.webhook.as_ref().map(|webhook| webhook.health(&core.time_zone)),
             storage: core.storage.as_ref().map(|storage| storage.health(&core.time_zone)),
+            evidence: core.evidence_health(),
+            audit: Some(status::audit_health(&core.audit)),
             queues: core.config.cameras.iter().enumerate().map(mailbox).chain([evidence]).collect(),
             verdicts: status::rule_verdicts(verdicts),
         };
@@ -164,6 +166,17 @@ impl Agent {
 }
 
 impl Core {
+    fn evidence_health(&self) -> Option<EvidenceHealth> {
+        let totals = self.store.lock().evidence_totals(self.clocks.wall());
+        let totals = totals
+            .inspect_err(|error| {
+                tracing::warn!(error = error as &dyn std::error::Error, "cannot count the pictures");
+            })
+            .ok()?;
+        let alarm = self.keys.check().err().map(|error| chain(&error));
+        Some(status::evidence_health(totals, &self.custody_counts, alarm))
+    }
+
     /// Tells what was open when the agent last stopped: its camera or the model may be absent for long.
     pub(super) fn say_open_from_store(&self, link: &Link) {
         for (index, camera) in self.config.cameras.iter().enumerate() {

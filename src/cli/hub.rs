@@ -75,6 +75,23 @@ enum Command {
         #[arg(long, value_parser = ["nothing_there", "other_kind", "permitted", "duplicate", "other"])]
         reason: Option<String>,
     },
+    /// Keep the pictures of an incident beyond their time.
+    Hold {
+        #[command(flatten)]
+        agent: AgentArgs,
+        /// The incident.
+        incident: Uuid,
+        /// For how many days; until it is released, if absent.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=36500))]
+        days: Option<u32>,
+    },
+    /// End that.
+    Release {
+        #[command(flatten)]
+        agent: AgentArgs,
+        /// The incident.
+        incident: Uuid,
+    },
     /// Have events sent again.
     Replay {
         #[command(flatten)]
@@ -178,6 +195,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             }
             run_ask(agent, Verb::Feedback, args)
         }
+        Command::Hold { agent, incident, days: None } => run_ask(agent, Verb::Hold, json!({"incident": incident})),
+        Command::Hold { agent, incident, days: Some(days) } => {
+            let until = SystemClocks::new().wall() + Duration::from_secs(86_400 * u64::from(*days));
+            run_ask(agent, Verb::Hold, json!({"incident": incident, "until": until}))
+        }
+        Command::Release { agent, incident } => run_ask(agent, Verb::Release, json!({"incident": incident})),
         Command::Replay { agent, from, to } => {
             let mut args = json!({"from": from});
             if let Some(to) = to {

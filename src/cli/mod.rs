@@ -3,9 +3,11 @@
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+mod audit;
 mod check;
 mod doctor;
 mod evaluate;
+mod evidence;
 mod hub;
 mod models;
 mod replay;
@@ -22,6 +24,11 @@ mod stage;
 
 /// Exit status of a wrong configuration (`EX_CONFIG` of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;
+
+/// Exit status of a check that found something.
+const EXIT_FOUND: u8 = 1;
+/// Exit status of what cannot be done while the agent runs (`EX_TEMPFAIL` of sysexits.h).
+const EXIT_IN_USE: u8 = 75;
 
 #[derive(Debug, Parser)]
 #[command(name = "curbwatch", version, about = "Edge agent for street cameras: RTSP in, incidents out over MQTT")]
@@ -46,6 +53,10 @@ enum Command {
     Evaluate(evaluate::Args),
     /// Look at agents as the hub does.
     Hub(hub::Args),
+    /// List, check and read out the pictures on the disk.
+    Evidence(evidence::Args),
+    /// Verify and export the log of what was done with the box and its pictures.
+    Audit(audit::Args),
     /// Say what the rules of a configuration mean.
     Rules(rules::Args),
     /// Print the JSON Schemas of the configuration and of every message.
@@ -72,6 +83,8 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Hub(args) => hub::run(&args),
+        Command::Evidence(args) => evidence::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Rules(args) => rules::run(&args),
         Command::Schema(args) => schema::run(&args),
         #[cfg(feature = "staging")]

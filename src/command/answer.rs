@@ -1,6 +1,6 @@
 //! What came of a request, as it is stored and told.
 
-use crate::contract::{Evidence, Replayed, ReplyStatus};
+use crate::contract::{Evidence, HeldPictures, Replayed, ReplyStatus};
 use serde::{Deserialize, Serialize};
 
 /// What came of a request.
@@ -14,13 +14,16 @@ pub struct Outcome {
     pub evidence: Option<Box<Evidence>>,
     /// The events that are sent again.
     pub replay: Option<Replayed>,
+    /// The pictures that are held, or were.
+    #[serde(default)]
+    pub hold: Option<HeldPictures>,
 }
 
 impl Outcome {
     /// It was carried out.
     #[must_use]
     pub fn ok() -> Self {
-        Self { status: ReplyStatus::Ok, reason: None, evidence: None, replay: None }
+        Self { status: ReplyStatus::Ok, reason: None, evidence: None, replay: None, hold: None }
     }
 
     /// It is not one that can be carried out; nothing was changed.

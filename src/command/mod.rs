@@ -19,15 +19,16 @@ mod signature;
 pub use answer::Outcome;
 pub use signature::{Keys, SignatureError, sign};
 
+use crate::audit::{Actor, AuditLog, Deed};
 use crate::clock::Clocks;
 use crate::contract::{
-    self, CaseUpdate, Command, CommandHealth, FeedbackArgs, FeedbackVerdict, Reply as ReplyMessage, ReplyStatus,
-    Request, RequestId, Topic, Topics, Verb, WallTime,
+    self, CaseUpdate, Command, CommandHealth, FeedbackArgs, FeedbackVerdict, HeldPictures, Reply as ReplyMessage,
+    ReplyStatus, Request, RequestId, Topic, Topics, Verb, WallTime,
 };
 use crate::ids::Name;
 use crate::incident::Order;
 use crate::mqtt::{FromHub, Link, Reply};
-use crate::store::{Known, SharedStore, StoreError, Verdict};
+use crate::store::{Held, Known, SharedStore, StoreError, Verdict};
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -81,8 +82,9 @@ pub struct Commander {
     store: SharedStore,
     link: Arc<Link>,
     clocks: Arc<dyn Clocks>,
-    /// Who waits for the answer of which request.
-    waiting: Mutex<BTreeMap<RequestId, (Verb, Vec<Address>)>>,
+    audit: Arc<AuditLog>,
+    /// Requests that are being carried out.
+    waiting: Mutex<BTreeMap<RequestId, Asked>>,
     counts: Mutex<CommandHealth>,
 }
 
@@ -104,6 +106,19 @@ pub struct CommanderParts {
     pub link: Arc<Link>,
     /// Time.
     pub clocks: Arc<dyn Clocks>,
+    /// Where what is asked is recorded.
+    pub audit: Arc<AuditLog>,
+}
+
+/// A request that is being carried out.
+#[derive(Debug, Clone)]
+struct Asked {
+    verb: Verb,
+    by: Actor,
+    client: Option<Name>,
+    args: serde_json::Value,
+    /// Who waits for the answer.
+    addresses: Vec<Address>,
 }
 
 /// Where an answer goes.
@@ -130,9 +145,9 @@ impl Commander {
     /// Takes its parts.
     #[must_use]
     pub fn new(parts: CommanderParts) -> Self {
-        let CommanderParts { allowed, keys, topics, prefix, time_zone, store, link, clocks } = parts;
+        let CommanderParts { allowed, keys, topics, prefix, time_zone, store, link, clocks, audit } = parts;
         let (waiting, counts) = (Mutex::default(), Mutex::default());
-        Self { allowed, keys, topics, prefix, time_zone, store, link, clocks, waiting, counts }
+        Self { allowed, keys, topics, prefix, time_zone, store, link, clocks, audit, waiting, counts }
     }
 
     /// Carries out messages until the agent stops.
@@ -157,11 +172,20 @@ impl Commander {
     /// Ends a request that was on its way. One that is not known any more is left alone.
     pub fn finish(&self, id: &RequestId, outcome: &Outcome) {
         let waiting = self.waiting().remove(id);
-        let Some((verb, addresses)) = waiting else { return };
+        let Some(Asked { verb, by, client, args, addresses }) = waiting else { return };
         self.count(outcome.status);
         if let Err(error) = self.store.lock().answer_command(id, &contract::to_json(outcome)) {
             tracing::error!(%id, error = &error as &dyn std::error::Error, "the answer to a command is not stored");
         }
+        let deed = Deed::Command {
+            request: Some(id.to_string()),
+            verb: Some(verb.as_str()),
+            client: client.map(Into::into),
+            args: Some(args),
+            status: outcome.status.as_str(),
+            reason: outcome.reason.clone(),
+        };
+        self.audit.note(&by, &deed, self.clocks.wall());
         tracing::info!(%id, verb = verb.as_str(), status = ?outcome.status, reason = outcome.reason, "a command of the hub");
         for address in addresses {
             self.reply(&address, Some(id), Some(verb), outcome, false);
@@ -174,18 +198,24 @@ impl Commander {
         let verdict = verdict.map_err(|error| Refusal::rejected(error.to_string()));
         match Topic::parse(&self.prefix, &message.topic).map(|(_, _, what)| what) {
             Some(Topic::Command { verb }) => self.take_command(verb, message, verdict, actions),
-            Some(Topic::Case { incident }) => self.take_case(incident, message, verdict),
+            Some(Topic::Case { incident }) => self.take_case(incident, message, verdict.map(drop)),
             _ => tracing::warn!(topic = message.topic, "a message that is neither a command nor a case"),
         }
     }
 
-    fn take_command(&self, verb: Option<Verb>, message: &FromHub, verdict: Result<(), Refusal>, actions: &dyn Actions) {
+    fn take_command(
+        &self,
+        verb: Option<Verb>,
+        message: &FromHub,
+        verdict: Result<Option<Name>, Refusal>,
+        actions: &dyn Actions,
+    ) {
         let (id, client) = contract::sender_of(&message.payload);
         let address = match self.address(message, client.as_ref()) {
             Ok(address) => address,
             Err(reason) => return self.drop_unanswered(message, reason),
         };
-        let outcome = match verdict.and_then(|()| self.begin(verb, message, &address)) {
+        let outcome = match verdict.and_then(|key| self.begin(verb, message, Actor::Hub(key), &address)) {
             Ok(Some((verb, command))) => {
                 let outcome = self.carry_out(&command, actions);
                 if let Some(outcome) = outcome {
@@ -201,6 +231,15 @@ impl Commander {
             Err(Refusal { status, reason }) => Outcome { status, reason: Some(reason), ..Outcome::ok() },
         };
         self.count(outcome.status);
+        let deed = Deed::Command {
+            request: id.as_ref().map(ToString::to_string),
+            verb: verb.map(Verb::as_str),
+            client: client.map(Into::into),
+            args: None,
+            status: outcome.status.as_str(),
+            reason: outcome.reason.clone(),
+        };
+        self.audit.note_refusal(&Actor::Hub(None), &deed, self.clocks.wall());
         tracing::warn!(topic = message.topic, reason = outcome.reason, "a command of the hub is not carried out");
         self.reply(&address, id.as_ref(), verb, &outcome, false);
     }
@@ -210,6 +249,7 @@ impl Commander {
         &self,
         verb: Option<Verb>,
         message: &FromHub,
+        by: Actor,
         address: &Address,
     ) -> Result<Option<(Verb, Command<Request>)>, Refusal> {
         if message.is_retained {
@@ -221,9 +261,11 @@ impl Commander {
         let now = self.clocks.wall();
         self.keys.check_age(command.issued_at, now).map_err(|error| Refusal::rejected(error.to_string()))?;
         if let Some(waiting) = self.waiting().get_mut(&command.id) {
-            waiting.1.push(address.clone());
+            waiting.addresses.push(address.clone());
             return Ok(None);
         }
+        let args = args_of(&command.args);
+        let asked = Asked { verb, by, client: command.client.clone(), args, addresses: vec![address.clone()] };
         let is_late = command.expires_at.is_some_and(|at| at <= now);
         let known = if self.allowed.contains(&verb) && !is_late {
             self.store.lock().begin_command(&command.id, &digest(verb, &command), now)
@@ -237,7 +279,7 @@ impl Commander {
             }
             Known::Unanswered => {
                 let interrupted = "the agent was restarted while it carried it out; how far it came is not known";
-                self.waiting().insert(command.id.clone(), (verb, vec![address.clone()]));
+                self.waiting().insert(command.id.clone(), asked);
                 self.finish(&command.id, &Outcome::failed(interrupted));
                 Ok(None)
             }
@@ -249,7 +291,7 @@ impl Commander {
                 Err(Refusal { status: ReplyStatus::Expired, reason: "its time had passed when it came".to_owned() })
             }
             Known::New => {
-                self.waiting().insert(command.id.clone(), (verb, vec![address.clone()]));
+                self.waiting().insert(command.id.clone(), asked);
                 Ok(Some((verb, command)))
             }
         }
@@ -281,6 +323,17 @@ impl Commander {
             Request::Status => {
                 self.link.tell_all_again();
                 Outcome::ok()
+            }
+            Request::Hold(args) if args.until.is_some_and(|until| until <= now) => {
+                Outcome::rejected("the time until which it is to be held has passed")
+            }
+            Request::Hold(args) => {
+                let held = self.store.lock().hold(args.incident, args.until, now);
+                of_hold(held, "no such incident is known")
+            }
+            Request::Release(args) => {
+                let released = self.store.lock().release(args.incident);
+                of_hold(released, "the incident is not held")
             }
         })
     }
@@ -367,7 +420,7 @@ impl Commander {
     }
 
     fn reply(&self, to: &Address, id: Option<&RequestId>, verb: Option<Verb>, outcome: &Outcome, repeated: bool) {
-        let Outcome { status, reason, evidence, replay } = outcome.clone();
+        let Outcome { status, reason, evidence, replay, hold } = outcome.clone();
         let time = WallTime::new(self.clocks.wall(), &self.time_zone);
         let message = ReplyMessage {
             id: id.cloned(),
@@ -378,6 +431,7 @@ impl Commander {
             time,
             evidence: evidence.map(|evidence| *evidence),
             replay,
+            hold,
         };
         let Address { topic, correlation_data } = to.clone();
         self.link.reply(Reply { topic, correlation_data, payload: contract::to_json(&message) });
@@ -397,7 +451,7 @@ impl Commander {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn waiting(&self) -> MutexGuard<'_, BTreeMap<RequestId, (Verb, Vec<Address>)>> {
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<RequestId, Asked>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -405,6 +459,25 @@ impl Commander {
 /// Tells one request from another with the same id: by what it asks, not by when.
 fn digest(verb: Verb, command: &Command<Request>) -> String {
     format!("{:x}", Sha256::digest([verb.as_str().as_bytes(), &contract::to_json(&command.args)].concat()))
+}
+
+/// The arguments of a request alone, for the record; its verb is told beside.
+fn args_of(request: &Request) -> serde_json::Value {
+    match serde_json::to_value(request) {
+        Ok(serde_json::Value::Object(tagged)) => {
+            tagged.into_iter().next().map_or_else(Default::default, |(_, args)| args)
+        }
+        Ok(_) | Err(_) => serde_json::json!({}),
+    }
+}
+
+/// The answer to a hold or a release; `unknown` says why there was none.
+fn of_hold(held: Result<Option<Held>, StoreError>, unknown: &str) -> Outcome {
+    match held {
+        Ok(Some(Held { pictures })) => Outcome { hold: Some(HeldPictures { pictures }), ..Outcome::ok() },
+        Ok(None) => Outcome::rejected(unknown),
+        Err(error) => Outcome::failed(failed(&error).reason),
+    }
 }
 
 fn failed(error: &StoreError) -> Refusal {

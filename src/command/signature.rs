@@ -54,8 +54,8 @@ pub struct Keys(BTreeMap<Name, PublicKey>);
 pub(super) struct Opened {
     /// What was asked; also of a message that must not be carried out, so that it can be answered.
     pub(super) text: Bytes,
-    /// Whether it may be carried out.
-    pub(super) verdict: Result<(), SignatureError>,
+    /// Whether it may be carried out, and by which key it is signed, if it must be.
+    pub(super) verdict: Result<Option<Name>, SignatureError>,
 }
 
 impl Keys {
@@ -68,7 +68,7 @@ impl Keys {
     /// Takes the signature off a message of this topic, and looks whether it is right.
     pub(super) fn open(&self, topic: &str, payload: &Bytes) -> Opened {
         if self.0.is_empty() {
-            return Opened { text: payload.clone(), verdict: Ok(()) };
+            return Opened { text: payload.clone(), verdict: Ok(None) };
         }
         let is_readable = payload.len() <= 2 * MAX_COMMAND_BYTES;
         let signed = is_readable.then(|| serde_json::from_slice::<SignedMessage>(payload).ok()).flatten();
@@ -80,7 +80,10 @@ impl Keys {
             Some(public) => {
                 let signature = STANDARD.decode(signature).unwrap_or_default();
                 let public = UnparsedPublicKey::new(&ED25519, public.bytes());
-                public.verify(&signed_bytes(topic, &text), &signature).map_err(|_| SignatureError::Wrong(key))
+                match public.verify(&signed_bytes(topic, &text), &signature) {
+                    Ok(()) => Ok(Some(key)),
+                    Err(_) => Err(SignatureError::Wrong(key)),
+                }
             }
         };
         Opened { text: text.into(), verdict }
@@ -135,7 +138,7 @@ mod tests {
         let ((hub, public), (stranger, _)) = (pair(1), pair(2));
         let keys = Keys::new([(name("hub"), public)].into());
         let signed = sign(&hub, name("hub"), TOPIC, "{}".to_owned());
-        assert_eq!(opened(&keys, TOPIC, &signed), Opened { text: "{}".into(), verdict: Ok(()) });
+        assert_eq!(opened(&keys, TOPIC, &signed), Opened { text: "{}".into(), verdict: Ok(Some(name("hub"))) });
 
         let wrong = |topic, message: &SignedMessage| opened(&keys, topic, message).verdict.unwrap_err();
         let by_nobody = sign(&stranger, name("hub"), TOPIC, "{}".to_owned());
@@ -159,7 +162,7 @@ mod tests {
     #[test]
     fn without_keys_messages_come_as_they_are() {
         let payload = Bytes::from_static(b"{}");
-        assert_eq!(Keys::default().open(TOPIC, &payload), Opened { text: payload, verdict: Ok(()) });
+        assert_eq!(Keys::default().open(TOPIC, &payload), Opened { text: payload, verdict: Ok(None) });
         assert_eq!(Keys::default().check_age(None, Timestamp::UNIX_EPOCH), Ok(()));
     }
 

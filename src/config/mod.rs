@@ -8,9 +8,12 @@
 //! what an editor and a reader see there. The way of a file: text → `document` (values with places) → `structure` (against
 //! the schema) → `meaning` and `subjects` (what the keys mean together) → [`Config`].
 
+mod audit;
+mod bytes;
 mod classes;
 mod conditions;
 mod document;
+mod evidence;
 mod explain;
 mod finding;
 mod idle_pace;
@@ -32,7 +35,10 @@ mod subjects;
 mod web;
 mod webhook;
 
+pub use audit::AuditConfig;
+pub use bytes::{ByteSize, ByteSizeError};
 pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_head, is_person, moves_by_itself};
+pub use evidence::EncryptionConfig;
 pub use explain::explain;
 pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;
@@ -79,6 +85,9 @@ pub struct Config {
     /// Pictures of incidents.
     #[serde(default)]
     pub evidence: EvidenceConfig,
+    /// The log of what was done with the box and its pictures.
+    #[serde(default)]
+    pub audit: AuditConfig,
     /// Place shared by all cameras of the box; a camera's own place replaces it field by field.
     #[serde(default)]
     pub place: PlaceConfig,
@@ -285,6 +294,8 @@ pub enum SecretSource {
     File(PathBuf),
     /// The value of this environment variable.
     Env(String),
+    /// The first line of the credential of this name, which systemd gives to the service (`LoadCredential`, `LoadCredentialEncrypted`).
+    Credential(String),
 }
 
 impl JsonSchema for SecretSource {
@@ -294,13 +305,17 @@ impl JsonSchema for SecretSource {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "object",
-            "description": "Where a secret is read from: one of the two. Its value is never part of the configuration.",
-            "x-allowed": "{file: path} or {env: NAME}",
+            "description": "Where a secret is read from: one of the three. Its value is never part of the configuration.",
+            "x-allowed": "{file: path}, {env: NAME} or {credential: NAME}",
             "properties": {
                 "file": {"type": "string", "minLength": 1, "description": "The first line of this file."},
                 "env": {
                     "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "x-allowed": "the name of an environment variable",
                     "description": "The value of this environment variable."
+                },
+                "credential": {
+                    "type": "string", "pattern": "^[A-Za-z0-9_-][A-Za-z0-9._-]{0,254}$", "x-allowed": "the name of a credential of the service",
+                    "description": "The first line of this credential, which systemd gives to the service."
                 }
             },
             "minProperties": 1,
@@ -377,14 +392,45 @@ pub struct EvidenceConfig {
     /// JPEG quality, 1..100.
     #[schemars(range(min = 30, max = 100))]
     pub jpeg_quality: u8,
-    /// Days after which a picture is deleted.
+    /// Days after which a picture is deleted, unless the hub holds its incident.
     #[schemars(range(min = 1, max = 3650))]
     pub keep_days: u16,
+    /// The same for pictures of the incidents of some kinds of rules.
+    #[schemars(schema_with = "keep_days_of_schema")]
+    pub keep_days_of: BTreeMap<RuleKind, u16>,
+    /// The same for pictures that the hub asked for; `keep_days`, if absent.
+    #[schemars(range(min = 1, max = 3650))]
+    pub snapshot_keep_days: Option<u16>,
+    /// What all pictures together may take. Beyond it the oldest are deleted: first those of which the hub has everything, and none that it
+    /// holds.
+    pub max_bytes: ByteSize,
+    /// Free space that the disk must have, and never more than a tenth of it. Below it the oldest pictures are deleted, in the same order.
+    pub min_free: ByteSize,
+    /// Encryption of the pictures on the disk; without it they lie in the clear.
+    pub encryption: Option<EncryptionConfig>,
+}
+
+/// Days by kind: names that are no kind are mistakes with their place.
+fn keep_days_of_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let days = schemars::json_schema!({"type": "integer", "minimum": 1, "maximum": 3650});
+    let kinds: serde_json::Map<String, serde_json::Value> =
+        RuleKind::ALL.iter().map(|kind| (kind.as_str().to_owned(), days.as_value().clone())).collect();
+    schemars::json_schema!({"type": "object", "properties": kinds, "additionalProperties": false, "x-allowed": "days by kind of rule"})
 }
 
 impl Default for EvidenceConfig {
     fn default() -> Self {
-        Self { delivery: EvidenceDelivery::Mqtt, storage: None, jpeg_quality: 85, keep_days: 30 }
+        Self {
+            delivery: EvidenceDelivery::Mqtt,
+            storage: None,
+            jpeg_quality: 85,
+            keep_days: 30,
+            keep_days_of: BTreeMap::new(),
+            snapshot_keep_days: None,
+            max_bytes: evidence::MAX_BYTES,
+            min_free: evidence::MIN_FREE,
+            encryption: None,
+        }
     }
 }
 

@@ -3,8 +3,10 @@
 use super::SecretSource;
 use secrecy::SecretString;
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+/// Names the folder of the credentials that systemd gives to a service (systemd.exec(5), `LoadCredential`).
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 /// Largest secret file that is read; passwords and tokens are far below.
 const MAX_SECRET_BYTES: u64 = 64 << 10;
 
@@ -31,6 +33,12 @@ pub enum SecretError {
         /// The variable.
         name: String,
     },
+    /// The service manager gave no credentials.
+    #[error("the credential {name} is not given: CREDENTIALS_DIRECTORY is not set")]
+    NoCredentials {
+        /// The credential.
+        name: String,
+    },
     /// The environment variable is empty or not UTF-8.
     #[error("the environment variable {name} holds no text")]
     NoText {
@@ -40,26 +48,30 @@ pub enum SecretError {
 }
 
 impl SecretSource {
-    /// Reads the secret: the first line of the file without its line end, or the variable's whole value.
+    /// Reads the secret: the first line of the file or credential without its line end, or the variable's whole value.
     pub fn read(&self) -> Result<SecretString, SecretError> {
         match self {
-            Self::File(path) => {
-                let fail = |source| SecretError::File { path: path.clone(), source };
-                let mut text = String::new();
-                std::fs::File::open(path)
-                    .and_then(|file| file.take(MAX_SECRET_BYTES).read_to_string(&mut text))
-                    .map_err(fail)?;
-                match text.lines().next() {
-                    Some(line) if !line.is_empty() => Ok(SecretString::from(line)),
-                    _ => Err(SecretError::EmptyFile { path: path.clone() }),
-                }
-            }
+            Self::File(path) => first_line(path),
+            Self::Credential(name) => match std::env::var_os(CREDENTIALS) {
+                Some(folder) => first_line(&Path::new(&folder).join(name)),
+                None => Err(SecretError::NoCredentials { name: name.clone() }),
+            },
             Self::Env(name) => match std::env::var(name) {
                 Ok(value) if !value.is_empty() => Ok(SecretString::from(value)),
                 Ok(_) | Err(std::env::VarError::NotUnicode(_)) => Err(SecretError::NoText { name: name.clone() }),
                 Err(std::env::VarError::NotPresent) => Err(SecretError::Unset { name: name.clone() }),
             },
         }
+    }
+}
+
+fn first_line(path: &Path) -> Result<SecretString, SecretError> {
+    let fail = |source| SecretError::File { path: path.to_owned(), source };
+    let mut text = String::new();
+    std::fs::File::open(path).and_then(|file| file.take(MAX_SECRET_BYTES).read_to_string(&mut text)).map_err(fail)?;
+    match text.lines().next() {
+        Some(line) if !line.is_empty() => Ok(SecretString::from(line)),
+        _ => Err(SecretError::EmptyFile { path: path.to_owned() }),
     }
 }
 

@@ -42,7 +42,7 @@ const fn hub(name: &'static str, address: &'static str, summary: &'static str) -
 /// The form of the hub's messages that is signed.
 const SIGNED: &str = "signed-message";
 
-const CHANNELS: [Channel; 21] = [
+const CHANNELS: [Channel; 23] = [
     agent("status", "status", (1, true), JSON, "How the agent is; also its will."),
     agent("birth", "birth", (1, true), JSON, "What the agent is and watches."),
     agent("heartbeat", "heartbeat", (0, false), JSON, "A sign of life every 30 s."),
@@ -81,6 +81,8 @@ const CHANNELS: [Channel; 21] = [
     hub("command-reload", "cmd/reload", "Read the configuration again."),
     hub("command-replay", "cmd/replay", "Send events again."),
     hub("command-status", "cmd/status", "Send the retained topics again."),
+    hub("command-hold", "cmd/hold", "Keep the pictures of an incident."),
+    hub("command-release", "cmd/release", "Let them be deleted in their time."),
     hub("case", "case/{incident}", "The course of a case."),
 ];
 

@@ -93,11 +93,15 @@ pub enum Verb {
     Replay,
     /// Send the state topics again.
     Status,
+    /// Keep the pictures of an incident.
+    Hold,
+    /// End that.
+    Release,
 }
 
 impl Verb {
     /// Every verb.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Recheck,
         Self::Snapshot,
         Self::Camera,
@@ -106,6 +110,8 @@ impl Verb {
         Self::Reload,
         Self::Replay,
         Self::Status,
+        Self::Hold,
+        Self::Release,
     ];
 
     /// Its name in topics and messages.
@@ -120,6 +126,8 @@ impl Verb {
             Self::Reload => "reload",
             Self::Replay => "replay",
             Self::Status => "status",
+            Self::Hold => "hold",
+            Self::Release => "release",
         }
     }
 
@@ -280,6 +288,28 @@ pub struct ReplayArgs {
     pub to: Option<u64>,
 }
 
+/// Arguments of `hold`: the pictures of the incident, those to come too, are not deleted, whatever their age and however full the disk is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HoldArgs {
+    /// The incident: open, or one of which there are pictures still.
+    #[schemars(schema_with = "uuid_schema")]
+    pub incident: Uuid,
+    /// Until when; until it is released, if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "time_schema")]
+    pub until: Option<Timestamp>,
+}
+
+/// Arguments of `release`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseArgs {
+    /// The incident.
+    #[schemars(schema_with = "uuid_schema")]
+    pub incident: Uuid,
+}
+
 /// Arguments of `reload` and `status`: there are none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -304,6 +334,10 @@ pub enum Request {
     Replay(ReplayArgs),
     /// `status`
     Status,
+    /// `hold`
+    Hold(HoldArgs),
+    /// `release`
+    Release(ReleaseArgs),
 }
 
 /// A message of the hub that cannot be used.
@@ -337,6 +371,8 @@ pub fn read_command(verb: Verb, payload: &[u8]) -> Result<Command<Request>, Comm
         Verb::Reload => read(verb, payload, |NoArgs {}| Request::Reload),
         Verb::Replay => read(verb, payload, Request::Replay),
         Verb::Status => read(verb, payload, |NoArgs {}| Request::Status),
+        Verb::Hold => read(verb, payload, Request::Hold),
+        Verb::Release => read(verb, payload, Request::Release),
     }
 }
 
@@ -398,6 +434,9 @@ pub struct Reply {
     /// What is sent again, for `replay`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replayed>,
+    /// What is held, or was, for `hold` and `release`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<HeldPictures>,
 }
 
 /// What came of a command.
@@ -412,6 +451,27 @@ pub enum ReplyStatus {
     Failed,
     /// It came too late; nothing was changed.
     Expired,
+}
+
+impl ReplyStatus {
+    /// Its name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Rejected => "rejected",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// Pictures of an incident that are held, or were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeldPictures {
+    /// How many are on the disk.
+    pub pictures: u64,
 }
 
 /// Events that are sent again.

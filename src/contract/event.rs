@@ -85,6 +85,7 @@ pub fn incident_event(id: Uuid, sequence: u64, transition: &Transition, parts: &
                 agent_version: env!("CARGO_PKG_VERSION").to_owned(),
                 config_sha256: parts.config_sha256.to_owned(),
                 prev_audit_hash: None,
+                prev_audit_sequence: None,
             },
         },
     }

@@ -428,7 +428,10 @@ pub struct Trace {
     /// Digest of its configuration.
     #[schemars(schema_with = "sha256_schema")]
     pub config_sha256: String,
-    /// Hash of the audit record before this event's, where an audit chain is kept.
+    /// Hash of the last record of the agent's audit log when the event was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prev_audit_hash: Option<String>,
+    /// Number of that record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prev_audit_sequence: Option<u64>,
 }

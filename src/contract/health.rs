@@ -1,7 +1,7 @@
 //! Topic `health`: load of the box and of the agent's stages, what waits, what was lost, and what people at the hub say.
 
 use super::adapters::HttpHealth;
-use super::scalars::WallTime;
+use super::scalars::{WallTime, sha256_schema};
 use crate::ids::Name;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,14 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "HttpHealth")]
     pub storage: Option<HttpHealth>,
+    /// The pictures on the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "EvidenceHealth")]
+    pub evidence: Option<EvidenceHealth>,
+    /// The audit log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "AuditHealth")]
+    pub audit: Option<AuditHealth>,
     /// What each queue dropped.
     pub queues: Vec<QueueDrops>,
     /// What came of the hub's commands.
@@ -71,6 +79,58 @@ pub struct ModelHealth {
     #[schemars(with = "String")]
     pub reason: Option<String>,
     /// What is wrong though it is loaded: that it does not run on the execution provider that the site prefers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub alarm: Option<String>,
+}
+
+/// The pictures on the disk, and which were deleted since the program started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceHealth {
+    /// How many there are.
+    pub pictures: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Incidents whose pictures are held.
+    pub held_incidents: u64,
+    /// Pictures of these.
+    pub held_pictures: u64,
+    /// What was deleted, by the reason.
+    pub deleted: DeletedPictures,
+    /// Of these, pictures that somebody was still to have.
+    pub undelivered: u64,
+    /// Why no picture can be kept, while that is so: the key of the encryption cannot be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub alarm: Option<String>,
+}
+
+/// Pictures that were deleted, by the reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeletedPictures {
+    /// They had been kept for as long as they may be.
+    pub age: u64,
+    /// All together were larger than they may be.
+    pub bytes: u64,
+    /// The disk had less free space than it must have.
+    pub space: u64,
+}
+
+/// The audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AuditHealth {
+    /// Number of the last record; left out before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u64")]
+    pub sequence: Option<u64>,
+    /// Its hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "sha256_schema")]
+    pub hash: Option<String>,
+    /// Why nothing is recorded, while that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub alarm: Option<String>,

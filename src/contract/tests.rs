@@ -270,6 +270,20 @@ fn samples() -> Vec<(&'static str, Value)> {
         event_stages: vec![EventStage { stage: "duplicates".into(), passed: 3, stopped: 2, changed: 0 }],
         webhook: Some(http_health(time)),
         storage: Some(http_health(time)),
+        evidence: Some(EvidenceHealth {
+            pictures: 812,
+            bytes: 96_000_000,
+            held_incidents: 1,
+            held_pictures: 3,
+            deleted: DeletedPictures { age: 40, bytes: 2, space: 0 },
+            undelivered: 0,
+            alarm: Some("the key is gone".into()),
+        }),
+        audit: Some(AuditHealth {
+            sequence: Some(912),
+            hash: Some("ab".repeat(32)),
+            alarm: Some("cannot write audit/000000000001_2026-11.jsonl".into()),
+        }),
         queues: vec![QueueDrops { queue: "mailbox".into(), camera: Some(name("east")), dropped: 4 }],
         verdicts: vec![RuleVerdicts {
             camera: name("east"),
@@ -313,6 +327,7 @@ fn samples_of_commands(time: WallTime) -> Vec<(&'static str, Value)> {
         time,
         evidence: Some(evidence(Uuid::from_u128(1))),
         replay: Some(Replayed { events: 3, first: Some(1), last: Some(3) }),
+        hold: Some(HeldPictures { pictures: 2 }),
     };
     let incident = Uuid::from_u128(1);
     let command =
@@ -325,6 +340,8 @@ fn samples_of_commands(time: WallTime) -> Vec<(&'static str, Value)> {
         ("signed-message", json!({"key": "hub", "text": "{}", "signature": format!("{}==", "A".repeat(86))})),
         ("command-camera", command(json!({"camera": "east", "enabled": false}))),
         ("command-feedback", command(json!({"incident": incident, "verdict": "confirmed"}))),
+        ("command-hold", command(json!({"incident": incident, "until": time}))),
+        ("command-release", command(json!({"incident": incident}))),
         ("command-recheck", command(json!({"incident": incident, "look_secs": 5}))),
         ("command-reload", command(json!({}))),
         ("command-replay", command(json!({"from": 1, "to": 2}))),

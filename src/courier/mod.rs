@@ -26,7 +26,7 @@ use crate::back_off::BackOffSettings;
 use crate::clock::Clocks;
 use crate::config::{StorageConfig, WebhookConfig};
 use crate::contract::HttpTroubleKind;
-use crate::evidence::EvidenceDir;
+use crate::evidence::{EvidenceDir, Keyring};
 use crate::store::{Destination, OutboxRow, SharedStore};
 use jiff::Timestamp;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -92,16 +92,18 @@ pub struct CourierParts {
     pub clocks: Arc<dyn Clocks>,
     /// Waits between attempts.
     pub retry: BackOffSettings,
+    /// The keys of pictures on the disk.
+    pub keys: Keyring,
     /// Called when a row has left the outbox: others may wait for it.
     pub done: Box<dyn Fn() + Send>,
 }
 
 impl CourierParts {
-    /// With waits from a second to five minutes, and nobody who waits for the rows.
+    /// With waits from a second to five minutes, no keys, and nobody who waits for the rows.
     #[must_use]
     pub fn new(store: SharedStore, clocks: Arc<dyn Clocks>) -> Self {
         let retry = BackOffSettings { first: Duration::from_secs(1), cap: Duration::from_mins(5) };
-        Self { store, clocks, retry, done: Box::new(|| ()) }
+        Self { store, clocks, retry, keys: Keyring::default(), done: Box::new(|| ()) }
     }
 }
 
@@ -125,7 +127,7 @@ impl Courier {
 
     /// Puts pictures into a storage. Fails only if the operating system gives no thread.
     pub fn storage(config: StorageConfig, parts: CourierParts) -> std::io::Result<Self> {
-        let errand = storage::Storage::new(config, Arc::clone(&parts.clocks));
+        let errand = storage::Storage::new(config, parts.keys.clone(), Arc::clone(&parts.clocks));
         Self::start(Box::new(errand), parts)
     }
 

@@ -6,9 +6,9 @@ use super::{Errand, Outcome};
 use crate::clock::Clocks;
 use crate::config::{SecretError, StorageConfig};
 use crate::contract::JPEG;
+use crate::evidence::{FileError, Keyring, read_picture};
 use crate::store::{Body, Destination, OutboxRow};
 use secrecy::{ExposeSecret, SecretString};
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,20 +16,22 @@ use std::time::Duration;
 pub(super) struct Storage {
     config: StorageConfig,
     client: Client,
+    /// The keys of pictures on the disk.
+    keys: Keyring,
     clocks: Arc<dyn Clocks>,
 }
 
 impl Storage {
-    pub(super) fn new(config: StorageConfig, clocks: Arc<dyn Clocks>) -> Self {
+    pub(super) fn new(config: StorageConfig, keys: Keyring, clocks: Arc<dyn Clocks>) -> Self {
         let timeout = Duration::from_secs(u64::from(config.timeout_secs));
         let client = Client::new(config.tls.clone(), timeout, Arc::clone(&clocks));
         // A server that repeats the request's address repeats the secret that its query may be.
         let client = if config.query().is_some() { client.without_words() } else { client };
-        Self { config, client, clocks }
+        Self { config, client, keys, clocks }
     }
 
     fn put(&mut self, name: &str, picture: &[u8]) -> Outcome {
-        let keys = match self.keys() {
+        let keys = match self.access() {
             Ok(keys) => keys,
             Err(reason) => return NotReady::from(reason).into(),
         };
@@ -65,7 +67,7 @@ impl Storage {
     }
 
     /// Both keys, read at every request; none if the storage wants none.
-    fn keys(&self) -> Result<Option<(SecretString, SecretString)>, SecretError> {
+    fn access(&self) -> Result<Option<(SecretString, SecretString)>, SecretError> {
         let (Some(access), Some(secret)) = (&self.config.access_key, &self.config.secret_key) else { return Ok(None) };
         Ok(Some((access.read()?, secret.read()?)))
     }
@@ -80,14 +82,18 @@ impl Errand for Storage {
         let Body::File(path) = &row.body else {
             return Outcome::Rejected { reason: "it is no picture".to_owned() };
         };
-        match std::fs::read(path) {
+        match read_picture(path, &self.keys) {
             Ok(picture) => self.put(&row.topic, &picture),
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                Outcome::Rejected { reason: "the picture is gone from the disk".to_owned() }
-            }
-            Err(error) => Outcome::Failed { detail: format!("{}: {error}", path.display()) },
+            Err(error) if error.is_final() => Outcome::Rejected { reason: told(&error) },
+            Err(error) => Outcome::Failed { detail: told(&error) },
         }
     }
+}
+
+/// An error with its cause, in words.
+fn told(error: &FileError) -> String {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+    format!("{error}{cause}")
 }
 
 /// Host with port, and path, of an address that the configuration's schema has let pass.

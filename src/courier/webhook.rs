@@ -47,12 +47,12 @@ impl Webhook {
 
     /// The event's picture in base64; none if it has none, or none any more.
     fn picture(&self, event: &Value) -> Option<String> {
-        let id = event.pointer("/data/evidence/0/id")?.as_str()?.parse().ok()?;
-        let path = self.evidence.path(id).ok()?;
-        match std::fs::read(&path) {
+        let id = event.pointer("/data/evidence/0/id")?.as_str()?.parse::<uuid::Uuid>().ok()?;
+        match self.evidence.read(id) {
             Ok(bytes) => Some(base64::engine::general_purpose::STANDARD.encode(bytes)),
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "an event goes to the webhook without its picture");
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(%id, error, "an event goes to the webhook without its picture");
                 None
             }
         }

@@ -42,7 +42,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) fn new(errand: Box<dyn Errand>, parts: CourierParts, shared: Arc<Shared>) -> Self {
-        let CourierParts { store, clocks, retry, done } = parts;
+        let CourierParts { store, clocks, retry, keys: _, done } = parts;
         let pace = Pace::new(retry);
         let (ahead, late_until) = (VecDeque::new(), RowId::ZERO);
         Self { errand, store, clocks, shared, pace, ahead, late_until, told_at: None, done }

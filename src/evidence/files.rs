@@ -1,4 +1,4 @@
-//! Redacted pictures on disk: written whole or not at all, found by their id, deleted by age.
+//! Redacted pictures on disk: written whole or not at all, sealed where the site has a key, found by their id, deleted for good.
 //!
 //! Layout, all below the data folder and readable by the agent's user alone (folders 0700, files 0600):
 //! ```text
@@ -9,26 +9,30 @@
 //! - A file under a day's folder is whole and synced, and so is its entry in the folder: it is written below `tmp/`,
 //!   synced, renamed, and the folder is synced, in this order.
 //! - What is below `tmp/` at start is a left-over of a crash and is removed.
+//! - A file is gone when [`EvidenceDir::remove`] says so: unlinked, and its folder synced.
 //! - Only what carries the name of a picture is ever deleted. A file that someone else put here stays.
 //!
-//! One agent per data folder: nothing here locks.
+//! One agent per data folder: nothing here locks. Which pictures there are and which may go, the [store](crate::store) knows;
+//! [`custody`](super::custody) keeps both in step.
 
 use super::redact::RedactedJpeg;
-use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
+use super::seal::{Keyring, SealError};
+use jiff::{Timestamp, civil, tz::TimeZone};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use uuid::Uuid;
 
 /// The folder of the pictures.
 #[derive(Debug, Clone)]
 pub struct EvidenceDir {
     root: PathBuf,
+    keys: Keyring,
 }
 
-/// Why a picture was not written, or old ones could not be deleted.
+/// Why a picture was not written, read or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// No space, or no quota, left where the picture belongs.
@@ -55,9 +59,33 @@ pub enum FileError {
         /// The id.
         id: Uuid,
     },
+    /// The keys do not seal or open it.
+    #[error("failed to seal or open {path}")]
+    Seal {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: SealError,
+    },
 }
 
 impl FileError {
+    /// Whether the file is not there.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Whether trying again is of no use.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        match self {
+            Self::Seal { source, .. } => !source.is_for_want_of_a_key(),
+            Self::NotUuidV7 { .. } => true,
+            Self::DiskFull { .. } | Self::Io { .. } => self.is_absence(),
+        }
+    }
+
     /// For `map_err`: tells a full disk from everything else.
     fn at<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| {
@@ -71,21 +99,43 @@ impl FileError {
     }
 }
 
-/// What a clean-up did.
+/// What was deleted.
 #[derive(Debug, Default)]
 pub struct Removed {
-    /// Pictures that are gone.
+    /// Pictures that are gone, those too that were gone before.
     pub ids: Vec<Uuid>,
-    /// Bytes that they took.
-    pub size_bytes: u64,
     /// What could not be looked at or deleted, and stays; the rest was done nevertheless.
     pub failures: Vec<FileError>,
 }
 
+/// A file of the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredFile {
+    /// The picture's id, as its name tells it.
+    pub id: Uuid,
+    /// The file.
+    pub path: PathBuf,
+    /// When the picture was made, by its id.
+    pub taken_at: Timestamp,
+    /// Length of the file.
+    pub size_bytes: u64,
+}
+
+/// All that lies in the folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Pictures, oldest folder first.
+    pub pictures: Vec<StoredFile>,
+    /// Left-overs of a crash.
+    pub temporaries: Vec<PathBuf>,
+    /// What somebody else put here.
+    pub foreign: Vec<PathBuf>,
+}
+
 impl EvidenceDir {
     /// Creates the folder below `data_dir` if absent, and removes what an interrupted run left half written.
-    pub fn open(data_dir: &Path) -> Result<Self, FileError> {
-        let dir = Self { root: data_dir.join("evidence") };
+    pub fn open(data_dir: &Path, keys: Keyring) -> Result<Self, FileError> {
+        let dir = Self::at(data_dir, keys);
         let tmp = dir.tmp();
         create_dir(&tmp)?;
         for entry in entries(&tmp)? {
@@ -94,15 +144,37 @@ impl EvidenceDir {
         Ok(dir)
     }
 
+    /// The folder below `data_dir` as it is; nothing is created or removed.
+    #[must_use]
+    pub fn at(data_dir: &Path, keys: Keyring) -> Self {
+        Self { root: data_dir.join("evidence"), keys }
+    }
+
+    /// The keys of its files.
+    #[must_use]
+    pub fn keys(&self) -> &Keyring {
+        &self.keys
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// Writes a picture durably and tells its path. Writing the same id again replaces the file.
     pub fn write(&self, id: Uuid, picture: &RedactedJpeg) -> Result<PathBuf, FileError> {
         let day = self.day(id)?;
+        let sealed = self
+            .keys
+            .seal(&file_name(id), picture.bytes())
+            .map_err(|source| FileError::Seal { path: day.join(file_name(id)), source })?;
         if !day.is_dir() {
             create_dir(&day)?;
             sync_dir(&self.root)?;
         }
         let (path, tmp) = (day.join(file_name(id)), self.tmp().join(file_name(id)));
-        let written = write_synced(&tmp, picture.bytes())
+        let written = write_synced(&tmp, &sealed)
             .and_then(|()| fs::rename(&tmp, &path).map_err(FileError::at("create", &path)))
             .and_then(|()| sync_dir(&day));
         if written.is_err() {
@@ -117,23 +189,57 @@ impl EvidenceDir {
         Ok(self.day(id)?.join(file_name(id)))
     }
 
-    /// Deletes the pictures whose id is older than `keep` at wall time `now`, and the folders that become empty.
-    pub fn remove_older_than(&self, keep: Duration, now: Timestamp) -> Result<Removed, FileError> {
-        let keep = SignedDuration::try_from(keep).unwrap_or(SignedDuration::MAX);
+    /// The picture of this id.
+    pub fn read(&self, id: Uuid) -> Result<Vec<u8>, FileError> {
+        read_picture(&self.path(id)?, &self.keys)
+    }
+
+    /// Deletes pictures for good, and the folders that become empty. One that is not there counts as deleted.
+    pub fn remove(&self, ids: &[Uuid]) -> Removed {
+        let mut by_day: BTreeMap<PathBuf, BTreeSet<Uuid>> = BTreeMap::new();
         let mut removed = Removed::default();
-        // Before the beginning of time nothing is older.
-        let Ok(before) = now.checked_sub(keep) else { return Ok(removed) };
-        for folder in entries(&self.root)? {
-            if day_in_name(&folder).is_some_and(|day| day <= day_of(before)) {
-                match entries(&folder) {
-                    Ok(files) => remove_files(files, before, &mut removed),
-                    Err(failure) => removed.failures.push(failure),
-                }
-                // Fails while something is left in it, which is what is wanted.
-                let _ = fs::remove_dir(&folder);
+        for id in ids {
+            match self.day(*id) {
+                Ok(day) => drop(by_day.entry(day).or_default().insert(*id)),
+                Err(failure) => removed.failures.push(failure),
             }
         }
-        Ok(removed)
+        for (day, ids) in by_day {
+            match remove_from(&day, &ids) {
+                Ok(()) => removed.ids.extend(ids),
+                Err(failure) => removed.failures.push(failure),
+            }
+        }
+        if !removed.ids.is_empty()
+            && let Err(failure) = sync_dir(&self.root)
+        {
+            removed.failures.push(failure);
+        }
+        removed
+    }
+
+    /// All that lies in the folder.
+    pub fn list(&self) -> Result<Listing, FileError> {
+        let mut listing = Listing::default();
+        for folder in entries(&self.root)? {
+            if folder == self.tmp() {
+                listing.temporaries = entries(&folder)?;
+            } else if day_in_name(&folder).is_some() && folder.is_dir() {
+                for path in entries(&folder)? {
+                    match id_in_name(&path).and_then(|id| Some((id, timestamp_of(id)?))) {
+                        Some(_) if !is_picture(&path) => {}
+                        Some((id, taken_at)) => {
+                            let metadata = fs::metadata(&path).map_err(FileError::at("look at", &path))?;
+                            listing.pictures.push(StoredFile { id, path, taken_at, size_bytes: metadata.len() });
+                        }
+                        None => listing.foreign.push(path),
+                    }
+                }
+            } else {
+                listing.foreign.push(folder);
+            }
+        }
+        Ok(listing)
     }
 
     /// The folder of the pictures of the id's day.
@@ -147,21 +253,29 @@ impl EvidenceDir {
     }
 }
 
-fn remove_files(files: Vec<PathBuf>, before: Timestamp, removed: &mut Removed) {
+/// What was put into a file of pictures, whether it was sealed or not.
+pub fn read_picture(path: &Path, keys: &Keyring) -> Result<Vec<u8>, FileError> {
+    let bytes = fs::read(path).map_err(FileError::at("read", path))?;
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    keys.open(name, bytes).map_err(|source| FileError::Seal { path: path.to_owned(), source })
+}
+
+/// Deletes the files of pictures from the folder of their day. All of them or none are said to be gone: the folder is synced once.
+fn remove_from(day: &Path, ids: &BTreeSet<Uuid>) -> Result<(), FileError> {
+    let files = match entries(day) {
+        Ok(files) => files,
+        Err(error) if error.is_absence() => return Ok(()),
+        Err(error) => return Err(error),
+    };
     for path in files {
-        let Some(id) = id_in_name(&path) else { continue };
-        if timestamp_of(id).is_none_or(|taken| taken >= before) {
-            continue;
-        }
-        let size_bytes = fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        match fs::remove_file(&path) {
-            Ok(()) => {
-                removed.ids.push(id);
-                removed.size_bytes += size_bytes;
-            }
-            Err(source) => removed.failures.push(FileError::Io { action: "remove", path, source }),
+        if id_in_name(&path).is_some_and(|id| ids.contains(&id)) {
+            fs::remove_file(&path).map_err(FileError::at("remove", &path))?;
         }
     }
+    sync_dir(day)?;
+    // Fails while something is left in it, which is what is wanted.
+    let _ = fs::remove_dir(day);
+    Ok(())
 }
 
 /// The wall time in a UUIDv7 (RFC 9562, section 5.7).
@@ -185,8 +299,13 @@ fn file_name(id: Uuid) -> String {
     format!("{id}.jpg")
 }
 
+/// The id of a picture's file, and of whatever lies beside it under the picture's name.
 fn id_in_name(file: &Path) -> Option<Uuid> {
-    file.file_name()?.to_str()?.strip_suffix(".jpg")?.parse().ok()
+    file.file_stem()?.to_str()?.parse().ok()
+}
+
+fn is_picture(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension == "jpg")
 }
 
 fn create_dir(path: &Path) -> Result<(), FileError> {
@@ -223,6 +342,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, FileError> {
 mod tests {
     use super::*;
     use crate::evidence::redact::test_pictures;
+    use crate::evidence::seal;
     use crate::ids::IdSource;
     use std::os::unix::fs::PermissionsExt;
 
@@ -233,7 +353,7 @@ mod tests {
     #[test]
     fn a_picture_is_whole_private_and_found_by_its_id() {
         let data = tempfile::tempdir().unwrap();
-        let dir = EvidenceDir::open(data.path()).unwrap();
+        let dir = EvidenceDir::open(data.path(), Keyring::default()).unwrap();
         let (id, picture) = (id_at("2026-11-21T23:59:59.999Z"), test_pictures::redacted());
         let path = dir.write(id, &picture).unwrap();
         assert_eq!(path, data.path().join(format!("evidence/2026-11-21/{id}.jpg")));
@@ -249,41 +369,56 @@ mod tests {
     #[test]
     fn half_written_pictures_are_removed_at_the_next_start_and_whole_ones_stay() {
         let data = tempfile::tempdir().unwrap();
-        let dir = EvidenceDir::open(data.path()).unwrap();
+        let dir = EvidenceDir::open(data.path(), Keyring::default()).unwrap();
         let kept = dir.write(id_at("2026-11-21T12:00:00Z"), &test_pictures::redacted()).unwrap();
         let orphan = dir.tmp().join("left-by-a-power-cut.jpg");
         fs::write(&orphan, b"\xff\xd8half").unwrap();
-        EvidenceDir::open(data.path()).unwrap();
+        EvidenceDir::open(data.path(), Keyring::default()).unwrap();
         assert!(!orphan.exists());
         assert!(kept.exists());
     }
 
     #[test]
-    fn retention_deletes_by_the_age_of_each_picture_and_nothing_that_is_not_one() {
+    fn pictures_are_deleted_by_their_ids_and_nothing_that_is_not_one() {
         let data = tempfile::tempdir().unwrap();
-        let dir = EvidenceDir::open(data.path()).unwrap();
+        let dir = EvidenceDir::open(data.path(), Keyring::default()).unwrap();
         let picture = test_pictures::redacted();
-        let write = |time| dir.write(id_at(time), &picture).unwrap();
-        let old = write("2026-11-01T09:00:00Z");
-        let just_older = write("2026-11-14T11:59:59.999Z");
-        let just_younger = write("2026-11-14T12:00:00Z");
-        let young = write("2026-11-21T11:00:00Z");
-        let foreign = old.parent().unwrap().join("notes.txt");
+        let mut ids = IdSource::from_seed(1);
+        let times = ["2026-11-01T09:00:00Z", "2026-11-01T10:00:00Z", "2026-11-14T12:00:00Z"];
+        let ids = times.map(|time| ids.next(time.parse().unwrap()));
+        let paths = ids.map(|id| dir.write(id, &picture).unwrap());
+        let foreign = paths[2].parent().unwrap().join("notes.txt");
         fs::write(&foreign, b"not ours").unwrap();
+        let listing = dir.list().unwrap();
+        assert_eq!(listing.pictures.iter().map(|file| file.id).collect::<Vec<_>>(), ids);
+        assert_eq!(listing.pictures[0].taken_at.to_string(), times[0]);
+        assert_eq!(listing.foreign, [foreign.clone()]);
 
-        let week = Duration::from_hours(7 * 24);
-        let removed = dir.remove_older_than(week, "2026-11-21T12:00:00Z".parse().unwrap()).unwrap();
+        let gone = IdSource::from_seed(9).next(times[0].parse().unwrap());
+        let removed = dir.remove(&[ids[0], ids[2], gone]);
+        assert!(removed.failures.is_empty(), "{removed:?}");
+        assert_eq!(removed.ids.len(), 3, "one that is not there is gone");
+        assert_eq!(paths.each_ref().map(|path| path.exists()), [false, true, false]);
+        assert!(foreign.exists());
+        dir.remove(&[ids[1]]);
+        assert!(!paths[1].parent().unwrap().exists(), "an empty day is not kept");
+        assert_eq!(dir.remove(&[ids[1]]).ids, [ids[1]], "nor is it an error that it is gone");
+    }
 
-        assert_eq!(removed.ids, [id_at("2026-11-01T09:00:00Z"), id_at("2026-11-14T11:59:59.999Z")]);
-        assert_eq!(removed.size_bytes, 2 * picture.bytes().len() as u64);
-        assert!(removed.failures.is_empty());
-        assert!(!old.exists() && !just_older.exists());
-        assert!(just_younger.exists() && young.exists() && foreign.exists());
-
-        let removed = dir.remove_older_than(week, "2026-12-21T12:00:00Z".parse().unwrap()).unwrap();
-        assert_eq!(removed.ids.len(), 2);
-        assert!(!young.parent().unwrap().exists(), "an empty day is not kept");
-        assert!(dir.remove_older_than(Duration::MAX, Timestamp::MIN).unwrap().ids.is_empty());
+    #[test]
+    fn with_a_key_no_file_tells_what_is_in_it() {
+        let (data, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let dir = EvidenceDir::open(data.path(), seal::tests::keyring(keys.path(), &["k"])).unwrap();
+        let (id, picture) = (id_at("2026-11-21T12:00:00Z"), test_pictures::redacted());
+        let path = dir.write(id, &picture).unwrap();
+        let middle = &picture.bytes()[picture.bytes().len() / 2..][..16];
+        let sealed = fs::read(&path).unwrap();
+        assert!(!sealed.starts_with(&[0xff, 0xd8]) && !sealed.windows(16).any(|window| window == middle));
+        assert_eq!(dir.read(id).unwrap(), picture.bytes().as_ref());
+        fs::remove_file(keys.path().join("k.key")).unwrap();
+        let dir = EvidenceDir::open(data.path(), seal::tests::keyring(keys.path(), &["other"])).unwrap();
+        let error = dir.read(id).unwrap_err();
+        assert!(!error.is_final(), "the key may come back: {error}");
     }
 
     #[test]
@@ -294,7 +429,7 @@ mod tests {
         assert_eq!(full.to_string(), "the disk is full: /data/evidence/tmp/x.jpg cannot be written");
 
         let data = tempfile::tempdir().unwrap();
-        let dir = EvidenceDir::open(data.path()).unwrap();
+        let dir = EvidenceDir::open(data.path(), Keyring::default()).unwrap();
         fs::write(data.path().join("evidence/2026-11-21"), b"a file where the day's folder belongs").unwrap();
         let error = dir.write(id_at("2026-11-21T12:00:00Z"), &test_pictures::redacted()).unwrap_err();
         assert!(error.to_string().ends_with("evidence/2026-11-21"), "{error}");

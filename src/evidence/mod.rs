@@ -9,10 +9,15 @@
 //! - A frame is only read. Redaction works on a copy that dies inside the call; no unredacted copy is kept.
 //! - A file appears under its name only whole and synced; what a crash leaves behind is removed at the next start.
 
+pub mod check;
+pub mod custody;
 pub mod files;
 pub mod redact;
+pub mod seal;
 
-pub use files::{EvidenceDir, FileError, Removed};
+pub use custody::{Custody, CustodyCounts, CustodyError};
+pub use files::{EvidenceDir, FileError, Listing, Removed, StoredFile, read_picture};
 pub use redact::{
     JpegLimits, Mark, RedactError, RedactedClass, RedactedJpeg, RedactionSummary, SensitiveKind, SensitiveObject,
 };
+pub use seal::{Keyring, SealError};

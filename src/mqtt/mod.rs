@@ -36,6 +36,7 @@ pub use alarms::{Alarm, AlarmKind};
 use crate::clock::{Clocks, Mono};
 use crate::config::{AgentConfig, BrokerConfig, HubConfig, HubTransport, Protocol, SecretSource, TlsConfig};
 use crate::contract::Topics;
+use crate::evidence::Keyring;
 use crate::store::SharedStore;
 use alarms::Alarms;
 use board::Board;
@@ -116,6 +117,8 @@ pub struct MqttSettings {
     pub reconnect: BackOffSettings,
     /// Waits before refused rows are sent again.
     pub retry_refused: BackOffSettings,
+    /// The keys of pictures on the disk.
+    pub keys: Keyring,
 }
 
 impl MqttSettings {
@@ -141,6 +144,7 @@ impl MqttSettings {
             time_zone,
             reconnect: BackOffSettings { first: Duration::from_millis(500), cap: Duration::from_mins(1) },
             retry_refused: BackOffSettings { first: Duration::from_secs(5), cap: Duration::from_mins(5) },
+            keys: Keyring::default(),
         }
     }
 }

@@ -58,7 +58,12 @@ impl Recorder {
             config_sha256: &self.config_sha256,
         };
         let id = self.ids.next(self.clocks.wall());
-        Ok(contract::incident_event(id, 0, transition, &parts))
+        let mut event = contract::incident_event(id, 0, transition, &parts);
+        if let Some(head) = self.custody.audit().head() {
+            (event.data.trace.prev_audit_sequence, event.data.trace.prev_audit_hash) =
+                (Some(head.sequence), Some(head.hash));
+        }
+        Ok(event)
     }
 
     /// Leads the event through the stages.

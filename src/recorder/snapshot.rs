@@ -2,6 +2,7 @@
 
 use super::{Recorder, Shown, Withheld};
 use crate::analysis::{Snapshot, Still};
+use crate::audit::{Actor, AuditError, Deed};
 use crate::contract::{Evidence, EvidenceRole};
 use crate::evidence::FileError;
 use crate::geometry::BBox;
@@ -17,6 +18,8 @@ enum NoPicture {
     File(#[from] FileError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Audit(#[from] AuditError),
 }
 
 impl Recorder {
@@ -31,6 +34,7 @@ impl Recorder {
             Ok(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(error, "no picture for the hub");
+                self.note_withheld(&self.config.cameras[snapshot.camera].id, &snapshot.ticket, error);
                 Err(error.to_string())
             }
             Err(_) => {
@@ -50,11 +54,19 @@ impl Recorder {
         let jpeg = self.redact(frame, sensitive, &outlines)?;
         let now = self.clocks.wall();
         let id = self.ids.next(now);
-        let path = self.evidence.write(id, &jpeg)?;
+        // Nobody looks through a camera without a record of it.
+        let taken = Deed::Snapshot {
+            request: snapshot.ticket.clone(),
+            camera: self.config.cameras[snapshot.camera].id.to_string(),
+            evidence: id,
+            sha256: jpeg.sha256().to_owned(),
+        };
+        self.custody.audit().append(&Actor::Hub(None), &taken, now)?;
+        let path = self.custody.write(id, &jpeg)?;
         let incident = snapshot.incident.map(|(incident, _)| incident);
-        let shown = Shown { role: EvidenceRole::Snapshot, incident, captured_at: frame.stamp().wall };
+        let shown = Shown { role: EvidenceRole::Snapshot, incident, kind: None, captured_at: frame.stamp().wall };
         let file = self.evidence_file(id, path, &jpeg, shown, now);
-        self.store.lock().record_picture(incident.unwrap_or(id), &file, now)?;
+        self.store.lock().record_picture(incident, &file, now)?;
         Ok(file.evidence)
     }
 }

@@ -24,6 +24,7 @@
 mod bounds;
 mod destinations;
 mod error;
+mod evidence;
 mod hub;
 mod memory;
 mod open;
@@ -36,6 +37,7 @@ mod withheld;
 pub use bounds::{Bounds, Losses};
 pub use destinations::{Adapters, Destination, Rejected};
 pub use error::StoreError;
+pub use evidence::{DeletionReason, DoomedPicture, EvidenceTotals, Held, IndexedPicture, KIND_SNAPSHOT, KIND_UNKNOWN};
 pub use hub::{COMMAND_MEMORY, Known};
 pub use memory::{Verdict, Verdicts};
 pub use withheld::Withheld;
@@ -175,8 +177,12 @@ pub struct Store {
     adapters: Adapters,
     /// Bytes that wait in the outbox, pictures included.
     waiting_bytes: u64,
+    /// Bytes of the pictures on the disk.
+    evidence_bytes: u64,
     /// Rows from this one on were recorded by this process.
     first_row_of_run: i64,
+    /// Pictures from this one on were made by this process.
+    first_picture_of_run: i64,
     losses_version: u64,
     releases: u64,
 }
@@ -187,6 +193,11 @@ impl Store {
         open::open(path, now)
     }
 
+    /// Opens the database that an agent has left. A damaged one stays where it is.
+    pub fn open_existing(path: &Path) -> Result<Self, StoreError> {
+        open::open_existing(path)
+    }
+
     fn with(connection: rusqlite::Connection, path: &Path, set_aside: Option<PathBuf>) -> Result<Self, StoreError> {
         let mut store = Self {
             connection,
@@ -195,12 +206,16 @@ impl Store {
             bounds: Bounds::NONE,
             adapters: Adapters::default(),
             waiting_bytes: 0,
+            evidence_bytes: 0,
             first_row_of_run: 0,
+            first_picture_of_run: 0,
             losses_version: 1,
             releases: 0,
         };
         store.waiting_bytes = store.count_waiting_bytes()?;
+        store.evidence_bytes = store.count_evidence_bytes()?;
         store.first_row_of_run = store.last_row()?.0 + 1;
+        store.first_picture_of_run = store.next_picture()?;
         Ok(store)
     }
 
@@ -242,17 +257,26 @@ impl Store {
             Ok((sequence, size, dropped))
         })?;
         self.waiting_bytes += size;
+        self.evidence_bytes += bytes_of(change.evidence);
         self.note_dropped(dropped);
         Ok(sequence)
     }
 
-    /// Puts a picture into the outbox that the hub asked for; `group` is the incident to which it belongs, or its own id.
-    pub fn record_picture(&mut self, group: Uuid, file: &EvidenceFile, now: Timestamp) -> Result<(), StoreError> {
-        let Some(topic) = &file.topic else { return Ok(()) };
+    /// Keeps a picture that the hub asked for and puts it into the outbox, with those of its incident or by itself.
+    pub fn record_picture(
+        &mut self,
+        incident: Option<Uuid>,
+        file: &EvidenceFile,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let of_incident = incident.map(|incident| incident.to_string());
+        let group = incident.unwrap_or(file.evidence.id).to_string();
         self.transact("record a picture", |transaction| {
-            insert_picture(transaction, &group.to_string(), topic, file, now)
+            evidence::index(transaction, of_incident.as_deref(), KIND_SNAPSHOT, file, now)?;
+            file.topic.as_ref().map_or(Ok(()), |topic| insert_picture(transaction, &group, topic, file, now))
         })?;
-        self.waiting_bytes += file.evidence.size_bytes;
+        self.evidence_bytes += file.evidence.size_bytes;
+        self.waiting_bytes += file.topic.as_ref().map_or(0, |_| file.evidence.size_bytes);
         Ok(())
     }
 
@@ -350,13 +374,16 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets incidents that ended before `before` and of which nothing waits any more, with their pictures' index. Returns how many.
+    /// Forgets incidents that ended before `before`, of which nothing waits any more, no picture is kept, and which are not held. Returns how
+    /// many.
     pub fn forget_ended_before(&mut self, before: Timestamp) -> Result<usize, StoreError> {
         self.transact("forget old incidents", |transaction| {
             transaction.execute("DELETE FROM sent WHERE recorded_ms < ?1", [before.as_millisecond()])?;
             transaction.execute(
                 "DELETE FROM incident WHERE phase IN ('closed', 'withdrawn') AND changed_ms < ?1
-                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.incident = incident.id)",
+                 AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.incident = incident.id)
+                 AND NOT EXISTS (SELECT 1 FROM picture WHERE picture.incident = incident.id)
+                 AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.incident = incident.id)",
                 [before.as_millisecond()],
             )
         })
@@ -410,6 +437,11 @@ fn advance(transaction: &Transaction<'_>, key: &str, next: impl FnOnce(i64) -> i
         )?
         .execute(params![key, value])?;
     Ok(value.unsigned_abs())
+}
+
+/// Bytes of pictures together.
+fn bytes_of(pictures: &[EvidenceFile]) -> u64 {
+    pictures.iter().map(|file| file.evidence.size_bytes).sum()
 }
 
 /// How far an incident has come, as it stands in the table: one that is closed stays so when it is looked at again.

@@ -3,12 +3,12 @@
 use super::error::failed;
 use super::{Store, StoreError};
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Each entry brings the schema from the version of its index to the next; entries are added, never changed.
-const MIGRATIONS: [&str; 7] = ["
+const MIGRATIONS: [&str; 8] = ["
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     CREATE TABLE incident (
         id TEXT PRIMARY KEY,
@@ -141,6 +141,28 @@ const MIGRATIONS: [&str; 7] = ["
             WHERE picture.destination = 'storage' AND picture.incident = OLD.incident AND picture.row < outbox.row
         );
     END;
+", "
+    -- Of every picture on the disk. Length and time of those of before are read from their files at the next start.
+    CREATE TABLE picture (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        incident TEXT,
+        kind TEXT NOT NULL,
+        sha256 TEXT,
+        size_bytes INTEGER NOT NULL,
+        path TEXT NOT NULL,
+        taken_ms INTEGER NOT NULL,
+        doomed TEXT,
+        is_undelivered INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    INSERT INTO picture (id, incident, kind, sha256, size_bytes, path, taken_ms)
+        SELECT evidence.id, evidence.incident, incident.kind, evidence.sha256, 0, evidence.path, 0
+        FROM evidence JOIN incident ON incident.id = evidence.incident;
+    DROP TABLE evidence;
+    CREATE INDEX picture_taken ON picture (doomed, taken_ms, size_bytes);
+    CREATE INDEX picture_incident ON picture (incident);
+    CREATE TABLE hold (incident TEXT PRIMARY KEY, since_ms INTEGER NOT NULL, until_ms INTEGER) STRICT;
+    CREATE INDEX outbox_path ON outbox (path) WHERE path IS NOT NULL;
 "];
 
 /// Opens the database, setting a damaged one aside.
@@ -161,9 +183,20 @@ pub(super) fn open(path: &Path, now: Timestamp) -> Result<Store, StoreError> {
     }
 }
 
+/// Opens the database that is there.
+pub(super) fn open_existing(path: &Path) -> Result<Store, StoreError> {
+    // Else an empty one would be made.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Store::with(prepare(path, Connection::open_with_flags(path, flags))?, path, None)
+}
+
 fn try_open(path: &Path) -> Result<Connection, StoreError> {
+    prepare(path, Connection::open(path))
+}
+
+fn prepare(path: &Path, opened: rusqlite::Result<Connection>) -> Result<Connection, StoreError> {
     let error = |source| failed(path, "open the database", source);
-    let mut connection = Connection::open(path).map_err(error)?;
+    let mut connection = opened.map_err(error)?;
     configure(&connection).map_err(error)?;
     let check: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(error)?;
     if check != "ok" {

@@ -1,5 +1,6 @@
 //! From changes to rows of the tables, and back.
 
+use super::evidence;
 use super::{Body, Change, Destination, EvidenceFile, Message, OutboxRow, RowId, phase_of};
 use crate::contract::JPEG;
 use jiff::Timestamp;
@@ -34,16 +35,7 @@ pub(super) fn insert_evidence(
     file: &EvidenceFile,
 ) -> rusqlite::Result<()> {
     let incident = change.incident.id.to_string();
-    let path = file.path.to_string_lossy();
-    transaction
-        .prepare_cached("INSERT INTO evidence (id, incident, sha256, path, expires_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![
-            file.evidence.id.to_string(),
-            incident,
-            file.evidence.sha256,
-            path,
-            file.evidence.expires_at.instant().as_millisecond()
-        ])?;
+    evidence::index(transaction, Some(&incident), change.kind.as_str(), file, change.now)?;
     match &file.topic {
         Some(topic) => insert_picture(transaction, &incident, topic, file, change.now),
         None => Ok(()),

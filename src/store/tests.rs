@@ -176,7 +176,7 @@ fn ended_incidents_are_forgotten_once_the_hub_knows_of_them() {
     store.acknowledge(&rows).unwrap();
     assert_eq!(store.forget_ended_before(now()).unwrap(), 0, "it ended too lately");
     assert_eq!(store.forget_ended_before(later).unwrap(), 1);
-    let pictures: i64 = store.connection.query_row("SELECT count(*) FROM evidence", [], |row| row.get(0)).unwrap();
+    let pictures: i64 = store.connection.query_row("SELECT count(*) FROM picture", [], |row| row.get(0)).unwrap();
     assert_eq!(pictures, 0);
 }
 

@@ -38,6 +38,7 @@ impl Store {
             insert_property(transaction, change, onvif.as_deref())
         })?;
         self.waiting_bytes += size;
+        self.evidence_bytes += super::bytes_of(change.evidence);
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use crate::mosquitto::Mosquitto;
 use curbwatch::clock::{Clocks, Mono, SystemClocks};
 use curbwatch::config::{BrokerConfig, CameraConfig, HubTransport, Protocol, RuleKind, SecretSource, StorageConfig};
 use curbwatch::contract::*;
+use curbwatch::evidence::Keyring;
 use curbwatch::hub::{Content, Ledger, PictureOutcome, Pictures, Sight, Sighting, WatchSettings, Watcher, sha256_hex};
 use curbwatch::ids::{IdSource, Name};
 use curbwatch::incident::Phase;
@@ -95,6 +96,7 @@ impl Agent {
             time_zone: TimeZone::UTC,
             reconnect: quick(50),
             retry_refused: quick(100),
+            keys: Keyring::default(),
         };
         change(&mut settings);
         let folder = tempfile::tempdir().unwrap();

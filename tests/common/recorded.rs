@@ -4,7 +4,7 @@ use curbwatch::analysis::{Finding, Record, Still};
 use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
 use curbwatch::config::Config;
 use curbwatch::contract::{Evidence, ModelIdentity};
-use curbwatch::evidence::{EvidenceDir, SensitiveObject};
+use curbwatch::evidence::{Custody, Keyring, SensitiveObject};
 use curbwatch::faces::{FaceFinder, FacesError};
 use curbwatch::frame::{Frame, FrameStamp};
 use curbwatch::geometry::BBox;
@@ -16,7 +16,7 @@ use curbwatch::quality::Counts;
 use curbwatch::recorder::{Notice, Recorder, RecorderParts};
 use curbwatch::store::{SharedStore, Store};
 use jiff::tz::TimeZone;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -53,7 +53,6 @@ impl FaceFinder for Nobody {
 
 /// Recorder, store and link of an agent.
 pub struct Agent {
-    folder: PathBuf,
     config: Arc<Config>,
     pub clocks: Arc<dyn Clocks>,
     pub store: SharedStore,
@@ -65,13 +64,15 @@ pub struct Agent {
 }
 
 impl Agent {
-    pub fn new(folder: &Path, config: Config) -> Self {
+    pub fn new(folder: &Path, mut config: Config) -> Self {
+        config.agent.data_dir = folder.to_owned();
         let (config, clocks) = (Arc::new(config), Arc::new(SystemClocks::new()) as Arc<dyn Clocks>);
-        let store = SharedStore::new(Store::open(&folder.join("agent.db"), clocks.wall()).unwrap());
-        let settings = MqttSettings::new(&config.agent, &config.hub, TimeZone::UTC);
+        let store = SharedStore::new(Store::open(&folder.join("curbwatch.db"), clocks.wall()).unwrap());
+        let keys = Keyring::new(config.evidence.encryption.as_ref());
+        let settings = MqttSettings { keys, ..MqttSettings::new(&config.agent, &config.hub, TimeZone::UTC) };
         let link = Arc::new(Link::start(settings, store.clone(), Arc::clone(&clocks), None).unwrap());
         let (counts, recorded, ids) = (Arc::default(), Arc::default(), IdSource::from_seed(1));
-        Self { folder: folder.to_owned(), config, clocks, store, link, counts, recorded, ids }
+        Self { config, clocks, store, link, counts, recorded, ids }
     }
 
     /// Records findings with a recorder that knows what the store does.
@@ -86,7 +87,7 @@ impl Agent {
             config_sha256: "0".repeat(64),
             time_zone: TimeZone::UTC,
             model: ModelIdentity { name: "made-up".into(), sha256: "0".repeat(64), provider: "cpu".into() },
-            evidence: EvidenceDir::open(&self.folder).unwrap(),
+            custody: Custody::open(&self.config, self.store.clone(), Arc::clone(&self.clocks)).unwrap(),
             store: self.store.clone(),
             notice: Arc::new(Wake { link: Arc::clone(&self.link), recorded: Arc::clone(&self.recorded) }),
             clocks: Arc::clone(&self.clocks),

@@ -6,7 +6,7 @@ use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
 use curbwatch::config::Config;
 use curbwatch::contract::{Evidence, ModelIdentity};
 use curbwatch::detect::Detection;
-use curbwatch::evidence::{EvidenceDir, SensitiveObject};
+use curbwatch::evidence::{Custody, SensitiveObject};
 use curbwatch::faces::{FaceFinder, FacesError};
 use curbwatch::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
 use curbwatch::geometry::{BBox, Polygon};
@@ -128,7 +128,7 @@ pub fn live(orders: &Orders) {
         config_sha256: "0".repeat(64),
         time_zone: TimeZone::UTC,
         model: ModelIdentity { name: "made-up".into(), sha256: "0".repeat(64), provider: "cpu".into() },
-        evidence: EvidenceDir::open(&orders.folder).unwrap(),
+        custody: Custody::open(&config, store.clone(), Arc::clone(&clocks)).unwrap(),
         store: store.clone(),
         notice: Arc::clone(&notice) as Arc<dyn Notice>,
         clocks: Arc::clone(&clocks),

@@ -16,7 +16,7 @@ use curbwatch::contract::{
     CLOUDEVENTS_JSON, EventParts, FrameSize, HttpHealth, HttpTroubleKind, ModelIdentity, incident_event, to_json,
 };
 use curbwatch::courier::{Courier, CourierParts};
-use curbwatch::evidence::EvidenceDir;
+use curbwatch::evidence::{EvidenceDir, Keyring};
 use curbwatch::ids::{IdSource, Name};
 use curbwatch::incident::Phase;
 use curbwatch::mqtt::BackOffSettings;
@@ -84,7 +84,7 @@ impl Agent {
     fn deliver(&mut self) {
         let retry = BackOffSettings { first: Duration::from_millis(20), cap: Duration::from_millis(200) };
         let parts = CourierParts { retry, ..CourierParts::new(self.store().clone(), Arc::clone(&self.clocks)) };
-        let evidence = EvidenceDir::open(self.folder.path()).unwrap();
+        let evidence = EvidenceDir::open(self.folder.path(), Keyring::default()).unwrap();
         self.courier = Some(Courier::webhook(self.config.clone(), evidence, parts).unwrap());
     }
 

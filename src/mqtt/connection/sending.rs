@@ -3,6 +3,7 @@
 use super::{Exchange, GROUP_FOR, GROUP_MAX, READ_AHEAD, STORE_RETRY, UNREMOVED_MAX};
 use crate::clock::Mono;
 use crate::contract::{CLOUDEVENTS_JSON, EventsLost, Heartbeat, JSON, WallTime, mark_replayed, to_json};
+use crate::evidence::read_picture;
 use crate::mqtt::dialect::{Publish, Qos};
 use crate::mqtt::wire::{Tag, TooLarge};
 use crate::mqtt::{AlarmKind, Reply, Stats};
@@ -142,15 +143,17 @@ impl Exchange<'_> {
                     payload
                 }),
             Body::Payload(payload) => payload,
-            Body::File(path) => match std::fs::read(&path) {
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    tracing::error!(%incident, path = %path.display(), "a picture is gone before it was sent");
+            Body::File(path) => match read_picture(&path, &self.settings.keys) {
+                Ok(picture) => picture,
+                Err(error) if error.is_final() => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(%incident, error, "a picture is lost before it was sent");
                     Stats::add(&self.shared.stats.pictures_lost, 1);
                     return self.row_done(row, now);
                 }
                 Err(error) => {
-                    tracing::warn!(%incident, path = %path.display(), %error, "a picture cannot be read; trying later");
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(%incident, error, "a picture cannot be read; trying later");
                     return self.reading.refused(row, now);
                 }
             },

@@ -1,0 +1,19 @@
+//! The audit log.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The log of what was done with the box and its pictures. It is always kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditConfig {
+    /// Days for which a record is kept at least; whole months are deleted.
+    #[schemars(range(min = 180, max = 3650))]
+    pub keep_days: u16,
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { keep_days: 180 }
+    }
+}
