@@ -3,11 +3,13 @@
 //! Layout, all below the data folder and readable by the agent's user alone (folders 0700, files 0600):
 //! ```text
 //! evidence/2026-11-21/0199….jpg   day (UTC) and name both follow from the UUIDv7
+//! evidence/2026-11-21/0199….json  beside each picture: what it is
 //! evidence/tmp/0199….jpg          being written
 //! ```
 //! Invariants
 //! - A file under a day's folder is whole and synced, and so is its entry in the folder: it is written below `tmp/`,
 //!   synced, renamed, and the folder is synced, in this order.
+//! - What says what a picture is, is there before the picture, and goes with it.
 //! - What is below `tmp/` at start is a left-over of a crash and is removed.
 //! - Only what carries the name of a picture is ever deleted. A file that someone else put here stays.
 //!
@@ -94,17 +96,24 @@ impl EvidenceDir {
         Ok(dir)
     }
 
-    /// Writes a picture durably and tells its path. Writing the same id again replaces the file.
-    pub fn write(&self, id: Uuid, picture: &RedactedJpeg) -> Result<PathBuf, FileError> {
+    /// Writes a picture durably, with a file beside it that says what it is, and tells the picture's path. Writing the same id again
+    /// replaces both.
+    pub fn write(&self, id: Uuid, picture: &RedactedJpeg, sidecar: &[u8]) -> Result<PathBuf, FileError> {
         let day = self.day(id)?;
         if !day.is_dir() {
             create_dir(&day)?;
             sync_dir(&self.root)?;
         }
-        let (path, tmp) = (day.join(file_name(id)), self.tmp().join(file_name(id)));
-        let written = write_synced(&tmp, picture.bytes())
+        self.put(&day, &sidecar_name(id), sidecar)?;
+        self.put(&day, &file_name(id), picture.bytes())
+    }
+
+    /// Puts a file into a folder, whole.
+    fn put(&self, folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, FileError> {
+        let (path, tmp) = (folder.join(name), self.tmp().join(name));
+        let written = write_synced(&tmp, bytes)
             .and_then(|()| fs::rename(&tmp, &path).map_err(FileError::at("create", &path)))
-            .and_then(|()| sync_dir(&day));
+            .and_then(|()| sync_dir(folder));
         if written.is_err() {
             // Frees the space; if it fails too, the next start removes the file, and the first error says more.
             let _ = fs::remove_file(&tmp);
@@ -149,14 +158,14 @@ impl EvidenceDir {
 
 fn remove_files(files: Vec<PathBuf>, before: Timestamp, removed: &mut Removed) {
     for path in files {
-        let Some(id) = id_in_name(&path) else { continue };
+        let Some((id, is_picture)) = id_in_name(&path) else { continue };
         if timestamp_of(id).is_none_or(|taken| taken >= before) {
             continue;
         }
         let size_bytes = fs::metadata(&path).map_or(0, |metadata| metadata.len());
         match fs::remove_file(&path) {
             Ok(()) => {
-                removed.ids.push(id);
+                removed.ids.extend(is_picture.then_some(id));
                 removed.size_bytes += size_bytes;
             }
             Err(source) => removed.failures.push(FileError::Io { action: "remove", path, source }),
@@ -185,8 +194,16 @@ fn file_name(id: Uuid) -> String {
     format!("{id}.jpg")
 }
 
-fn id_in_name(file: &Path) -> Option<Uuid> {
-    file.file_name()?.to_str()?.strip_suffix(".jpg")?.parse().ok()
+fn sidecar_name(id: Uuid) -> String {
+    format!("{id}.json")
+}
+
+/// The id of a picture's file or of the one beside it, and whether it is the picture's.
+fn id_in_name(file: &Path) -> Option<(Uuid, bool)> {
+    let name = file.file_name()?.to_str()?;
+    let of_picture = name.strip_suffix(".jpg");
+    let id = of_picture.or_else(|| name.strip_suffix(".json"))?;
+    Some((id.parse().ok()?, of_picture.is_some()))
 }
 
 fn create_dir(path: &Path) -> Result<(), FileError> {
@@ -226,6 +243,8 @@ mod tests {
     use crate::ids::IdSource;
     use std::os::unix::fs::PermissionsExt;
 
+    const SIDECAR: &[u8] = b"{}";
+
     fn id_at(time: &str) -> Uuid {
         IdSource::from_seed(1).next(time.parse().unwrap())
     }
@@ -235,22 +254,24 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let dir = EvidenceDir::open(data.path()).unwrap();
         let (id, picture) = (id_at("2026-11-21T23:59:59.999Z"), test_pictures::redacted());
-        let path = dir.write(id, &picture).unwrap();
+        let path = dir.write(id, &picture, SIDECAR).unwrap();
         assert_eq!(path, data.path().join(format!("evidence/2026-11-21/{id}.jpg")));
         assert_eq!(path, dir.path(id).unwrap());
         assert_eq!(fs::read(&path).unwrap(), picture.bytes().as_ref());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
+        let beside = path.with_extension("json");
+        assert_eq!((fs::read(&beside).unwrap(), mode(&beside)), (SIDECAR.to_vec(), 0o600));
         assert_eq!(mode(path.parent().unwrap()), 0o700);
         assert_eq!(entries(&dir.tmp()).unwrap(), [] as [PathBuf; 0]);
-        dir.write(id, &picture).unwrap();
+        dir.write(id, &picture, SIDECAR).unwrap();
     }
 
     #[test]
     fn half_written_pictures_are_removed_at_the_next_start_and_whole_ones_stay() {
         let data = tempfile::tempdir().unwrap();
         let dir = EvidenceDir::open(data.path()).unwrap();
-        let kept = dir.write(id_at("2026-11-21T12:00:00Z"), &test_pictures::redacted()).unwrap();
+        let kept = dir.write(id_at("2026-11-21T12:00:00Z"), &test_pictures::redacted(), SIDECAR).unwrap();
         let orphan = dir.tmp().join("left-by-a-power-cut.jpg");
         fs::write(&orphan, b"\xff\xd8half").unwrap();
         EvidenceDir::open(data.path()).unwrap();
@@ -263,7 +284,7 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let dir = EvidenceDir::open(data.path()).unwrap();
         let picture = test_pictures::redacted();
-        let write = |time| dir.write(id_at(time), &picture).unwrap();
+        let write = |time| dir.write(id_at(time), &picture, SIDECAR).unwrap();
         let old = write("2026-11-01T09:00:00Z");
         let just_older = write("2026-11-14T11:59:59.999Z");
         let just_younger = write("2026-11-14T12:00:00Z");
@@ -275,9 +296,10 @@ mod tests {
         let removed = dir.remove_older_than(week, "2026-11-21T12:00:00Z".parse().unwrap()).unwrap();
 
         assert_eq!(removed.ids, [id_at("2026-11-01T09:00:00Z"), id_at("2026-11-14T11:59:59.999Z")]);
-        assert_eq!(removed.size_bytes, 2 * picture.bytes().len() as u64);
+        assert_eq!(removed.size_bytes, 2 * (picture.bytes().len() + SIDECAR.len()) as u64);
         assert!(removed.failures.is_empty());
         assert!(!old.exists() && !just_older.exists());
+        assert!(!old.with_extension("json").exists() && young.with_extension("json").exists());
         assert!(just_younger.exists() && young.exists() && foreign.exists());
 
         let removed = dir.remove_older_than(week, "2026-12-21T12:00:00Z".parse().unwrap()).unwrap();
@@ -296,11 +318,11 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let dir = EvidenceDir::open(data.path()).unwrap();
         fs::write(data.path().join("evidence/2026-11-21"), b"a file where the day's folder belongs").unwrap();
-        let error = dir.write(id_at("2026-11-21T12:00:00Z"), &test_pictures::redacted()).unwrap_err();
+        let error = dir.write(id_at("2026-11-21T12:00:00Z"), &test_pictures::redacted(), SIDECAR).unwrap_err();
         assert!(error.to_string().ends_with("evidence/2026-11-21"), "{error}");
         assert_eq!(entries(&dir.tmp()).unwrap(), [] as [PathBuf; 0]);
 
         let random = Uuid::from_u128(0x1234_5678_1234_4234_8234_1234_5678_1234);
-        assert!(matches!(dir.write(random, &test_pictures::redacted()), Err(FileError::NotUuidV7 { .. })));
+        assert!(matches!(dir.write(random, &test_pictures::redacted(), SIDECAR), Err(FileError::NotUuidV7 { .. })));
     }
 }
