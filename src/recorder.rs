@@ -6,27 +6,23 @@
 //! recorded; one with a defect is kept back, with the reason.
 
 mod event;
+mod pictures;
+mod sidecar;
 mod snapshot;
 
-use crate::analysis::{Finding, Record, Still};
+use crate::analysis::{Finding, Record};
 use crate::audit::{Actor, Deed};
 use crate::clock::{Clocks, Mono};
-use crate::config::{CameraConfig, Config, EvidenceDelivery, RuleKind};
-use crate::contract::{
-    self, Delivery, DeliveryVia, Evidence, EvidenceRole, ModelIdentity, Redaction, Topics, WallTime,
-};
-use crate::evidence::{Custody, JpegLimits, RedactError, RedactedJpeg, SensitiveObject};
-use crate::faces::{FaceFinder, FacesError};
-use crate::frame::Frame;
-use crate::geometry::BBox;
-use crate::health::{Drops, Latencies, Queue, Stage};
+use crate::config::Config;
+use crate::contract::{Evidence, ModelIdentity, Topics};
+use crate::evidence::{Custody, JpegEncoder};
+use crate::faces::FaceFinder;
+use crate::health::{Drops, Latencies, Stage};
 use crate::ids::{IdSource, Name};
 use crate::incident::Memo;
 use crate::quality::{Counts, Stages};
-use crate::store::{Destination, EvidenceFile, SharedStore, StoreError};
-use jiff::Timestamp;
+use crate::store::{SharedStore, StoreError};
 use jiff::tz::TimeZone;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -38,8 +34,6 @@ pub const MAX_WAITING: usize = 32;
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// What the oldest pictures make room for when the disk is full.
 const ROOM_FOR_A_CHANGE: u64 = 1 << 20;
-/// Largest picture, below the packet limits that brokers commonly set.
-const MAX_PICTURE_BYTES: usize = 1_000_000;
 
 /// Tells the hub's side of the agent what the recorder did.
 pub trait Notice: Send + Sync {
@@ -67,6 +61,7 @@ pub struct Recorder {
     latencies: Arc<Latencies>,
     drops: Arc<Drops>,
     faces: Box<dyn FaceFinder>,
+    encoder: JpegEncoder,
     swept: Option<Mono>,
 }
 
@@ -98,32 +93,6 @@ pub struct RecorderParts {
     pub counts: Arc<Counts>,
 }
 
-/// Why a picture is withheld.
-#[derive(Debug, thiserror::Error)]
-enum Withheld {
-    #[error("the picture is withheld")]
-    Faces(#[from] FacesError),
-    #[error(transparent)]
-    Redact(#[from] RedactError),
-}
-
-/// What a picture shows.
-#[derive(Debug, Clone, Copy)]
-struct Shown {
-    role: EvidenceRole,
-    incident: Option<Uuid>,
-    /// Kind of the rule that found the incident; none if the hub asked for it.
-    kind: Option<RuleKind>,
-    captured_at: Timestamp,
-}
-
-/// The picture of a finding, on disk, or that there is none.
-enum Picture {
-    Kept(Box<EvidenceFile>),
-    NotWanted,
-    Failed,
-}
-
 impl Recorder {
     /// Takes its parts.
     #[must_use]
@@ -152,6 +121,7 @@ impl Recorder {
             latencies: parts.latencies,
             drops: parts.drops,
             faces: parts.faces,
+            encoder: JpegEncoder::default(),
             swept: None,
         }
     }
@@ -180,16 +150,13 @@ impl Recorder {
             tracing::error!(rule = %incident.rule, camera = %camera.id, "a finding of an unknown rule is lost");
             return;
         };
-        let attempt = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| self.picture(finding, camera)));
-        let picture = attempt.unwrap_or_else(|_| {
-            tracing::error!(camera = %camera.id, "making a picture panicked; the incident goes without it");
-            self.drops.add(Queue::Evidence, 1);
-            Picture::Failed
-        });
+        let pictures = self.pictures(finding, camera, rule);
         let Some(()) = self
-            .insist(give_up, |recorder| recorder.assemble(finding, camera, rule, &picture))
-            .map(|event| self.prepare(event, finding, &picture))
-            .and_then(|event| self.insist(give_up, |recorder| recorder.store(&event, finding, camera, rule, &picture)))
+            .insist(give_up, |recorder| recorder.assemble(finding, camera, rule, &pictures))
+            .map(|event| self.prepare(event, finding, &pictures))
+            .and_then(|event| {
+                self.insist(give_up, |recorder| recorder.store(&event, finding, camera, rule, &pictures))
+            })
         else {
             tracing::error!(incident = %incident.id, "a finding is lost");
             return;
@@ -245,96 +212,6 @@ impl Recorder {
             self.sweep();
             std::thread::park_timeout(RETRY_AFTER);
         }
-    }
-
-    /// Makes the picture of a change that shows the incident there, and keeps it on disk.
-    fn picture(&mut self, finding: &Finding, camera: &CameraConfig) -> Picture {
-        let transition = &finding.transition;
-        let Some(role) = EvidenceRole::of(transition.phase) else { return Picture::NotWanted };
-        // What was decided without a frame has nothing to show.
-        let Some(analysed) = &finding.frame else { return Picture::NotWanted };
-        let outlines = [transition.incident.bbox];
-        let lost = |recorder: &Self, what: &(dyn std::error::Error + 'static)| {
-            recorder.drops.add(Queue::Evidence, 1);
-            tracing::error!(camera = %camera.id, error = what, "an incident goes without its picture");
-            recorder.note_withheld(&camera.id, &transition.incident.id.to_string(), what);
-            Picture::Failed
-        };
-        let (frame, sensitive) = match &finding.still {
-            Still::Taken { frame, sensitive } => (frame, sensitive),
-            Still::NotWanted | Still::Missing => (analysed, &finding.sensitive),
-        };
-        let jpeg = match self.redact(frame, sensitive, &outlines) {
-            Ok(jpeg) => jpeg,
-            Err(error) => return lost(self, &error),
-        };
-        let id = self.ids.next(transition.at.wall);
-        let path = match self.custody.write(id, &jpeg) {
-            Ok(path) => path,
-            Err(error) => return lost(self, &error),
-        };
-        let kind = camera.rules.iter().find(|rule| rule.id == transition.incident.rule).map(|rule| rule.kind);
-        let incident = Some(transition.incident.id);
-        let shown = Shown { role, incident, kind, captured_at: frame.stamp().wall };
-        Picture::Kept(Box::new(self.evidence_file(id, path, &jpeg, shown, transition.at.wall)))
-    }
-
-    /// Makes a picture that may be kept: whom the analysis saw is hidden, and every face in it.
-    fn redact(
-        &mut self,
-        frame: &Frame,
-        sensitive: &[SensitiveObject],
-        outlines: &[BBox],
-    ) -> Result<RedactedJpeg, Withheld> {
-        let mut hidden = self.faces.find(frame)?;
-        hidden.extend_from_slice(sensitive);
-        let limits = JpegLimits { quality: self.config.evidence.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
-        Ok(RedactedJpeg::try_from_frame(frame, &hidden, outlines, limits)?)
-    }
-
-    /// What is said of a picture that is on disk.
-    fn evidence_file(
-        &self,
-        id: Uuid,
-        path: PathBuf,
-        jpeg: &RedactedJpeg,
-        shown: Shown,
-        taken_at: Timestamp,
-    ) -> EvidenceFile {
-        let (via, destination, topic, reference) = match self.config.evidence.delivery {
-            EvidenceDelivery::Mqtt => {
-                let (topic, reference) = match shown.incident {
-                    Some(incident) => (self.topics.evidence(incident, id), Topics::evidence_ref(incident, id)),
-                    None => (self.topics.snapshot(id), Topics::snapshot_ref(id)),
-                };
-                (DeliveryVia::Mqtt, Destination::Hub, Some(topic), Some(reference))
-            }
-            EvidenceDelivery::Http => {
-                let folder = shown.incident.map_or_else(|| "snapshot".to_owned(), |incident| incident.to_string());
-                let name = format!("{folder}/{id}.jpg");
-                let reference = self.config.evidence.storage.as_ref().map(|storage| storage.object(&name));
-                (DeliveryVia::Http, Destination::Storage, Some(name), reference)
-            }
-            EvidenceDelivery::None => (DeliveryVia::None, Destination::Hub, None, None),
-        };
-        let evidence = Evidence {
-            id,
-            role: shown.role,
-            media_type: contract::JPEG.to_owned(),
-            sha256: jpeg.sha256().to_owned(),
-            size_bytes: jpeg.bytes().len() as u64,
-            width: u32::from(jpeg.width()),
-            height: u32::from(jpeg.height()),
-            captured_at: WallTime::new(shown.captured_at, &self.time_zone),
-            expires_at: WallTime::new(taken_at + self.config.evidence.keep(shown.kind), &self.time_zone),
-            delivery: Delivery { via, reference },
-            redaction: Redaction {
-                applied: true,
-                classes: jpeg.redaction().classes().iter().map(|class| class.as_str().to_owned()).collect(),
-                version: u32::from(jpeg.redaction().version()),
-            },
-        };
-        EvidenceFile { evidence, path, destination, topic }
     }
 
     /// Records that there is no picture of something.

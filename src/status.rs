@@ -3,7 +3,7 @@
 use crate::analysis::PictureNews;
 use crate::audit::AuditLog;
 use crate::clock::Mono;
-use crate::config::{CameraConfig, Config};
+use crate::config::{CameraConfig, Config, Disclosure};
 use crate::contract::{
     AuditHealth, Birth, BirthCamera, BirthDecoder, BirthModel, BirthPassedOver, BirthRule, BirthZone,
     CameraState as WireState, CameraStatus, ClockAlarm as WireAlarm, DeletedPictures, DeliveryAlarm, EventStage,
@@ -236,7 +236,7 @@ pub fn birth(
         config_sha256: config_sha256.to_owned(),
         models,
         decoders: decoders.iter().map(birth_decoder).collect(),
-        cameras: config.cameras.iter().map(birth_camera).collect(),
+        cameras: config.cameras.iter().map(|camera| birth_camera(camera, config.hub.disclosure)).collect(),
         schemas: schemas().keys().map(version).collect(),
     }
 }
@@ -251,10 +251,11 @@ fn birth_decoder(choice: &DecoderChoice) -> BirthDecoder {
     }
 }
 
-fn birth_camera(camera: &CameraConfig) -> BirthCamera {
+fn birth_camera(camera: &CameraConfig, disclosure: Disclosure) -> BirthCamera {
+    let are_named = disclosure.allows_names();
     let zone = |zone: &crate::config::ZoneConfig| BirthZone {
         id: zone.id.clone(),
-        name: zone.name.clone(),
+        name: zone.name.clone().filter(|_| are_named),
         polygon: zone.polygon.0.corners().iter().map(|corner| [corner.x, corner.y]).collect(),
     };
     let rule = |rule: &crate::config::RuleConfig| BirthRule {
@@ -265,8 +266,8 @@ fn birth_camera(camera: &CameraConfig) -> BirthCamera {
     };
     BirthCamera {
         id: camera.id.clone(),
-        name: camera.name.clone(),
-        gb28181_id: camera.gb28181_id.clone(),
+        name: camera.name.clone().filter(|_| are_named),
+        gb28181_id: camera.gb28181_id.clone().filter(|_| disclosure.allows_official_ids()),
         enabled: camera.enabled,
         zones: camera.zones.iter().map(zone).collect(),
         rules: camera.rules.iter().map(rule).collect(),

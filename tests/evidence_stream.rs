@@ -105,15 +105,16 @@ fn pictures_are_of_the_main_stream_and_of_the_analysed_one_only_for_want_of_it()
     let both = &heard.opened["both"];
     assert_eq!((both.data.frame.width, both.data.frame.height), SUB, "the boxes are those of the analysed frame");
     let evidence = &both.data.evidence[0];
-    assert_eq!((evidence.width, evidence.height), MAIN);
-    assert_eq!(heard.picture_sizes[&evidence.id.to_string()], MAIN);
+    assert_eq!((evidence.width, evidence.height - evidence.strip_height), MAIN);
+    assert_eq!(heard.picture_sizes[&evidence.id.to_string()], (evidence.width, evidence.height));
     assert_eq!(both.data.quality.flags, Vec::<String>::new());
     assert!(evidence.redaction.classes.iter().any(|class| class == "vehicle_plate_area"), "the van's plate is hidden");
     let age = both.time.instant().duration_since(evidence.captured_at.instant()).as_secs_f64();
     assert!((-1.0..=MAX_STILL_AGE.as_secs_f64() + 1.0).contains(&age), "the picture is {age} s old");
 
     let alone = &heard.opened["sub-only"];
-    assert_eq!((alone.data.evidence[0].width, alone.data.evidence[0].height), SUB);
+    let stand_in = &alone.data.evidence[0];
+    assert_eq!((stand_in.width, stand_in.height - stand_in.strip_height), SUB);
     assert_eq!(alone.data.quality.flags, ["evidence_from_detect_stream"]);
 
     let (both, alone) = (&heard.statuses["both"], &heard.statuses["sub-only"]);

@@ -11,7 +11,8 @@ mod mosquitto;
 
 use contract::Wire;
 use curbwatch::config::RuleKind;
-use curbwatch::contract::{AgentState, CameraState, EvidenceRole, IncidentEvent, schemas};
+use curbwatch::contract::{AgentState, CameraState, EvidenceRole, EvidenceView, IncidentEvent, schemas};
+use curbwatch::geometry::BBox;
 use curbwatch::hub::{Content, HubMessage, Sight, WatchSettings, Watcher};
 use curbwatch::ids::Name;
 use curbwatch::incident::Phase;
@@ -303,7 +304,14 @@ fn pictures_come_first_and_are_whole(heard: &Heard) {
         })
         .collect();
     for (index, event) in heard.events() {
-        assert_eq!(event.data.evidence.len(), usize::from(event.data.phase == Phase::Opened));
+        let role = EvidenceRole::of(event.data.phase).unwrap();
+        let views: Vec<_> = event.data.evidence.iter().map(|evidence| (evidence.role, evidence.view)).collect();
+        assert_eq!(views, [(role, EvidenceView::Overview), (role, EvidenceView::Crop)]);
+        let [overview, crop] = &event.data.evidence[..] else { panic!("two pictures") };
+        assert_eq!((overview.shown, overview.width, overview.height - overview.strip_height), (BBox::FRAME, 960, 544));
+        for object in &event.data.objects {
+            assert!(crop.shown.intersection(&object.bbox) > 0.9 * object.bbox.area(), "the crop shows what it is of");
+        }
         for evidence in &event.data.evidence {
             let (came, bytes) = pictures[&evidence.id];
             assert!(came < index, "the picture comes before the event that names it");
@@ -325,7 +333,7 @@ fn the_picture_that_was_asked_for_came_before_its_answer(heard: &Heard) {
     assert_eq!(format!("{:x}", Sha256::digest(&picture.payload)), evidence.sha256);
     assert!(picture.topic.ends_with(evidence.delivery.reference.as_ref().unwrap()));
     let decoded = image::load_from_memory(&picture.payload).unwrap();
-    assert_eq!((decoded.width(), decoded.height()), (960, 544));
+    assert_eq!((decoded.width(), decoded.height()), (960, 544 + evidence.strip_height));
     let luma = decoded.to_luma8();
     let behind = || (0..136).flat_map(|y| (0..240).map(move |x| (x, y))).map(|(x, y)| luma.get_pixel(x, y).0[0]);
     let (darkest, brightest) = (behind().min().unwrap(), behind().max().unwrap());

@@ -13,6 +13,9 @@
 //! - `many`: `idle_40_vs_1`, `idle_40_vs_bare`, `rss_per_camera`. Whole agents with 1, 10 and 40 idle cameras, and as many bare pipelines in
 //!   one process.
 //!
+//! - `picture`: `picture_jpeg`, the JPEG of a redacted 1080p frame beside its budget; `picture_all`, everything about the pictures of a change
+//!   but the search for faces, beside that.
+//!
 //! Arguments choose sections: `cargo bench --bench path -- gating many`. Prints a table and writes `target/bench.json`:
 //! `name → {value, unit, floor, ratio}`; figures of sections that were not run stay in it.
 
@@ -22,6 +25,7 @@ mod many;
 #[path = "../common/measure.rs"]
 mod measure;
 mod path;
+mod picture;
 mod street;
 
 use curbwatch::clock::{Clocks, SystemClocks};
@@ -37,7 +41,7 @@ const ROUNDS: usize = 3;
 const DETECTORS: [&str; 2] = ["yolov4-tiny-416", "ssdlite-mobilenet-v2-300"];
 /// Rounds of decoding beside a bare pipeline: both run at once, so that the machine's moods meet both.
 const PAIRED_ROUNDS: usize = 2;
-const SECTIONS: [&str; 4] = ["path", "decoding", "gating", "many"];
+const SECTIONS: [&str; 5] = ["path", "decoding", "gating", "many", "picture"];
 
 fn main() {
     // Cargo adds arguments of its own.
@@ -71,6 +75,9 @@ fn main() {
     }
     if is_asked("many") {
         figures.extend(many::idle_cameras(&VirtualCamera::start(&street::empty()), &street::zones()));
+    }
+    if is_asked("picture") {
+        figures.extend(picture::pictures(&busy));
     }
     print_table(&figures);
     report(&figures);

@@ -22,7 +22,7 @@ use uuid::Uuid;
 /// For how long a camera stays active after its engine last asked for it: a detector misses a thing in a frame or two.
 const ATTENTION_LINGER: Duration = Duration::from_secs(2);
 
-/// For how long a person or vehicle is redacted after it was last detected, and at least until the frame after next: a detector
+/// For how long a person or vehicle is redacted after it was last detected, and at least in the frame after that: a detector
 /// misses one now and then.
 const SENSITIVE_MEMORY: Duration = Duration::from_secs(1);
 /// Most areas remembered per camera; more than a crowd in one second at the usual rates.
@@ -149,8 +149,8 @@ impl Station {
     /// Moves the incidents along with what is seen in the frame at hand. In an unchanged frame that is what was seen in the one
     /// inferred last: what was there is still there, and its time counts.
     pub(super) fn judge(&mut self, stamp: &FrameStamp) -> Vec<Transition> {
-        self.judged = Some(*stamp);
-        self.remember_sensitive(stamp.media);
+        let previous = self.judged.replace(*stamp);
+        self.remember_sensitive(stamp.media, previous.map(|previous| previous.media));
         // A camera that idles at key frames was woken before it came to this.
         let is_surprised = !self.idles_at_key_frames && self.engine.is_surprised_by(&self.detections);
         let transitions = self.engine.analyse(stamp, &self.detections);
@@ -262,10 +262,9 @@ impl Station {
         self.attention = if is_close { Attention::Active } else { Attention::Idle };
     }
 
-    fn remember_sensitive(&mut self, now: MediaTime) {
+    fn remember_sensitive(&mut self, now: MediaTime, previous: Option<MediaTime>) {
         // The frame before this one counts however long ago it was: at a slow pace one frame would be no memory at all.
-        let last = self.recent.back().map(|(at, _)| *at);
-        self.recent.retain(|(at, _)| now.since(*at) <= SENSITIVE_MEMORY || Some(*at) == last);
+        self.recent.retain(|(at, _)| now.since(*at) <= SENSITIVE_MEMORY || Some(*at) == previous);
         let sensitive = among(&self.sensitive, &self.detections);
         self.recent.extend(sensitive.map(|object| (now, object)));
         while self.recent.len() > MAX_SENSITIVE {

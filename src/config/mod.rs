@@ -165,6 +165,9 @@ pub struct HubConfig {
     #[serde(default)]
     #[schemars(range(min = 1024))]
     pub max_packet_bytes: Option<u32>,
+    /// How much of an incident leaves the box, to the hub and to whoever else gets events.
+    #[serde(default)]
+    pub disclosure: Disclosure,
     /// First level of every topic.
     #[serde(default = "default_prefix")]
     pub prefix: Name,
@@ -392,6 +395,8 @@ pub struct EvidenceConfig {
     /// JPEG quality, 1..100.
     #[schemars(range(min = 30, max = 100))]
     pub jpeg_quality: u8,
+    /// Whether time, camera, place, matter and incident are written in a strip below each picture.
+    pub strip: bool,
     /// Days after which a picture is deleted, unless the hub holds its incident.
     #[schemars(range(min = 1, max = 3650))]
     pub keep_days: u16,
@@ -424,6 +429,7 @@ impl Default for EvidenceConfig {
             delivery: EvidenceDelivery::Mqtt,
             storage: None,
             jpeg_quality: 85,
+            strip: true,
             keep_days: 30,
             keep_days_of: BTreeMap::new(),
             snapshot_keep_days: None,
@@ -432,6 +438,19 @@ impl Default for EvidenceConfig {
             encryption: None,
         }
     }
+}
+
+/// How much of an incident leaves the box; who may see what the hub has is the hub's affair.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Disclosure {
+    /// That something of some kind is there, under ids, and since when. No picture, no place, no name, no boxes.
+    None,
+    /// Also the crop, the boxes, and the official ids of device and place. Neither overview nor names, address and position.
+    Limited,
+    /// Everything that an event has.
+    #[default]
+    Full,
 }
 
 /// How a picture reaches the hub.

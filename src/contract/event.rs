@@ -1,13 +1,13 @@
 //! From a transition to the event that tells the hub of it. Pure: ids, sequence and times are arguments.
 
 use super::event_types::{
-    CameraRef, Channel, Dedup, Disclosure, Evidence, FrameRef, IncidentData, IncidentEvent, MapPoint, ModelRef,
-    ObjectSeen, Place, Quality, RuleRef, Timing, Trace, Verification, ZoneRef,
+    CameraRef, Channel, Dedup, Evidence, FrameRef, IncidentData, IncidentEvent, MapPoint, ModelRef, ObjectSeen, Place,
+    Quality, RuleRef, Timing, Trace, Verification, ZoneRef,
 };
 use super::matter::matter;
 use super::scalars::{Sequence, WallTime};
 use super::{JSON, schema_id};
-use crate::config::{CameraConfig, PlaceConfig, RuleConfig};
+use crate::config::{CameraConfig, Disclosure, PlaceConfig, RuleConfig};
 use crate::ids::Name;
 use crate::incident::{Incident, IncidentObject, Phase, Transition};
 use jiff::tz::TimeZone;
@@ -69,7 +69,7 @@ pub fn incident_event(id: Uuid, sequence: u64, transition: &Transition, parts: &
             channel: Channel::VideoAi,
             verification: Verification::Unverified,
             severity: incident.severity,
-            disclosure: Disclosure::Limited,
+            disclosure: Disclosure::Full,
             camera: camera_ref(parts.camera),
             place: place(&parts.camera.place),
             zone: zone_ref(&incident.zone, parts.camera),

@@ -6,7 +6,7 @@
 use super::matter::Matter;
 use super::scalars::{Sequence, WallTime, bbox_schema, sha256_schema, uuid_schema, uuids_schema};
 use crate::clock::ClockQuality;
-use crate::config::Crs;
+use crate::config::{Crs, Disclosure};
 use crate::geometry::BBox;
 use crate::ids::Name;
 use crate::incident::{ClosedReason, Phase, Recheck, Severity};
@@ -109,7 +109,7 @@ pub struct IncidentData {
     pub verification: Verification,
     /// How grave it is.
     pub severity: Severity,
-    /// How far it may be made public.
+    /// How much of the incident the box gave away.
     pub disclosure: Disclosure,
     /// The camera that saw it.
     pub camera: CameraRef,
@@ -152,18 +152,6 @@ pub enum Channel {
 pub enum Verification {
     /// Nobody has looked yet.
     Unverified,
-}
-
-/// How far an incident may be made public (GB/T 47678.5-2026).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Disclosure {
-    /// Not at all.
-    None,
-    /// Within the administration.
-    Limited,
-    /// To everyone.
-    Full,
 }
 
 /// The camera that saw an incident.
@@ -297,6 +285,11 @@ pub struct Evidence {
     pub id: Uuid,
     /// The change that it shows.
     pub role: EvidenceRole,
+    /// How much of the frame it shows.
+    pub view: EvidenceView,
+    /// The part of the frame that it shows; the boxes of the event lie in the frame, not in the picture.
+    #[schemars(schema_with = "bbox_schema")]
+    pub shown: BBox,
     /// Media type of its bytes.
     #[schemars(extend("const" = "image/jpeg"))]
     pub media_type: String,
@@ -307,8 +300,10 @@ pub struct Evidence {
     pub size_bytes: u64,
     /// Width in pixels.
     pub width: u32,
-    /// Height in pixels.
+    /// Height in pixels, the strip included.
     pub height: u32,
+    /// Height of the strip at its lower edge in which is written what it shows; 0 if there is none.
+    pub strip_height: u32,
     /// When the picture was taken.
     pub captured_at: WallTime,
     /// When the box deletes it.
@@ -329,6 +324,8 @@ pub enum EvidenceRole {
     Updated,
     /// What was found when looking again.
     Rechecked,
+    /// The place when the incident was over.
+    Closed,
     /// What a camera showed when the hub asked for a picture.
     Snapshot,
 }
@@ -341,9 +338,20 @@ impl EvidenceRole {
             Phase::Opened => Some(Self::Opened),
             Phase::Updated => Some(Self::Updated),
             Phase::Rechecked => Some(Self::Rechecked),
-            Phase::Closed | Phase::Withdrawn => None,
+            Phase::Closed => Some(Self::Closed),
+            Phase::Withdrawn => None,
         }
     }
+}
+
+/// How much of a frame a picture shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceView {
+    /// All of it, with an outline around the incident.
+    Overview,
+    /// The incident and what is around it, a part of the same redacted pixels.
+    Crop,
 }
 
 /// How the hub gets a picture.

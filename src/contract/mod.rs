@@ -9,6 +9,7 @@ mod adapters;
 mod asyncapi;
 mod case;
 mod command;
+mod disclosure;
 mod event;
 mod event_types;
 mod fields;

@@ -34,6 +34,12 @@ impl WallTime {
         self.instant
     }
 
+    /// Date, time and offset, for people: to the second, which is what can be read in a picture.
+    #[must_use]
+    pub fn for_people(&self) -> String {
+        self.instant.to_zoned(TimeZone::fixed(self.offset)).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    }
+
     /// Hours, minutes and seconds at its offset, for people.
     #[must_use]
     pub fn time_of_day(&self) -> String {

@@ -109,13 +109,13 @@ impl Custody {
         &self.counts
     }
 
-    /// Writes a picture durably and tells its path. On a full disk room is made for it once.
-    pub fn write(&self, id: Uuid, picture: &RedactedJpeg) -> Result<PathBuf, FileError> {
-        match self.dir.write(id, picture) {
+    /// Writes a picture and what says what it is durably, and tells the picture's path. On a full disk room is made for them once.
+    pub fn write(&self, id: Uuid, picture: &RedactedJpeg, sidecar: &[u8]) -> Result<PathBuf, FileError> {
+        match self.dir.write(id, picture, sidecar) {
             Err(FileError::DiskFull { .. }) => {
-                let size = picture.bytes().len() as u64;
+                let size = (picture.bytes().len() + sidecar.len()) as u64;
                 self.make_room(size);
-                self.dir.write(id, picture)
+                self.dir.write(id, picture, sidecar)
             }
             other => other,
         }

@@ -3,11 +3,13 @@
 //! Layout, all below the data folder and readable by the agent's user alone (folders 0700, files 0600):
 //! ```text
 //! evidence/2026-11-21/0199….jpg   day (UTC) and name both follow from the UUIDv7
+//! evidence/2026-11-21/0199….json  beside each picture: what it is
 //! evidence/tmp/0199….jpg          being written
 //! ```
 //! Invariants
 //! - A file under a day's folder is whole and synced, and so is its entry in the folder: it is written below `tmp/`,
 //!   synced, renamed, and the folder is synced, in this order.
+//! - What says what a picture is, is there before the picture, and goes with it.
 //! - What is below `tmp/` at start is a left-over of a crash and is removed.
 //! - A file is gone when [`EvidenceDir::remove`] says so: unlinked, and its folder synced.
 //! - Only what carries the name of a picture is ever deleted. A file that someone else put here stays.
@@ -162,21 +164,25 @@ impl EvidenceDir {
         &self.root
     }
 
-    /// Writes a picture durably and tells its path. Writing the same id again replaces the file.
-    pub fn write(&self, id: Uuid, picture: &RedactedJpeg) -> Result<PathBuf, FileError> {
+    /// Writes a picture durably, with a file beside it that says what it is, and tells the picture's path. Writing the same id again
+    /// replaces both.
+    pub fn write(&self, id: Uuid, picture: &RedactedJpeg, sidecar: &[u8]) -> Result<PathBuf, FileError> {
         let day = self.day(id)?;
-        let sealed = self
-            .keys
-            .seal(&file_name(id), picture.bytes())
-            .map_err(|source| FileError::Seal { path: day.join(file_name(id)), source })?;
         if !day.is_dir() {
             create_dir(&day)?;
             sync_dir(&self.root)?;
         }
-        let (path, tmp) = (day.join(file_name(id)), self.tmp().join(file_name(id)));
+        self.put(&day, &sidecar_name(id), sidecar)?;
+        self.put(&day, &file_name(id), picture.bytes())
+    }
+
+    /// Puts a file into a folder, whole, and sealed if there is a key.
+    fn put(&self, folder: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf, FileError> {
+        let (path, tmp) = (folder.join(name), self.tmp().join(name));
+        let sealed = self.keys.seal(name, bytes).map_err(|source| FileError::Seal { path: path.clone(), source })?;
         let written = write_synced(&tmp, &sealed)
             .and_then(|()| fs::rename(&tmp, &path).map_err(FileError::at("create", &path)))
-            .and_then(|()| sync_dir(&day));
+            .and_then(|()| sync_dir(folder));
         if written.is_err() {
             // Frees the space; if it fails too, the next start removes the file, and the first error says more.
             let _ = fs::remove_file(&tmp);
@@ -308,6 +314,10 @@ fn is_picture(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension == "jpg")
 }
 
+fn sidecar_name(id: Uuid) -> String {
+    format!("{id}.json")
+}
+
 fn create_dir(path: &Path) -> Result<(), FileError> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(FileError::at("create the folder", path))
 }
@@ -346,6 +356,8 @@ mod tests {
     use crate::ids::IdSource;
     use std::os::unix::fs::PermissionsExt;
 
+    const SIDECAR: &[u8] = b"{}";
+
     fn id_at(time: &str) -> Uuid {
         IdSource::from_seed(1).next(time.parse().unwrap())
     }
@@ -355,22 +367,24 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let dir = EvidenceDir::open(data.path(), Keyring::default()).unwrap();
         let (id, picture) = (id_at("2026-11-21T23:59:59.999Z"), test_pictures::redacted());
-        let path = dir.write(id, &picture).unwrap();
+        let path = dir.write(id, &picture, SIDECAR).unwrap();
         assert_eq!(path, data.path().join(format!("evidence/2026-11-21/{id}.jpg")));
         assert_eq!(path, dir.path(id).unwrap());
         assert_eq!(fs::read(&path).unwrap(), picture.bytes().as_ref());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);
+        let beside = path.with_extension("json");
+        assert_eq!((fs::read(&beside).unwrap(), mode(&beside)), (SIDECAR.to_vec(), 0o600));
         assert_eq!(mode(path.parent().unwrap()), 0o700);
         assert_eq!(entries(&dir.tmp()).unwrap(), [] as [PathBuf; 0]);
-        dir.write(id, &picture).unwrap();
+        dir.write(id, &picture, SIDECAR).unwrap();
     }
 
     #[test]
     fn half_written_pictures_are_removed_at_the_next_start_and_whole_ones_stay() {
         let data = tempfile::tempdir().unwrap();
         let dir = EvidenceDir::open(data.path(), Keyring::default()).unwrap();
-        let kept = dir.write(id_at("2026-11-21T12:00:00Z"), &test_pictures::redacted()).unwrap();
+        let kept = dir.write(id_at("2026-11-21T12:00:00Z"), &test_pictures::redacted(), SIDECAR).unwrap();
         let orphan = dir.tmp().join("left-by-a-power-cut.jpg");
         fs::write(&orphan, b"\xff\xd8half").unwrap();
         EvidenceDir::open(data.path(), Keyring::default()).unwrap();
@@ -386,7 +400,7 @@ mod tests {
         let mut ids = IdSource::from_seed(1);
         let times = ["2026-11-01T09:00:00Z", "2026-11-01T10:00:00Z", "2026-11-14T12:00:00Z"];
         let ids = times.map(|time| ids.next(time.parse().unwrap()));
-        let paths = ids.map(|id| dir.write(id, &picture).unwrap());
+        let paths = ids.map(|id| dir.write(id, &picture, SIDECAR).unwrap());
         let foreign = paths[2].parent().unwrap().join("notes.txt");
         fs::write(&foreign, b"not ours").unwrap();
         let listing = dir.list().unwrap();
@@ -399,6 +413,7 @@ mod tests {
         assert!(removed.failures.is_empty(), "{removed:?}");
         assert_eq!(removed.ids.len(), 3, "one that is not there is gone");
         assert_eq!(paths.each_ref().map(|path| path.exists()), [false, true, false]);
+        assert_eq!(paths.each_ref().map(|path| path.with_extension("json").exists()), [false, true, false]);
         assert!(foreign.exists());
         dir.remove(&[ids[1]]);
         assert!(!paths[1].parent().unwrap().exists(), "an empty day is not kept");
@@ -410,7 +425,7 @@ mod tests {
         let (data, keys) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let dir = EvidenceDir::open(data.path(), seal::tests::keyring(keys.path(), &["k"])).unwrap();
         let (id, picture) = (id_at("2026-11-21T12:00:00Z"), test_pictures::redacted());
-        let path = dir.write(id, &picture).unwrap();
+        let path = dir.write(id, &picture, SIDECAR).unwrap();
         let middle = &picture.bytes()[picture.bytes().len() / 2..][..16];
         let sealed = fs::read(&path).unwrap();
         assert!(!sealed.starts_with(&[0xff, 0xd8]) && !sealed.windows(16).any(|window| window == middle));
@@ -431,11 +446,11 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         let dir = EvidenceDir::open(data.path(), Keyring::default()).unwrap();
         fs::write(data.path().join("evidence/2026-11-21"), b"a file where the day's folder belongs").unwrap();
-        let error = dir.write(id_at("2026-11-21T12:00:00Z"), &test_pictures::redacted()).unwrap_err();
+        let error = dir.write(id_at("2026-11-21T12:00:00Z"), &test_pictures::redacted(), SIDECAR).unwrap_err();
         assert!(error.to_string().ends_with("evidence/2026-11-21"), "{error}");
         assert_eq!(entries(&dir.tmp()).unwrap(), [] as [PathBuf; 0]);
 
         let random = Uuid::from_u128(0x1234_5678_1234_4234_8234_1234_5678_1234);
-        assert!(matches!(dir.write(random, &test_pictures::redacted()), Err(FileError::NotUuidV7 { .. })));
+        assert!(matches!(dir.write(random, &test_pictures::redacted(), SIDECAR), Err(FileError::NotUuidV7 { .. })));
     }
 }

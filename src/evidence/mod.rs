@@ -4,9 +4,9 @@
 //! bytes and their file below the data folder.
 //!
 //! Invariants
-//! - The one type of an outgoing picture is [`RedactedJpeg`]; only [`redact`] can make one, and it redacts and encodes in
-//!   one call. [`files`] writes nothing else.
-//! - A frame is only read. Redaction works on a copy that dies inside the call; no unredacted copy is kept.
+//! - The one type of an outgoing picture is [`RedactedJpeg`]; only [`redact`] can make one, of a [`RedactedPicture`], which
+//!   is redacted from its making on and gives nothing else away. [`files`] writes nothing else.
+//! - A frame is only read. Redaction works on a copy; no unredacted copy is kept.
 //! - A file appears under its name only whole and synced; what a crash leaves behind is removed at the next start.
 
 pub mod check;
@@ -18,6 +18,7 @@ pub mod seal;
 pub use custody::{Custody, CustodyCounts, CustodyError};
 pub use files::{EvidenceDir, FileError, Listing, Removed, StoredFile, read_picture};
 pub use redact::{
-    JpegLimits, Mark, RedactError, RedactedClass, RedactedJpeg, RedactionSummary, SensitiveKind, SensitiveObject,
+    EncodeError, JpegEncoder, JpegLimits, Mark, RedactError, RedactedClass, RedactedJpeg, RedactedPicture,
+    RedactionSummary, SensitiveKind, SensitiveObject,
 };
 pub use seal::{Keyring, SealError};

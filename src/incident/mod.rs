@@ -41,12 +41,13 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Whether the event of such a change comes with a picture: those that show the thing there, and the answer to the hub.
+    /// Whether the event of such a change comes with a picture: those that show the thing there, the answer to the hub, and
+    /// the place after it.
     #[must_use]
     pub fn has_picture(self) -> bool {
         match self {
-            Self::Opened | Self::Updated | Self::Rechecked => true,
-            Self::Closed | Self::Withdrawn => false,
+            Self::Opened | Self::Updated | Self::Rechecked | Self::Closed => true,
+            Self::Withdrawn => false,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The event of a finding: assembled, led through the stages, and stored, or kept back with the reason.
 
-use super::{Picture, Recorder};
+use super::Recorder;
+use super::pictures::Pictures;
 use crate::analysis::{Finding, Still};
 use crate::config::{CameraConfig, RuleConfig};
 use crate::contract::{self, EventParts, Evidence, FrameSize, IncidentEvent, Sequence};
 use crate::incident::Phase;
 use crate::quality::{Circumstances, Defect, EvidenceState, Reservations};
-use crate::store::{Change, EvidenceFile, Message, StoreError};
+use crate::store::{Change, Message, StoreError};
 use uuid::Uuid;
 
 /// An event that may leave, or what is wrong with it.
@@ -15,19 +16,12 @@ pub(super) struct Prepared {
     outcome: Result<(), Defect>,
 }
 
-impl Picture {
-    fn files(&self) -> &[EvidenceFile] {
-        match self {
-            Self::Kept(file) => std::slice::from_ref(file),
-            Self::NotWanted | Self::Failed => &[],
-        }
-    }
-
+impl Pictures {
     fn state(&self, still: &Still) -> EvidenceState {
-        match self {
-            Self::Kept(_) if matches!(still, Still::Missing) => EvidenceState::StandIn,
-            Self::Kept(_) | Self::NotWanted => EvidenceState::AsWanted,
-            Self::Failed => EvidenceState::Failed,
+        match still {
+            _ if self.has_failed => EvidenceState::Failed,
+            Still::Missing if !self.files.is_empty() => EvidenceState::StandIn,
+            Still::Missing | Still::NotWanted | Still::Taken { .. } => EvidenceState::AsWanted,
         }
     }
 }
@@ -39,10 +33,10 @@ impl Recorder {
         finding: &Finding,
         camera: &CameraConfig,
         rule: &RuleConfig,
-        picture: &Picture,
+        pictures: &Pictures,
     ) -> Result<IncidentEvent, StoreError> {
         let transition = &finding.transition;
-        let evidence: Vec<Evidence> = picture.files().iter().map(|file| file.evidence.clone()).collect();
+        let evidence: Vec<Evidence> = pictures.files.iter().map(|file| file.evidence.clone()).collect();
         let frame = match &finding.frame {
             Some(frame) => FrameSize { width: frame.layout().width, height: frame.layout().height },
             None => self.last_frame_size(transition.incident.id)?,
@@ -66,11 +60,14 @@ impl Recorder {
         Ok(event)
     }
 
-    /// Leads the event through the stages.
-    pub(super) fn prepare(&mut self, mut event: IncidentEvent, finding: &Finding, picture: &Picture) -> Prepared {
-        let reservations = Reservations { picture: finding.picture, evidence: picture.state(&finding.still) };
+    /// Leads the event through the stages, and leaves in it what may leave the box.
+    pub(super) fn prepare(&mut self, mut event: IncidentEvent, finding: &Finding, pictures: &Pictures) -> Prepared {
+        let reservations = Reservations { picture: finding.picture, evidence: pictures.state(&finding.still) };
         let circumstances = Circumstances { bbox: finding.transition.incident.bbox, reservations };
-        let outcome = self.stages.pass(&mut event, &circumstances);
+        let outcome = self.stages.pass(&mut event, &circumstances).and_then(|()| {
+            event = self.config.hub.disclosure.of_event(&event).map_err(|error| Defect::Schema(error.to_string()))?;
+            Ok(())
+        });
         Prepared { event, outcome }
     }
 
@@ -81,10 +78,10 @@ impl Recorder {
         finding: &Finding,
         camera: &CameraConfig,
         rule: &RuleConfig,
-        picture: &Picture,
+        pictures: &Pictures,
     ) -> Result<(), StoreError> {
         let incident = &finding.transition.incident;
-        let (evidence, now) = (picture.files(), self.clocks.wall());
+        let (evidence, now) = (&pictures.files[..], self.clocks.wall());
         let change = Change { camera: &camera.id, kind: rule.kind, incident, evidence, now };
         let Prepared { event, outcome } = prepared;
         if let Err(defect) = outcome {

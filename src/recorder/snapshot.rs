@@ -1,21 +1,19 @@
 //! Pictures that the hub asked for: redacted, on disk, and in the outbox before the hub is told of them.
 
-use super::{Recorder, Shown, Withheld};
+use super::Recorder;
+use super::pictures::{NotKept, Subject};
 use crate::analysis::{Snapshot, Still};
 use crate::audit::{Actor, AuditError, Deed};
 use crate::contract::{Evidence, EvidenceRole};
-use crate::evidence::FileError;
-use crate::geometry::BBox;
 use crate::store::StoreError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
 enum NoPicture {
     #[error(transparent)]
-    Withheld(#[from] Withheld),
-    #[error(transparent)]
-    File(#[from] FileError),
+    NotKept(#[from] NotKept),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -50,22 +48,27 @@ impl Recorder {
             Still::Taken { frame, sensitive } => (frame, sensitive),
             Still::NotWanted | Still::Missing => (&snapshot.frame, &snapshot.sensitive),
         };
-        let outlines: Vec<BBox> = snapshot.incident.iter().map(|(_, bbox)| *bbox).collect();
-        let jpeg = self.redact(frame, sensitive, &outlines)?;
+        let config = Arc::clone(&self.config);
         let now = self.clocks.wall();
-        let id = self.ids.next(now);
+        let subject = Subject {
+            role: EvidenceRole::Snapshot,
+            camera: &config.cameras[snapshot.camera],
+            rule: None,
+            incident: snapshot.incident,
+            captured_at: frame.stamp().wall,
+            taken_at: now,
+        };
+        let picture = self.redact(frame, sensitive).map_err(NotKept::from)?;
+        let file = self.keep_overview(picture, &subject)?;
         // Nobody looks through a camera without a record of it.
         let taken = Deed::Snapshot {
             request: snapshot.ticket.clone(),
-            camera: self.config.cameras[snapshot.camera].id.to_string(),
-            evidence: id,
-            sha256: jpeg.sha256().to_owned(),
+            camera: subject.camera.id.to_string(),
+            evidence: file.evidence.id,
+            sha256: file.evidence.sha256.clone(),
         };
         self.custody.audit().append(&Actor::Hub(None), &taken, now)?;
-        let path = self.custody.write(id, &jpeg)?;
         let incident = snapshot.incident.map(|(incident, _)| incident);
-        let shown = Shown { role: EvidenceRole::Snapshot, incident, kind: None, captured_at: frame.stamp().wall };
-        let file = self.evidence_file(id, path, &jpeg, shown, now);
         self.store.lock().record_picture(incident, &file, now)?;
         Ok(file.evidence)
     }

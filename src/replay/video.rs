@@ -1,6 +1,6 @@
 //! An annotated video of a replay: motion JPEG in Matroska, every picture of it redacted.
 
-use crate::evidence::{JpegLimits, RedactError, RedactedJpeg, SensitiveObject};
+use crate::evidence::{JpegEncoder, JpegLimits, RedactError, RedactedPicture, SensitiveObject};
 use crate::faces::{FaceFinder, Faces, FacesError};
 use crate::frame::Frame;
 use crate::geometry::BBox;
@@ -41,6 +41,7 @@ pub struct AnnotatedVideo {
     pipeline: gst::Pipeline,
     source: AppSrc,
     faces: Faces,
+    encoder: JpegEncoder,
 }
 
 impl AnnotatedVideo {
@@ -59,7 +60,8 @@ impl AnnotatedVideo {
         named("file").set_property("location", path);
         let source = named("pictures").downcast::<AppSrc>().expect("named in the description");
         source.set_caps(Some(&gst::Caps::builder("image/jpeg").build()));
-        let video = Self { path: path.to_path_buf(), pipeline: pipeline.clone(), source, faces: Faces::default() };
+        let (faces, encoder) = (Faces::default(), JpegEncoder::default());
+        let video = Self { path: path.to_path_buf(), pipeline: pipeline.clone(), source, faces, encoder };
         pipeline.set_state(gst::State::Playing).map_err(|_| video.failure())?;
         Ok(video)
     }
@@ -73,7 +75,8 @@ impl AnnotatedVideo {
     ) -> Result<(), VideoError> {
         let mut hidden = self.faces.find(frame)?;
         hidden.extend_from_slice(sensitive);
-        let jpeg = RedactedJpeg::try_from_frame(frame, &hidden, places, LIMITS)?;
+        let picture = RedactedPicture::from_frame(frame, &hidden).outlined(places);
+        let jpeg = picture.encode(&mut self.encoder, LIMITS)?;
         let mut buffer = gst::Buffer::from_slice(jpeg.bytes().clone());
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::try_from(frame.stamp().media.0).ok());

@@ -8,6 +8,7 @@ use curbwatch::clock::{Clocks, Mono, SystemClocks};
 use curbwatch::config::{BrokerConfig, CameraConfig, HubTransport, Protocol, RuleKind, SecretSource, StorageConfig};
 use curbwatch::contract::*;
 use curbwatch::evidence::Keyring;
+use curbwatch::geometry::BBox;
 use curbwatch::hub::{Content, Ledger, PictureOutcome, Pictures, Sight, Sighting, WatchSettings, Watcher, sha256_hex};
 use curbwatch::ids::{IdSource, Name};
 use curbwatch::incident::Phase;
@@ -187,11 +188,14 @@ impl Agent {
         let evidence = Evidence {
             id,
             role: EvidenceRole::of(phase).unwrap(),
+            view: EvidenceView::Overview,
+            shown: BBox::FRAME,
             media_type: JPEG.into(),
             sha256,
             size_bytes: bytes.len() as u64,
             width: 1280,
-            height: 720,
+            height: 760,
+            strip_height: 40,
             captured_at: time,
             expires_at: time,
             delivery: Delivery { via, reference: Some(reference) },

@@ -266,6 +266,23 @@ fn a_frame_that_could_not_be_inferred_is_made_up_for_by_the_next() {
     assert_eq!(station_look(&mut station, 4.0), Look::Unchanged);
 }
 
+#[test]
+fn whom_the_last_second_or_the_frame_before_showed_is_hidden_and_nobody_from_longer_ago() {
+    let walker = || with_walker(street(false), 3.0).1;
+    let hidden = |interval: f64| -> Vec<usize> {
+        let mut station = Street::new().station;
+        station.sensitive = Arc::new([(PERSON, SensitiveKind::Person)].into());
+        let hidden_at = |index: u32| {
+            *station.detections_mut() = if index == 0 { walker() } else { Vec::new() };
+            station.judge(&stamp(f64::from(index) * interval));
+            station.sensitive().len()
+        };
+        (0..5).map(hidden_at).collect()
+    };
+    assert_eq!(hidden(0.4), [1, 1, 1, 0, 0]);
+    assert_eq!(hidden(5.0), [1, 1, 0, 0, 0]);
+}
+
 fn station_look(station: &mut Station, secs: f64) -> Look {
     let picture = frame(Luma::street(3).noisy(2.0, secs as u64).pixels, WIDTH, HEIGHT).stamped(stamp(secs));
     station.look(&picture, 0).0

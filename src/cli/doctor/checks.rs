@@ -15,8 +15,8 @@ const MAKE_SETUP: &str = "make setup";
 /// Digits of a hash that stand for a version.
 const SHORT_HASH_DIGITS: usize = 12;
 
-/// GStreamer elements that ingest is made of, with the Debian package of each.
-const INGEST_ELEMENTS: [(&str, &str); 13] = [
+/// GStreamer elements that ingest and pictures are made of, with the Debian package of each.
+const INGEST_ELEMENTS: [(&str, &str); 14] = [
     ("rtspsrc", "gstreamer1.0-plugins-good"),
     ("rtpbin", "gstreamer1.0-plugins-good"),
     ("udpsrc", "gstreamer1.0-plugins-good"),
@@ -30,6 +30,7 @@ const INGEST_ELEMENTS: [(&str, &str); 13] = [
     ("queue", "libgstreamer1.0-0"),
     ("videoconvert", "gstreamer1.0-plugins-base"),
     ("appsink", "gstreamer1.0-plugins-base"),
+    ("jpegenc", "gstreamer1.0-plugins-good"),
 ];
 
 /// GStreamer elements that the staged street and the virtual camera are made of, with the Debian package of each.

@@ -4,7 +4,7 @@ use super::picture;
 use crate::analysis::sensitive_classes;
 use crate::config::ModelConfig;
 use crate::detect::Detection;
-use crate::evidence::{JpegLimits, Mark, RedactedJpeg, SensitiveObject};
+use crate::evidence::{JpegEncoder, JpegLimits, Mark, RedactedPicture, SensitiveObject};
 use crate::faces::{FaceFinder, Faces};
 use crate::frame::Frame;
 use anyhow::Context;
@@ -63,7 +63,8 @@ fn draw(
     let marks: Vec<Mark> = shown.iter().map(mark).collect();
     let limits = JpegLimits { quality: JPEG_QUALITY, max_bytes: usize::MAX };
     let sensitive = sensitive_objects(frame, found, classes)?;
-    let jpeg = RedactedJpeg::try_annotated(frame, &sensitive, &marks, limits)?;
+    let picture = RedactedPicture::from_frame(frame, &sensitive).marked(&marks);
+    let jpeg = picture.encode(&mut JpegEncoder::default(), limits)?;
     std::fs::write(path, jpeg.bytes()).with_context(|| format!("failed to write {}", path.display()))
 }
 

@@ -59,7 +59,7 @@ impl Site {
         self.clocks.advance(Duration::from_millis(1));
         let id = self.ids.next(self.now());
         let jpeg = test_pictures::redacted();
-        let path = self.custody.write(id, &jpeg).unwrap();
+        let path = self.custody.write(id, &jpeg, b"{}").unwrap();
         let evidence = Evidence {
             id,
             sha256: jpeg.sha256().to_owned(),

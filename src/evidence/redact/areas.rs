@@ -57,7 +57,8 @@ impl PixelRect {
         self.width() * self.height()
     }
 
-    fn intersection(&self, other: &Self) -> usize {
+    /// Pixels that both hold.
+    pub(super) fn intersection(&self, other: &Self) -> usize {
         let width = self.right.min(other.right).saturating_sub(self.left.max(other.left));
         let height = self.bottom.min(other.bottom).saturating_sub(self.top.max(other.top));
         width * height

@@ -1,4 +1,4 @@
-//! Frame + areas to hide → redacted JPEG, in one call.
+//! Frame + areas to hide → redacted picture → JPEG.
 //!
 //! What is hidden, by [`SensitiveObject`] (the figures are in [`areas`]):
 //! - **person**: the head region over the whole width of the box; the whole box if the person is small, not upright or
@@ -13,18 +13,23 @@
 //! The caller decides whom to hide, and should err on the side of too many: all people and vehicles at a confidence far
 //! below that of the rules, of this frame and of the last second. This module knows no detector and no threshold.
 //!
-//! The picture carries no metadata: no EXIF, no comment, no thumbnail. Its only addition is the outline of the incident.
+//! The JPEG carries no metadata: no EXIF, no comment, no thumbnail. What is added is seen: the outline of the incident, and a strip below the
+//! picture with what its event says of it. A crop is a part of the redacted picture, never of the frame.
 
 mod areas;
+mod crop;
+mod encoder;
 mod jpeg;
 mod mosaic;
+mod picture;
 mod planes;
+mod strip;
 mod text;
 
-use crate::frame::Frame;
+pub use encoder::{EncodeError, JpegEncoder};
+pub use picture::RedactedPicture;
+
 use crate::geometry::BBox;
-use planes::JfifPlanes;
-use sha2::{Digest, Sha256};
 
 /// Version of what is hidden and how; it counts up when either changes.
 pub const REDACTION_VERSION: u16 = 2;
@@ -43,7 +48,7 @@ pub struct SensitiveObject {
 pub struct Mark {
     /// Where, 0..1 in the frame.
     pub bbox: BBox,
-    /// What is written there; letters that the font lacks are question marks.
+    /// What is written there; what is no letter is a question mark.
     pub text: String,
 }
 
@@ -140,69 +145,22 @@ pub enum RedactError {
     },
     /// The encoder refused the picture.
     #[error("the redacted picture cannot be encoded as JPEG")]
-    Encode(#[source] jpeg_encoder::EncodingError),
+    Encode(#[from] EncodeError),
 }
 
 /// A picture that may leave the box. Cheap to clone.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub struct RedactedJpeg {
     bytes: bytes::Bytes,
     sha256: String,
     width: u16,
     height: u16,
+    shown: BBox,
+    strip_height: u16,
     redaction: RedactionSummary,
 }
 
 impl RedactedJpeg {
-    /// Copies the frame's planes, hides the sensitive areas, outlines the incidents and encodes the result.
-    ///
-    /// The JPEG has the frame's size, 4:2:0 chroma and JFIF colours (full-range BT.601) whatever the frame's were.
-    /// Outlines are drawn last: they are never part of what a cell averages.
-    pub fn try_from_frame(
-        frame: &Frame,
-        sensitive: &[SensitiveObject],
-        outlines: &[BBox],
-        limits: JpegLimits,
-    ) -> Result<Self, RedactError> {
-        Self::try_drawn(frame, sensitive, limits, |planes| {
-            for extent in outlines {
-                planes.draw_outline(extent);
-            }
-        })
-    }
-
-    /// As [`Self::try_from_frame`], with an outline and a few words for each of several things.
-    pub fn try_annotated(
-        frame: &Frame,
-        sensitive: &[SensitiveObject],
-        marks: &[Mark],
-        limits: JpegLimits,
-    ) -> Result<Self, RedactError> {
-        Self::try_drawn(frame, sensitive, limits, |planes| {
-            for mark in marks {
-                planes.draw_outline(&mark.bbox);
-            }
-            // Words last, so that no outline crosses them.
-            for mark in marks {
-                planes.draw_text(&mark.bbox, &mark.text);
-            }
-        })
-    }
-
-    fn try_drawn(
-        frame: &Frame,
-        sensitive: &[SensitiveObject],
-        limits: JpegLimits,
-        draw: impl FnOnce(&mut JfifPlanes),
-    ) -> Result<Self, RedactError> {
-        let mut planes = JfifPlanes::from_frame(frame);
-        let redaction = hide(&mut planes, sensitive);
-        draw(&mut planes);
-        let bytes = jpeg::encode(&planes, limits)?;
-        let sha256 = format!("{:x}", Sha256::digest(&bytes));
-        Ok(Self { sha256, width: planes.width(), height: planes.height(), bytes: bytes.into(), redaction })
-    }
-
     /// The encoded picture.
     #[must_use]
     pub fn bytes(&self) -> &bytes::Bytes {
@@ -218,10 +176,20 @@ impl RedactedJpeg {
     pub fn width(&self) -> u16 {
         self.width
     }
-    /// Height in pixels.
+    /// Height in pixels, the strip included.
     #[must_use]
     pub fn height(&self) -> u16 {
         self.height
+    }
+    /// The part of the frame that it shows, 0..1, above the strip.
+    #[must_use]
+    pub fn shown(&self) -> BBox {
+        self.shown
+    }
+    /// Height of the strip at its lower edge in pixels; 0 if there is none.
+    #[must_use]
+    pub fn strip_height(&self) -> u16 {
+        self.strip_height
     }
     /// What was hidden.
     #[must_use]
@@ -239,18 +207,6 @@ impl std::fmt::Debug for RedactedJpeg {
             .field("redaction", &self.redaction)
             .finish_non_exhaustive()
     }
-}
-
-/// Replaces every sensitive area of the planes by its mosaic.
-fn hide(planes: &mut JfifPlanes, sensitive: &[SensitiveObject]) -> RedactionSummary {
-    let areas = areas::to_hide(sensitive, planes.width(), planes.height());
-    for area in &areas {
-        mosaic::apply(planes, area);
-    }
-    let mut classes: Vec<_> = areas.iter().map(|area| area.class).collect();
-    classes.sort_unstable();
-    classes.dedup();
-    RedactionSummary { classes, area_count: areas.len() }
 }
 
 #[cfg(test)]

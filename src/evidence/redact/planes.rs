@@ -5,9 +5,10 @@
 
 use crate::frame::{ColorMatrix, ColorRange, Frame, PixelFormat};
 use crate::geometry::BBox;
+use std::ops::Range;
 
-/// Colour of the incident's outline: amber, which neither the street nor vegetation has in large areas.
-const OUTLINE_RGB: (u8, u8, u8) = (255, 176, 0);
+/// Colour of the incident's outline, Y, Cb and Cr: amber (R'G'B' 255, 176, 0), which neither the street nor vegetation has in large areas.
+const OUTLINE: (u8, u8, u8) = (180, 27, 182);
 /// Pictures of at least this width get an outline of two chroma samples instead of one, so that it is still seen when
 /// the picture is shown at half its size.
 const WIDE_PICTURE_PX: u16 = 1600;
@@ -30,7 +31,20 @@ impl Plane {
         &mut self.samples[y * self.width..][..self.width]
     }
 
-    fn fill(&mut self, columns: std::ops::Range<usize>, rows: std::ops::Range<usize>, value: u8) {
+    /// A copy of a part of it.
+    pub(super) fn part(&self, columns: Range<usize>, rows: Range<usize>) -> Self {
+        let (width, height) = (columns.len(), rows.len());
+        let samples = rows.flat_map(|y| &self.row(y)[columns.clone()]).copied().collect();
+        Self { samples, width, height }
+    }
+
+    /// Appends rows of one value.
+    pub(super) fn extend(&mut self, rows: usize, value: u8) {
+        self.height += rows;
+        self.samples.resize(self.width * self.height, value);
+    }
+
+    fn fill(&mut self, columns: Range<usize>, rows: Range<usize>, value: u8) {
         for y in rows {
             self.row_mut(y)[columns.clone()].fill(value);
         }
@@ -125,8 +139,8 @@ impl JfifPlanes {
             start..((to * length as f32).ceil() as usize).clamp(start + 1, length)
         };
         let (columns, rows) = (span(bbox.left(), bbox.right(), width), span(bbox.top(), bbox.bottom(), height));
-        let near = |range: &std::ops::Range<usize>| range.start..(range.start + thickness).min(range.end);
-        let far = |range: &std::ops::Range<usize>| range.end.saturating_sub(thickness).max(range.start)..range.end;
+        let near = |range: &Range<usize>| range.start..(range.start + thickness).min(range.end);
+        let far = |range: &Range<usize>| range.end.saturating_sub(thickness).max(range.start)..range.end;
         for (columns, rows) in [
             (columns.clone(), near(&rows)),
             (columns.clone(), far(&rows)),
@@ -138,9 +152,8 @@ impl JfifPlanes {
     }
 
     /// Fills a rectangle, given in chroma samples, with the outline's colour.
-    pub(super) fn fill(&mut self, columns: &std::ops::Range<usize>, rows: &std::ops::Range<usize>) {
-        let (r, g, b) = OUTLINE_RGB;
-        let (y, cb, cr) = jpeg_encoder::rgb_to_ycbcr(r, g, b);
+    pub(super) fn fill(&mut self, columns: &Range<usize>, rows: &Range<usize>) {
+        let (y, cb, cr) = OUTLINE;
         let (right, bottom) = ((2 * columns.end).min(self.luma.width), (2 * rows.end).min(self.luma.height));
         self.luma.fill(2 * columns.start..right, 2 * rows.start..bottom, y);
         self.cb.fill(columns.clone(), rows.clone(), cb);

@@ -1,7 +1,8 @@
 //! Frames made by formula, for tests.
 
-use super::{JpegLimits, RedactedJpeg};
+use super::{JpegEncoder, JpegLimits, RedactError, RedactedJpeg, RedactedPicture, SensitiveObject};
 use crate::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
+use crate::geometry::BBox;
 
 /// Limits that no test picture reaches.
 pub(crate) const AMPLE: JpegLimits = JpegLimits { quality: 92, max_bytes: usize::MAX };
@@ -42,7 +43,17 @@ pub(crate) fn frame(
 pub(crate) fn redacted() -> RedactedJpeg {
     let colours = (ColorMatrix::Bt601, ColorRange::Limited);
     let grey = frame((64, 48), PixelFormat::I420, colours, 0, |_, _, _| 128);
-    RedactedJpeg::try_from_frame(&grey, &[], &[], AMPLE).unwrap()
+    encode(&grey, &[], &[], AMPLE).unwrap()
+}
+
+/// A frame redacted, outlined and encoded.
+pub(crate) fn encode(
+    frame: &Frame,
+    sensitive: &[SensitiveObject],
+    outlines: &[BBox],
+    limits: JpegLimits,
+) -> Result<RedactedJpeg, RedactError> {
+    RedactedPicture::from_frame(frame, sensitive).outlined(outlines).encode(&mut JpegEncoder::default(), limits)
 }
 
 /// White noise that repeats: a hash of the position and a seed.

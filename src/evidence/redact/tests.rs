@@ -1,8 +1,10 @@
 use super::areas::{HiddenArea, PixelRect};
-use super::test_pictures::{AMPLE, frame, noise};
+use super::planes::JfifPlanes;
+use super::test_pictures::{AMPLE, encode, frame, noise};
 use super::*;
 use crate::frame::{ColorMatrix, ColorRange, PixelFormat};
 use proptest::prelude::*;
+use sha2::Digest;
 
 const FULL_601: (ColorMatrix, ColorRange) = (ColorMatrix::Bt601, ColorRange::Full);
 
@@ -25,6 +27,13 @@ fn vehicle(l: f32, t: f32, r: f32, b: f32) -> SensitiveObject {
 /// Planes of noise around mid-grey, so that no conversion clips.
 fn noisy(size: (u32, u32), seed: u64) -> JfifPlanes {
     JfifPlanes::from_frame(&frame(size, PixelFormat::I420, FULL_601, 0, |p, x, y| 64 + noise(seed, p, x, y) / 2))
+}
+
+/// Replaces every sensitive area by its mosaic, as in a picture of the frame.
+fn hide(planes: &mut JfifPlanes, sensitive: &[SensitiveObject]) {
+    for area in areas::to_hide(sensitive, planes.width(), planes.height()) {
+        mosaic::apply(planes, &area);
+    }
 }
 
 fn samples(planes: &JfifPlanes) -> [&[u8]; 3] {
@@ -200,13 +209,52 @@ fn the_same_person_in_several_frames_is_hidden_once_over_the_whole_way() {
 
 #[test]
 fn the_summary_names_what_was_hidden() {
-    let mut planes = noisy((320, 180), 3);
-    let summary =
-        hide(&mut planes, &[vehicle(0.1, 0.1, 0.3, 0.3), person(0.6, 0.2, 0.7, 0.6), person(0.8, 0.2, 0.9, 0.6)]);
+    let street = frame((640, 360), PixelFormat::I420, FULL_601, 0, |p, x, y| noise(3, p, x, y));
+    let objects = [vehicle(0.1, 0.1, 0.3, 0.3), person(0.6, 0.2, 0.7, 0.6), person(0.8, 0.2, 0.9, 0.6)];
+    let picture = RedactedPicture::from_frame(&street, &objects);
+    let summary = picture.summary();
     assert_eq!(summary.classes(), [RedactedClass::PersonHead, RedactedClass::VehiclePlateArea]);
     assert_eq!(summary.area_count(), 3);
     assert_eq!(summary.version(), REDACTION_VERSION);
-    assert!(hide(&mut planes, &[]).classes().is_empty());
+    // A crop names what is hidden in it.
+    let crop = picture.crop(&bbox(0.7, 0.3, 0.8, 0.6)).unwrap().summary();
+    assert_eq!((crop.classes(), crop.area_count()), (&[RedactedClass::PersonHead][..], 2));
+    assert!(RedactedPicture::from_frame(&street, &[]).summary().classes().is_empty());
+}
+
+#[test]
+fn a_crop_is_a_part_of_the_redacted_picture_and_says_which() {
+    let street = frame((640, 360), PixelFormat::Nv12, FULL_601, 3, |p, x, y| noise(6, p, x, y));
+    let hidden = RedactedPicture::from_frame(&street, &[person(0.45, 0.2, 0.55, 0.9)]);
+    let whole = decode(&hidden.encode(&mut JpegEncoder::default(), AMPLE).unwrap());
+    let mut encoder = JpegEncoder::default();
+    let jpeg = hidden.crop(&bbox(0.4, 0.3, 0.6, 0.7)).unwrap().encode(&mut encoder, AMPLE).unwrap();
+    assert_eq!(<[f32; 4]>::from(jpeg.shown()).map(|share| (share * 100.0).round() as u8), [25, 17, 75, 83]);
+    let (left, top) = ((jpeg.shown().left() * 640.0).round() as u32, (jpeg.shown().top() * 360.0).round() as u32);
+    let close = decode(&jpeg);
+    // Both are encoded with loss, of blocks that begin elsewhere: the head's mosaic is smooth and must agree, the noise around it need not.
+    for (x, y) in (300..340).flat_map(|x| (90..130).map(move |y| (x, y))) {
+        let (of_whole, of_part) = (whole.get_pixel(x, y).0, close.get_pixel(x - left, y - top).0);
+        for (a, b) in of_whole.iter().zip(of_part) {
+            assert!(a.abs_diff(b) < 24, "{of_whole:?} and {of_part:?} at ({x}, {y})");
+        }
+    }
+    assert!(hidden.crop(&bbox(0.0, 0.0, 0.9, 0.9)).is_none());
+}
+
+#[test]
+fn the_strip_adds_to_the_height_and_is_told() {
+    let street = frame((640, 360), PixelFormat::I420, FULL_601, 0, |_, _, _| 128);
+    let facts = ["2026-11-21 15:29:41 +08:00".to_owned(), "文一路东口".to_owned()];
+    let jpeg = RedactedPicture::from_frame(&street, &[]).with_strip(&facts).encode(&mut JpegEncoder::default(), AMPLE);
+    let jpeg = jpeg.unwrap();
+    assert_eq!((jpeg.height(), jpeg.strip_height(), jpeg.shown()), (384, 24, BBox::FRAME));
+    let decoded = decode(&jpeg);
+    let light = |rows: std::ops::Range<u32>| {
+        rows.flat_map(|y| (0..640).map(move |x| (x, y))).filter(|(x, y)| decoded.get_pixel(*x, *y).0[1] > 200).count()
+    };
+    assert_eq!(light(0..360), 0);
+    assert!(light(360..384) > 500, "{}", light(360..384));
 }
 
 fn decode(jpeg: &RedactedJpeg) -> image::RgbImage {
@@ -243,7 +291,7 @@ fn colours_survive_whatever_the_range_the_matrix_and_the_layout() {
                 let picture = frame((192, 32), format, (matrix, range), 7, |plane, x, _| {
                     fields[x / if plane == 0 { 32 } else { 16 }][plane]
                 });
-                let jpeg = RedactedJpeg::try_from_frame(&picture, &[], &[], AMPLE).unwrap();
+                let jpeg = encode(&picture, &[], &[], AMPLE).unwrap();
                 let decoded = decode(&jpeg);
                 for (field, rgb) in (0u32..).zip(&colours) {
                     let found = decoded.get_pixel(field * 32 + 16, 16).0;
@@ -262,7 +310,7 @@ fn the_last_rows_and_columns_of_any_size_keep_their_colour() {
     let red = ycbcr([0.9, 0.1, 0.1], ColorMatrix::Bt601, ColorRange::Full);
     for size in [(32, 32), (33, 33), (34, 34), (47, 30), (30, 47), (2, 2), (3, 3)] {
         let picture = frame(size, PixelFormat::I420, FULL_601, 0, |plane, _, _| red[plane]);
-        let decoded = decode(&RedactedJpeg::try_from_frame(&picture, &[], &[], AMPLE).unwrap());
+        let decoded = decode(&encode(&picture, &[], &[], AMPLE).unwrap());
         for (x, y, pixel) in decoded.enumerate_pixels() {
             assert!(matches!(pixel.0, [222..=238, 18..=34, 18..=34]), "{pixel:?} at ({x}, {y}) of {size:?}");
         }
@@ -272,7 +320,7 @@ fn the_last_rows_and_columns_of_any_size_keep_their_colour() {
 #[test]
 fn the_outline_is_drawn_on_the_box_and_nowhere_else() {
     let grey = frame((640, 480), PixelFormat::I420, FULL_601, 0, |_, _, _| 128);
-    let jpeg = RedactedJpeg::try_from_frame(&grey, &[], &[bbox(0.25, 0.25, 0.75, 0.75)], AMPLE).unwrap();
+    let jpeg = encode(&grey, &[], &[bbox(0.25, 0.25, 0.75, 0.75)], AMPLE).unwrap();
     let decoded = decode(&jpeg);
     let is_amber = |x, y| matches!(decoded.get_pixel(x, y).0, [200..=255, 130..=220, 0..=90]);
     for (x, y) in [(160, 200), (161, 300), (479, 200), (300, 120), (300, 121), (300, 359)] {
@@ -286,8 +334,7 @@ fn the_outline_is_drawn_on_the_box_and_nowhere_else() {
 #[test]
 fn quality_gives_way_to_the_limit_of_bytes_and_an_impossible_limit_is_an_error() {
     let picture = frame((320, 240), PixelFormat::I420, FULL_601, 0, |p, x, y| noise(2, p, x, y));
-    let encode =
-        |quality, max_bytes| RedactedJpeg::try_from_frame(&picture, &[], &[], JpegLimits { quality, max_bytes });
+    let encode = |quality, max_bytes| encode(&picture, &[], &[], JpegLimits { quality, max_bytes });
     let (best, least) = (encode(90, usize::MAX).unwrap(), encode(30, usize::MAX).unwrap());
     let limit = usize::midpoint(best.bytes().len(), least.bytes().len());
     let fitted = encode(90, limit).unwrap();
@@ -301,15 +348,30 @@ fn quality_gives_way_to_the_limit_of_bytes_and_an_impossible_limit_is_an_error()
 }
 
 #[test]
+fn one_encoder_takes_pictures_of_any_size_one_after_the_other() {
+    let mut encoder = JpegEncoder::default();
+    for size in [(640, 360), (64, 48), (33, 35), (640, 360)] {
+        let street = frame(size, PixelFormat::I420, FULL_601, 0, |p, x, y| noise(8, p, x, y));
+        let jpeg = RedactedPicture::from_frame(&street, &[]).encode(&mut encoder, AMPLE).unwrap();
+        assert_eq!(decode(&jpeg).dimensions(), size);
+        assert_eq!(jpeg.bytes(), encode(&street, &[], &[], AMPLE).unwrap().bytes(), "the same as of a new one");
+    }
+}
+
+#[test]
 fn the_hash_is_of_the_bytes_and_there_is_no_metadata() {
-    let jpeg = test_pictures::redacted();
-    assert_eq!(jpeg.sha256(), format!("{:x}", Sha256::digest(jpeg.bytes())));
+    let street = frame((320, 240), PixelFormat::I420, FULL_601, 0, |p, x, y| noise(2, p, x, y));
+    let facts = ["文一路".to_owned()];
+    let picture = RedactedPicture::from_frame(&street, &[]).with_strip(&facts);
+    let jpeg = picture.encode(&mut JpegEncoder::default(), AMPLE).unwrap();
+    assert_eq!(jpeg.sha256(), format!("{:x}", sha2::Sha256::digest(jpeg.bytes())));
     assert_eq!(jpeg.sha256().len(), 64);
-    // Segments up to the scan: the only application segment is JFIF's own, and there is no comment.
+    // Segments up to the scan: the only application segment is JFIF's own, without a thumbnail, and there is no comment.
     let mut at = 2;
     while jpeg.bytes()[at + 1] != 0xDA {
         let (marker, length) = (jpeg.bytes()[at + 1], u16::from_be_bytes([jpeg.bytes()[at + 2], jpeg.bytes()[at + 3]]));
         assert!(!matches!(marker, 0xE1..=0xEF | 0xFE), "segment {marker:#x}");
+        assert!(marker != 0xE0 || length == 16, "JFIF with a thumbnail");
         at += 2 + usize::from(length);
     }
 }
@@ -337,7 +399,7 @@ proptest! {
             SensitiveObject { kind, bbox: bbox(l, t, l + w, t + h) }
         }).collect();
         let outline = objects.first().map(|object| object.bbox);
-        let jpeg = RedactedJpeg::try_from_frame(&picture, &objects, outline.as_slice(), AMPLE).unwrap();
+        let jpeg = encode(&picture, &objects, outline.as_slice(), AMPLE).unwrap();
         prop_assert_eq!((u32::from(jpeg.width()), u32::from(jpeg.height())), size);
         prop_assert_eq!(decode(&jpeg).dimensions(), size);
     }
