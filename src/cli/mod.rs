@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 mod check;
+mod config;
 mod doctor;
 mod evaluate;
 mod hub;
@@ -36,6 +37,8 @@ enum Command {
     Run(run::Args),
     /// Check a configuration and print every mistake with its place.
     Check(check::Args),
+    /// Show what a configuration comes to.
+    Config(config::Args),
     /// Say of each piece that the agent needs whether it is there, its version, and how to get it.
     Doctor(doctor::Args),
     /// List, check, try and measure detectors, or begin the manifest of one's own.
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Models(args) => models::run(&args),
         Command::Replay(args) => replay::run(&args),

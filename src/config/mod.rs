@@ -1,6 +1,6 @@
 //! YAML text → a [`Config`] that cannot be wrong.
 //!
-//! In: a file. Out: [`Loaded`], in which every reference resolves and every polygon is one; or every mistake at once, each
+//! In: a file, and those that it includes. Out: [`Loaded`], in which every reference resolves and every polygon is one; or every mistake at once, each
 //! with line, column, what was seen and what is allowed. [`check`](check()) is strict; [`load`](load()) sets a camera with mistakes
 //! aside and runs the rest. Secrets are read from files or the environment and never printed.
 //!
@@ -14,8 +14,10 @@ mod document;
 mod explain;
 mod finding;
 mod idle_pace;
+mod include;
 mod kinds;
 mod load;
+mod log;
 mod meaning;
 mod onvif;
 mod protocol;
@@ -25,6 +27,7 @@ mod report;
 mod rule;
 mod schema;
 mod secret;
+mod show;
 mod storage;
 mod streams;
 mod structure;
@@ -38,6 +41,7 @@ pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;
 pub use kinds::{KindDefaults, RuleKind};
 pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load, load_bytes};
+pub use log::{LogConfig, LogFormat};
 pub use onvif::OnvifConfig;
 pub use protocol::Protocol;
 pub use public_key::{PublicKey, PublicKeyError};
@@ -45,6 +49,7 @@ pub use reference::reference;
 pub use rule::{EscalationConfig, NearConfig, RuleConfig};
 pub use schema::schema;
 pub use secret::SecretError;
+pub use show::show;
 pub use storage::StorageConfig;
 pub use streams::{EvidenceStreamConfig, RtspConfig, RtspTransport, StreamsConfig};
 pub use web::WebConfig;
@@ -57,12 +62,12 @@ use crate::ids::Name;
 use crate::mask::PrivacyMasks;
 use crate::schedule::{Calendar, DateSpan};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The whole configuration of an agent.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Who and where this agent is.
@@ -85,13 +90,17 @@ pub struct Config {
     /// What the agent serves over HTTP.
     #[serde(default)]
     pub web: WebConfig,
-    /// The cameras, at least one.
+    /// Files with more cameras, each with a list `cameras` and nothing else. A folder stands for every file in it whose name ends in `.yaml`, in the
+    /// order of names. Relative to the folder of this file.
+    #[serde(default)]
+    pub include: Vec<PathBuf>,
+    /// The cameras, at least one, here or in an included file.
     #[schemars(length(min = 1))]
     pub cameras: Vec<CameraConfig>,
 }
 
 /// Who and where this agent is.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {
     /// The site, a level of every MQTT topic.
@@ -107,6 +116,9 @@ pub struct AgentConfig {
     /// Dates that windows of rules call `holiday`.
     #[serde(default)]
     pub holidays: Vec<DateSpan>,
+    /// What is logged to standard error.
+    #[serde(default)]
+    pub log: LogConfig,
 }
 
 impl AgentConfig {
@@ -124,7 +136,7 @@ fn default_time_zone() -> String {
 }
 
 /// The broker over which the hub is reached.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HubConfig {
     /// Host name or address of the broker.
@@ -188,7 +200,7 @@ pub struct HubConfig {
 }
 
 /// What waits on disk for the broker, the webhook and the storage. Beyond these limits the oldest is dropped, and the topic `events_lost` says so.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutboxConfig {
     /// Days that a message waits at most.
@@ -206,7 +218,7 @@ impl Default for OutboxConfig {
 }
 
 /// What the hub may ask. Whoever may publish below `cmd/` at the broker is the hub.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CommandsConfig {
     /// Verbs that are carried out; others are rejected. Cases are always taken.
@@ -223,7 +235,7 @@ impl Default for CommandsConfig {
 }
 
 /// Another broker of the same hub.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BrokerConfig {
     /// Host name or address of the broker.
@@ -237,7 +249,7 @@ pub struct BrokerConfig {
 
 /// Encryption of a connection. The files (PEM) are read at every connect, so that renewed ones are used without a restart. The other
 /// side's certificate must be for the host that is configured, which is also what it is asked for (SNI).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
     /// Certificates of the authorities that are trusted; for public ones `/etc/ssl/certs/ca-certificates.crt`.
@@ -251,7 +263,7 @@ pub struct TlsConfig {
 }
 
 /// What carries MQTT.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HubTransport {
     /// A TCP connection, encrypted if `tls` is given.
@@ -278,7 +290,7 @@ fn default_replay_per_sec() -> u32 {
 }
 
 /// Where a secret is read from; its value is never part of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecretSource {
     /// The first line of this file.
@@ -311,7 +323,7 @@ impl JsonSchema for SecretSource {
 }
 
 /// The detector.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
     /// Name of an installed model (`curbwatch doctor` lists them), or the path of a manifest.
@@ -340,7 +352,7 @@ pub struct ModelConfig {
 }
 
 /// Confidence from which a detection of a class may be the beginning of something.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ThresholdConfig {
     /// By day, 0..1.
@@ -367,7 +379,7 @@ impl Default for ModelConfig {
 }
 
 /// Pictures of incidents.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvidenceConfig {
     /// How a picture reaches the hub.
@@ -389,7 +401,7 @@ impl Default for EvidenceConfig {
 }
 
 /// How a picture reaches the hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceDelivery {
     /// As bytes on the topic `evidence/{incident}/{evidence}`, before the event that names it.
@@ -401,7 +413,7 @@ pub enum EvidenceDelivery {
 }
 
 /// Where a camera looks; every field is optional and left out of events if absent.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlaceConfig {
     /// Street address.
@@ -417,7 +429,7 @@ pub struct PlaceConfig {
 }
 
 /// A position on the map with the reference system it is in; never converted.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PointConfig {
     /// Longitude in degrees.
@@ -435,7 +447,7 @@ pub struct PointConfig {
 }
 
 /// Coordinate reference system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum Crs {
     /// China Geodetic Coordinate System 2000.
     #[serde(rename = "CGCS2000")]
@@ -469,7 +481,7 @@ impl Crs {
 }
 
 /// One camera with its zones and rules.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CameraConfig {
     /// Unique among the cameras; a level of MQTT topics.
@@ -517,7 +529,7 @@ fn default_true() -> bool {
 }
 
 /// How much of the stream is analysed.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AnalysisConfig {
     /// What is decoded while nothing goes on: `keyframes`, those pictures that need no other, which come every few seconds and
@@ -537,7 +549,7 @@ pub struct AnalysisConfig {
 
 /// Which part of the picture is inferred. Where it is not all of it, the whole picture is inferred as well when something is reported, so that
 /// people and vehicles outside the part are redacted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Region {
     /// All of it.
@@ -557,7 +569,7 @@ impl Default for AnalysisConfig {
 }
 
 /// An area of the picture.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ZoneConfig {
     /// Unique within the camera.
@@ -570,14 +582,20 @@ pub struct ZoneConfig {
 }
 
 /// A [`Polygon`] as it stands in the configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "Vec<[f32; 2]>")]
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(try_from = "Vec<[f32; 2]>", into = "Vec<[f32; 2]>")]
 pub struct ZonePolygon(pub Polygon);
 
 impl TryFrom<Vec<[f32; 2]>> for ZonePolygon {
     type Error = crate::geometry::PolygonError;
     fn try_from(corners: Vec<[f32; 2]>) -> Result<Self, Self::Error> {
         Polygon::try_new(&corners).map(Self)
+    }
+}
+
+impl From<ZonePolygon> for Vec<[f32; 2]> {
+    fn from(zone: ZonePolygon) -> Self {
+        zone.0.corners().iter().map(|point| [point.x, point.y]).collect()
     }
 }
 
