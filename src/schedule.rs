@@ -295,7 +295,7 @@ impl Default for Calendar {
 }
 
 /// When a rule applies; by default always.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Schedule {
     calendar: Arc<Calendar>,
     permitted: Vec<Window>,

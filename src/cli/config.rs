@@ -23,16 +23,16 @@ enum Command {
 }
 
 /// Prints it; a wrong configuration is told on standard error, with status 78.
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &Args) -> ExitCode {
     let Command::Show { file } = &args.command;
     match config::show(file, &classes_of_manifest) {
         Ok(text) => {
             print!("{text}");
-            Ok(ExitCode::SUCCESS)
+            ExitCode::SUCCESS
         }
         Err(error) => {
             eprintln!("curbwatch: {:#}", anyhow::Error::new(error));
-            Ok(ExitCode::from(EXIT_CONFIG))
+            ExitCode::from(EXIT_CONFIG)
         }
     }
 }
