@@ -7,6 +7,7 @@
 mod analysing;
 mod couriers;
 mod desk;
+mod opening;
 mod orders;
 mod reload;
 mod roster;
@@ -30,13 +31,13 @@ use crate::incident::Memory;
 use crate::ingest::{CameraState, ConnectLimiter, Decoders, Failure};
 use crate::mailbox::Mailboxes;
 use crate::mqtt::{Farewell, Link, MqttSettings};
-use crate::orphans;
 use crate::quality::Counts;
 use crate::service::{self, Progress};
 use crate::status::{self, CameraView};
-use crate::store::{Adapters, Bounds, SharedStore, Store, StoreError};
+use crate::store::{SharedStore, StoreError};
 use crate::web::{Board, Web};
 use jiff::tz::TimeZone;
+use opening::Opened;
 use orders::{Orders, Wish};
 use reload::{AskedBy, FileWatch, Standing};
 use roster::Roster;
@@ -188,24 +189,9 @@ struct Core {
 impl Agent {
     /// Opens the store, reaches for the broker and the cameras, and begins to load the model. Returns at once.
     pub fn start(loaded: Loaded, clocks: &Arc<dyn Clocks>, reloading: Reloading) -> Result<Self, AppError> {
+        let Opened { store, time_zone, orphaned, memories, switched_off } = opening::open(&loaded, clocks.as_ref())?;
         let config = loaded.config;
         let data_dir = config.agent.data_dir.clone();
-        std::fs::create_dir_all(&data_dir).map_err(|source| AppError::DataDir { path: data_dir.clone(), source })?;
-        let time_zone = TimeZone::get(&config.agent.time_zone)
-            .map_err(|source| AppError::TimeZone { name: config.agent.time_zone.clone(), source })?;
-        let mut store = Store::open(&data_dir.join("curbwatch.db"), clocks.wall())?;
-        if let Some(path) = store.set_aside() {
-            tracing::error!(path = %path.display(), "the database was corrupt; it is set aside and a new one begun");
-        }
-        let onvif = config.hub.onvif.as_ref().map(|onvif| onvif.topic_prefix.clone());
-        let (webhook, storage) = (config.hub.webhook.is_some(), config.evidence.storage_in_use().is_some());
-        store.set_adapters(Adapters { webhook, onvif, storage })?;
-        let orphaned = orphans::close(&mut store, &config, &loaded.set_aside, &time_zone, clocks.wall())?;
-        let remember = |camera: &CameraConfig| store.memory(&camera.id, clocks.wall());
-        let memories = config.cameras.iter().map(remember).collect::<Result<_, _>>()?;
-        let switched_off = store.switched_off()?;
-        store.set_bounds(Bounds::from(&config.hub.outbox));
-        let store = SharedStore::new(store);
         let evidence = EvidenceDir::open(&data_dir)?;
         let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
         let webhook = couriers::webhook(&config, &evidence, &store, clocks)?;

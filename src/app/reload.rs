@@ -17,7 +17,7 @@ use crate::logging::Logging;
 use crate::service;
 use crate::status;
 use crate::store::Bounds;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -278,7 +278,7 @@ impl Agent {
                 error = &error as &dyn std::error::Error,
                 "the store does not say which cameras are switched off"
             );
-            Vec::new().into_iter().collect()
+            BTreeSet::new()
         });
         for (index, _) in changes.iter().filter(|(_, change)| matches!(change, Change::Added | Change::Streams)) {
             let camera = roster.camera(*index);

@@ -95,7 +95,12 @@ fn of_agent(pages: &mut Pages, health: &Health) {
     pages.gauge("model_alarm", "Whether the model runs otherwise than the site prefers", None, one(alarm));
     if let Some(configuration) = &health.configuration {
         let refused = flag(configuration.refused.is_some());
-        pages.gauge("configuration_refused", "Whether the files as they are now cannot be taken over", None, one(refused));
+        pages.gauge(
+            "configuration_refused",
+            "Whether the files as they are now cannot be taken over",
+            None,
+            one(refused),
+        );
         let restart = flag(!configuration.needs_restart.is_empty());
         pages.gauge("configuration_needs_restart", "Whether something of them waits for a restart", None, one(restart));
     }
