@@ -5,6 +5,7 @@
 
 use crate::config::{LogConfig, LogFormat};
 use std::fmt;
+use std::io::IsTerminal;
 use std::os::fd::AsFd;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::ParseError;
@@ -28,7 +29,9 @@ impl Logging {
         let filter = EnvFilter::try_new(given.unwrap_or(&config.filter))?;
         let (filter, handle) = reload::Layer::new(filter);
         let is_journal = is_journal();
-        let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(!is_journal);
+        let lines = tracing_subscriber::fmt::layer()
+            .with_writer(std::io::stderr)
+            .with_ansi(!is_journal && std::io::stderr().is_terminal());
         let lines = match (config.format, is_journal) {
             (LogFormat::Text, false) => lines.boxed(),
             (LogFormat::Text, true) => {

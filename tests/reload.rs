@@ -63,30 +63,35 @@ impl Hub {
     }
 
     fn event(&mut self, camera: &str, phase: Phase) -> IncidentEvent {
-        self.listen(&format!("{phase:?} at {camera}"), |message| match &message.content {
-            Content::Incident(event) if event.data.camera.id.as_str() == camera && event.data.phase == phase => {
-                Some(event.clone())
-            }
-            _ => None,
+        self.listen(&format!("{phase:?} at {camera}"), |message| {
+            event_of(message, camera).filter(|event| event.data.phase == phase).cloned()
         })
     }
 
     fn configuration(&mut self, what: &str, is_so: impl Fn(&ConfigurationHealth) -> bool) -> ConfigurationHealth {
-        self.listen(what, |message| match &message.content {
-            Content::Health(health) => health.configuration.clone().filter(|configuration| is_so(configuration)),
-            _ => None,
+        self.listen(what, |message| {
+            let Content::Health(health) = &message.content else { return None };
+            health.configuration.clone().filter(|configuration| is_so(configuration))
         })
     }
 
     fn events_of(&self, camera: &str) -> Vec<(Phase, Option<ClosedReason>)> {
-        let events = self.1.iter().filter_map(|message| match &message.content {
-            Content::Incident(event) if event.data.camera.id.as_str() == camera => {
-                Some((event.data.phase, event.data.closed_reason))
-            }
-            _ => None,
-        });
-        events.collect()
+        let events = self.1.iter().filter_map(|message| event_of(message, camera));
+        events.map(|event| (event.data.phase, event.data.closed_reason)).collect()
     }
+
+    fn states_of(&self, camera: &str) -> Vec<CameraState> {
+        let state = |message: &HubMessage| {
+            let Content::CameraStatus(status) = &message.content else { return None };
+            (status.camera.as_str() == camera).then_some(status.state)
+        };
+        self.1.iter().filter_map(state).collect()
+    }
+}
+
+fn event_of<'m>(message: &'m HubMessage, camera: &str) -> Option<&'m IncidentEvent> {
+    let Content::Incident(event) = &message.content else { return None };
+    (event.data.camera.id.as_str() == camera).then_some(event)
 }
 
 /// The variables of the messages to the service manager, until one has what is wanted.
@@ -181,14 +186,7 @@ fn what_changed_is_taken_over_and_the_rest_goes_on() {
         "one thing is one incident: {}",
         opened.data.incident_id
     );
-    let states: Vec<CameraState> = hub
-        .1
-        .iter()
-        .filter_map(|message| match &message.content {
-            Content::CameraStatus(status) if status.camera.as_str() == "market" => Some(status.state),
-            _ => None,
-        })
-        .collect();
+    let states = hub.states_of("market");
     let first_online = states.iter().position(|state| *state == CameraState::Online).unwrap();
     assert!(states[first_online..].iter().all(|state| *state == CameraState::Online), "its stream went on: {states:?}");
     let log = std::fs::read_to_string(&log).unwrap();

@@ -83,8 +83,10 @@ pub enum Record {
 /// Another configuration, for the recorder.
 #[derive(Debug)]
 pub struct Configured {
-    /// The configuration. Of the cameras that were there before, each has the index that it had.
+    /// The configuration with its cameras by index, those included that are gone: what was found of them may be on its way.
     pub config: Arc<Config>,
+    /// The same with the cameras that are there.
+    pub present: Config,
     /// Its digest.
     pub config_sha256: String,
     /// Set by whoever is first: the recorder that takes it over, or the one who gave up waiting for that.

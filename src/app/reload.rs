@@ -349,6 +349,7 @@ fn configure_recorder(analysis: &Analysis, roster: &Roster) -> Result<(), String
     let is_claimed = Arc::new(AtomicBool::new(false));
     let configured = Configured {
         config: Arc::clone(&roster.config),
+        present: roster.present(),
         config_sha256: roster.sha256.clone(),
         is_claimed: Arc::clone(&is_claimed),
         done,

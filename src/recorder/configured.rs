@@ -10,12 +10,12 @@ use std::sync::atomic::Ordering;
 impl Recorder {
     /// Closes what the configuration no longer wants, and works by it from here on. Everything that was found before is recorded.
     pub(super) fn take_over(&mut self, configured: Configured) {
-        let Configured { config, config_sha256, is_claimed, done } = configured;
+        let Configured { config, present, config_sha256, is_claimed, done } = configured;
         if is_claimed.swap(true, Ordering::AcqRel) {
             return;
         }
         let now = self.clocks.wall();
-        let closed = orphans::close(&mut self.store.lock(), &config, &[], &self.time_zone, now);
+        let closed = orphans::close(&mut self.store.lock(), &present, &[], &self.time_zone, now);
         let outcome = closed.map_err(|error| format!("the store refuses: {error}")).map(|closed| {
             for (camera, rule) in &closed {
                 self.notice.active(camera, rule, Vec::new());
