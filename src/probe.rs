@@ -125,7 +125,7 @@ pub fn probe(
     if !notes.lock().stamps.is_empty() {
         wait(&notes, clocks.as_ref(), until, |_| false);
     }
-    let stats = ingest.stats();
+    let counted = ingest.stats();
     // What was seen is seen, however the stream comes down.
     let _ = ingest.stop(STOP_LIMIT);
     let mut watching = notes.lock();
@@ -136,11 +136,11 @@ pub fn probe(
     let first = watching.stamps[0].mono;
     let probed = Probed {
         stream,
-        fps: stats.fps_in,
+        fps: counted.fps_in,
         first_picture: first.since(began),
         group: middle_interval(&watching.stamps),
         last: *frame.stamp(),
-        stats,
+        stats: counted,
     };
     Ok((probed, frame))
 }

@@ -217,7 +217,7 @@ impl Analysis {
         let mut station = post.station();
         let before = station.attention();
         let changed = station.order(order, self.clocks.mono(), self.clocks.wall())?;
-        let records = self.records_of(camera, &post, changed.into_iter().collect(), None, &mut station);
+        let records = Self::records_of(camera, &post, changed.into_iter().collect(), None, &mut station);
         if station.attention() != before {
             self.around.attention(camera, station.attention());
         }
@@ -231,7 +231,7 @@ impl Analysis {
             let _turn = post.turn();
             let mut station = post.station();
             let answers = station.answer_overdue(self.clocks.mono(), self.clocks.wall());
-            let records = self.records_of(camera, post, answers, None, &mut station);
+            let records = Self::records_of(camera, post, answers, None, &mut station);
             drop(station);
             if let Err(error) = self.pass_on(records) {
                 tracing::warn!(camera, "answers are lost: {error}");
@@ -390,12 +390,11 @@ impl Analysis {
             let still = if is_pictured { self.still(camera, detector, station) } else { Still::NotWanted };
             Sight { frame: Arc::clone(frame), sensitive, still }
         });
-        self.records_of(camera, &post, transitions, sight.as_ref(), station)
+        Self::records_of(camera, &post, transitions, sight.as_ref(), station)
     }
 
     /// What the recorder must write down: the changes, and what else is to be remembered since the last call.
     fn records_of(
-        &self,
         camera: usize,
         post: &Post,
         transitions: Vec<Transition>,

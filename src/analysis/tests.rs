@@ -67,7 +67,7 @@ fn street() -> (Street, Uuid) {
         *station.detections_mut() = vec![car];
         let transitions = station.judge(frame.stamp());
         let sight = Sight { frame: Arc::new(frame), sensitive: Vec::new(), still: Still::NotWanted };
-        for record in street.analysis.records_of(0, &post, transitions, Some(&sight), &mut station) {
+        for record in Analysis::records_of(0, &post, transitions, Some(&sight), &mut station) {
             let Record::Change(finding) = record else { continue };
             assert!(finding.frame.is_some());
             opened = Some(finding.transition.incident.id);

@@ -158,7 +158,7 @@ impl Agent {
             tracing::warn!("{}", warning.sentence());
         }
         let (roster, changes) = running.next(loaded.config, loaded.digest_sha256);
-        if let Err(reason) = self.take_over(analysis, Arc::new(roster), &changes) {
+        if let Err(reason) = self.take_over(analysis, &Arc::new(roster), &changes) {
             self.refuse(&reason);
             return None;
         }
@@ -190,7 +190,7 @@ impl Agent {
     fn take_over(
         &mut self,
         analysis: &Arc<Analysis>,
-        roster: Arc<Roster>,
+        roster: &Arc<Roster>,
         changes: &[(usize, Change)],
     ) -> Result<(), String> {
         let core = Arc::clone(&self.core);
@@ -209,7 +209,7 @@ impl Agent {
         let posts: Vec<_> = changes.iter().filter_map(|(index, _)| analysis.post_of(*index)).collect();
         let held: Option<Vec<_>> = posts.iter().map(|post| post.hold(HOLD_LIMIT)).collect();
         let recorded = match &held {
-            Some(_) => configure_recorder(analysis, &roster),
+            Some(_) => configure_recorder(analysis, roster),
             None => Err("what was found waits to be recorded: is the disk full?".to_owned()),
         };
         if let Err(reason) = recorded {
@@ -218,15 +218,15 @@ impl Agent {
             return Err(reason);
         }
         self.make_room(roster.len());
-        *core.roster.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&roster);
+        *core.roster.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(roster);
         for index in stopping {
             core.mailboxes.clear(index);
         }
         for (index, change) in changes {
-            self.change_camera(analysis, &roster, *index, *change, plans.remove(index).unwrap_or_default());
+            self.change_camera(analysis, roster, *index, *change, plans.remove(index).unwrap_or_default());
         }
         drop(held);
-        self.start_streams(&roster, changes);
+        self.start_streams(roster, changes);
         core.store.lock().set_bounds(Bounds::from(&config.hub.outbox));
         self.reloading.log.set_filter(&config.agent.log.filter);
         core.say_birth(&self.link);
