@@ -23,8 +23,8 @@ use std::time::Duration;
 
 /// Longest silence of the hub before the test gives up.
 const SILENCE: Duration = Duration::from_mins(1);
-/// Seconds for which the things stand; the streams begin anew after it.
-const LENGTH: Duration = Duration::from_mins(3);
+/// For how long the streams play before they begin again; the things are away for the first two seconds of it only.
+const LENGTH: Duration = Duration::from_secs(45);
 
 /// A street in which a thing stands from the second second on.
 fn street(folder: &Path, footage: &Footage, name: &str, scene: Scene) -> (Mount, Truth) {
