@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo test bench fuzz faults torture tracking accuracy privacy soak build fmt lint unit generated doctor
+.PHONY: help setup demo test bench fuzz faults torture tracking accuracy privacy soak build deb deb-test fmt lint unit generated doctor
 
 # Seconds after which the demo ends by itself, with exit 0 if it saw what it should; 0: at Ctrl-C.
 DEMO_SECS ?= 0
@@ -70,6 +70,14 @@ soak: setup build ## 8 cameras with random faults for SOAK_MINUTES; memory, thre
 build: ## build the release binary
 	$(call say,build: target/release/curbwatch)
 	@cargo build --release --locked
+
+deb: setup ## make the Debian package in target/deb/, from a production build
+	$(call say,deb)
+	@scripts/deb
+
+deb-test: deb ## install, run, upgrade, remove and purge the package in a fresh Debian 12 (as root, by debootstrap)
+	$(call say,deb-test)
+	@scripts/deb-test target/deb/*.deb
 
 fmt: ## format the sources
 	$(call say,format)

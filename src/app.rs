@@ -7,19 +7,22 @@
 mod analysing;
 mod couriers;
 mod desk;
+mod opening;
 mod orders;
+mod reload;
+mod roster;
 mod telling;
 mod watching;
 
-pub use orders::ReloadCheck;
+pub use reload::{Load, Reloading};
 
 use crate::active::ActiveBoard;
 use crate::analysis::Analysis;
 use crate::audit::AuditLog;
 use crate::clock::{Clocks, Mono};
 use crate::command::{self, Commander, CommanderParts, Keys, Outcome};
-use crate::config::{CameraConfig, Config, Loaded};
-use crate::contract::{self, RequestId, Topics, WallTime};
+use crate::config::{CameraConfig, Loaded};
+use crate::contract::{self, BirthModel, RequestId, Topics, WallTime};
 use crate::courier::Courier;
 use crate::evidence::{Custody, CustodyCounts, CustodyError, Keyring};
 use crate::frame::Frame;
@@ -29,14 +32,16 @@ use crate::incident::Memory;
 use crate::ingest::{CameraState, ConnectLimiter, Decoders, Failure};
 use crate::mailbox::Mailboxes;
 use crate::mqtt::{Farewell, Link, MqttSettings};
-use crate::orphans;
 use crate::quality::Counts;
 use crate::service::{self, Progress};
-use crate::status::{self, CameraView, StreamView};
-use crate::store::{Adapters, Bounds, SharedStore, Store, StoreError};
+use crate::status::{self, CameraView};
+use crate::store::{SharedStore, StoreError};
 use crate::web::{Board, Web};
 use jiff::tz::TimeZone;
+use opening::Opened;
 use orders::{Orders, Wish};
+use reload::{AskedBy, FileWatch, Standing};
+use roster::Roster;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
@@ -44,10 +49,13 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use telling::AnalysedRates;
+use tokio::signal::unix::Signal;
 use watching::{Hold, Watched};
 
 /// Interval of the health message and of refreshed camera status.
 const STATUS_EVERY: Duration = Duration::from_secs(10);
+/// Time between two looks whether the files of the configuration have changed.
+const WATCH_FILES_EVERY: Duration = Duration::from_secs(2);
 /// Time between two attempts to load a model that is missing or refused.
 const PREPARE_EVERY: Duration = Duration::from_secs(10);
 /// Interval at which requests to look again are looked through for those to which no frame came.
@@ -110,7 +118,7 @@ pub enum AppError {
 pub enum Ended {
     /// It was told to stop.
     Stopped,
-    /// The hub wants it to begin anew, with the configuration as it is now.
+    /// It must begin anew, with the configuration as it is now.
     Reload,
 }
 
@@ -121,6 +129,8 @@ pub struct Agent {
     watched: Vec<Option<Watched>>,
     limiter: Arc<ConnectLimiter>,
     wishes: tokio::sync::mpsc::Receiver<Wish>,
+    reloading: Arc<Reloading>,
+    files: FileWatch,
     commands: JoinHandle<()>,
     prepare: JoinHandle<()>,
     /// Serves until it is dropped.
@@ -133,8 +143,11 @@ pub struct Agent {
 
 /// What the agent's threads share.
 struct Core {
-    config: Arc<Config>,
-    config_sha256: String,
+    roster: RwLock<Arc<Roster>>,
+    /// How the configuration stands.
+    standing: Mutex<Standing>,
+    /// The models in use, as `birth` names them; none while they are loaded.
+    models: Mutex<Vec<BirthModel>>,
     time_zone: TimeZone,
     topics: Topics,
     started_at: WallTime,
@@ -182,25 +195,10 @@ struct Core {
 
 impl Agent {
     /// Opens the store, reaches for the broker and the cameras, and begins to load the model. Returns at once.
-    pub fn start(loaded: Loaded, clocks: &Arc<dyn Clocks>, reload_check: Arc<ReloadCheck>) -> Result<Self, AppError> {
-        let config = Arc::new(loaded.config);
+    pub fn start(loaded: Loaded, clocks: &Arc<dyn Clocks>, reloading: Reloading) -> Result<Self, AppError> {
+        let Opened { store, time_zone, orphaned, memories, switched_off } = opening::open(&loaded, clocks.as_ref())?;
+        let config = loaded.config;
         let data_dir = config.agent.data_dir.clone();
-        std::fs::create_dir_all(&data_dir).map_err(|source| AppError::DataDir { path: data_dir.clone(), source })?;
-        let time_zone = TimeZone::get(&config.agent.time_zone)
-            .map_err(|source| AppError::TimeZone { name: config.agent.time_zone.clone(), source })?;
-        let mut store = Store::open(&data_dir.join("curbwatch.db"), clocks.wall())?;
-        if let Some(path) = store.set_aside() {
-            tracing::error!(path = %path.display(), "the database was corrupt; it is set aside and a new one begun");
-        }
-        let onvif = config.hub.onvif.as_ref().map(|onvif| onvif.topic_prefix.clone());
-        let (webhook, storage) = (config.hub.webhook.is_some(), config.evidence.storage_in_use().is_some());
-        store.set_adapters(Adapters { webhook, onvif, storage })?;
-        let orphaned = orphans::close(&mut store, &config, &loaded.set_aside, &time_zone, clocks.wall())?;
-        let remember = |camera: &CameraConfig| store.memory(&camera.id, clocks.wall());
-        let memories = config.cameras.iter().map(remember).collect::<Result<_, _>>()?;
-        let switched_off = store.switched_off()?;
-        store.set_bounds(Bounds::from(&config.hub.outbox));
-        let store = SharedStore::new(store);
         let custody = Custody::open(&config, store.clone(), Arc::clone(clocks))?;
         custody.audit().note_start(&loaded.digest_sha256, clocks.wall());
         let keys = custody.dir().keys().clone();
@@ -216,8 +214,7 @@ impl Agent {
         let unseen = |camera: &CameraConfig| {
             let is_on = camera.enabled && !switched_off.contains(&camera.id);
             let state = if is_on { CameraState::Connecting } else { CameraState::Disabled };
-            let detect = StreamView::new(state, clocks.wall());
-            CameraView { evidence: camera.streams.evidence.as_ref().map(|_| detect.clone()), detect, picture: None }
+            watching::unseen(Some(camera), state, clocks.wall())
         };
         let topics = Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id);
         let core = Arc::new(Core {
@@ -240,8 +237,9 @@ impl Agent {
             event_counts: Arc::default(),
             is_stopping: AtomicBool::new(false),
             stopping: (Mutex::default(), Condvar::default()),
-            config_sha256: loaded.digest_sha256,
-            config: Arc::clone(&config),
+            roster: RwLock::new(Arc::new(Roster::new(config.clone(), loaded.digest_sha256))),
+            standing: Mutex::new(Standing::since(WallTime::new(clocks.wall(), &time_zone))),
+            models: Mutex::default(),
             clocks: Arc::clone(clocks),
             store,
             memories,
@@ -252,7 +250,7 @@ impl Agent {
             keys,
             time_zone,
         });
-        core.say_birth(&link, Vec::new());
+        core.say_birth(&link);
         core.say_open_from_store(&link);
         for (camera, rule) in &orphaned {
             core.say_open(&link, camera, rule, Vec::new());
@@ -272,9 +270,10 @@ impl Agent {
         let commander = Arc::new(core.commander(&link));
         // Nobody else sets it.
         let _ = core.commander.set(Arc::clone(&commander));
+        let (reloading, files) = (Arc::new(reloading), FileWatch::new(loaded.files));
         let (wish, wishes) = tokio::sync::mpsc::channel(orders::MAX_WISHES);
         let commands = {
-            let orders = Orders { core: Arc::clone(&core), wishes: wish, reload_check };
+            let orders = Orders { core: Arc::clone(&core), wishes: wish, reloading: Arc::clone(&reloading) };
             named_thread("commands", move || commander.run(&asked, &orders, &|| orders.core.is_stopping()))?
         };
         let prepare = {
@@ -285,13 +284,29 @@ impl Agent {
         let sampler = HostSampler::new(data_dir, clocks.mono());
         let web = core.serve()?;
         let progress = Progress::new(clocks.mono());
-        Ok(Self { core, link, watched, limiter, wishes, commands, prepare, _web: web, sampler, analysed, progress })
+        Ok(Self {
+            core,
+            link,
+            watched,
+            limiter,
+            wishes,
+            reloading,
+            files,
+            commands,
+            prepare,
+            _web: web,
+            sampler,
+            analysed,
+            progress,
+        })
     }
 
-    /// Publishes status until `stop` completes, or the hub wants the agent to begin anew; then stops in order.
-    pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> Ended {
+    /// Publishes status until `stop` completes, or the agent must begin anew; then stops in order. At each `hangup`, and whenever its files change, the
+    /// configuration is read again.
+    pub async fn run_until(mut self, stop: impl Future<Output = ()>, mut hangup: Signal) -> Ended {
         let mut stop = std::pin::pin!(stop);
         let mut tick = tokio::time::interval(STATUS_EVERY);
+        let mut look = tokio::time::interval(WATCH_FILES_EVERY);
         let changed = Arc::clone(&self.core.changed);
         let ended = loop {
             tokio::select! {
@@ -299,8 +314,10 @@ impl Agent {
                 Some(wish) = self.wishes.recv() => match wish {
                     // Whoever asked may have given up.
                     Wish::Switch { camera, is_on, done } => drop(done.send(self.switch_camera(camera, is_on))),
-                    Wish::Reload => break Ended::Reload,
+                    Wish::Reload => if let Some(ended) = self.reload(AskedBy::Hub) { break ended },
                 },
+                Some(()) = hangup.recv() => if let Some(ended) = self.reload(AskedBy::Signal) { break ended },
+                _ = look.tick() => if self.files.has_settled() && let Some(ended) = self.reload(AskedBy::File) { break ended },
                 () = changed.notified() => self.say_cameras(),
                 _ = tick.tick() => {
                     self.say_cameras();
@@ -309,9 +326,8 @@ impl Agent {
                 }
             }
         };
-        match ended {
-            Ended::Stopped => service::say_stopping(),
-            Ended::Reload => service::say_reloading(),
+        if ended == Ended::Stopped {
+            service::say_stopping();
         }
         self.stop();
         ended
@@ -333,10 +349,11 @@ impl Agent {
             watched.request_stop();
         }
         let deadline = Mono(self.core.clocks.mono().0 + INGEST_STOP_LIMIT);
-        for (camera, watched) in self.core.config.cameras.iter().zip(self.watched.drain(..)) {
+        let roster = self.core.roster();
+        for (index, watched) in self.watched.drain(..).enumerate() {
             let Some(watched) = watched else { continue };
             if let Err(error) = watched.stop(|| deadline.since(self.core.clocks.mono())) {
-                tracing::warn!(camera = %camera.id, "{error}");
+                tracing::warn!(camera = %roster.camera(index).id, "{error}");
             }
         }
         self.core.mailboxes.close();
@@ -356,11 +373,12 @@ impl Agent {
 
 impl Core {
     fn commander(&self, link: &Arc<Link>) -> Commander {
+        let config = self.config();
         Commander::new(CommanderParts {
-            allowed: self.config.hub.commands.allow.iter().copied().collect(),
-            keys: Keys::new(self.config.hub.commands.keys.clone()),
+            allowed: config.hub.commands.allow.iter().copied().collect(),
+            keys: Keys::new(config.hub.commands.keys.clone()),
             topics: self.topics.clone(),
-            prefix: self.config.hub.prefix.clone(),
+            prefix: config.hub.prefix.clone(),
             time_zone: self.time_zone.clone(),
             store: self.store.clone(),
             link: Arc::clone(link),
@@ -385,7 +403,7 @@ impl Core {
 
     /// Begins to serve metrics, if that is wanted.
     fn serve(&self) -> Result<Option<Web>, AppError> {
-        let web = &self.config.web;
+        let web = self.config().web.clone();
         let start = || Web::start(web.listen, Arc::clone(&self.board), Arc::clone(&self.clocks));
         let failed = |source| AppError::Thread { name: "web".to_owned(), source };
         web.enabled.then(start).transpose().map_err(failed)

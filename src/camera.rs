@@ -11,6 +11,7 @@ use crate::clock::Mono;
 use crate::config::{STATIC_CLASS, moves_by_itself};
 use crate::detect::Detection;
 use crate::frame::{Frame, FrameStamp};
+use crate::geometry::Polygon;
 use crate::ids::{IdSource, Name};
 use crate::incident::{
     CannotSee, Course, Incident, Memo, Memory, Order, OrderError, Recheck, RecheckOutcome, Terms, Transition,
@@ -130,12 +131,7 @@ impl Engine {
         memory.open = open;
         let tracker = Tracker::new(classes.association.clone(), classes.start_confidence.clone());
         let ground = Ground::of(classes, &rules, &memory.open);
-        let begin = |rule: EngineRule| {
-            let mut course = Course::new(rule.id, rule.terms, Arc::clone(classes));
-            course.restore(&memory);
-            (rule.watch, course)
-        };
-        let rules = rules.into_iter().map(begin).collect();
+        let rules = rules.into_iter().map(|rule| begin(classes, rule, &memory)).collect();
         let engine = Self {
             tracker,
             ground,
@@ -148,6 +144,23 @@ impl Engine {
             tallies: Tallies::default(),
         };
         (engine, orphans)
+    }
+
+    /// Goes on by other rules, of the same camera and the same classes. What is followed is followed on, and a rule that is as it was keeps what it
+    /// knows; the others begin with what is remembered, as after a restart. The ground is learnt anew only where other zones have a rule about it.
+    pub fn adopt(&mut self, classes: &Arc<ClassTable>, rules: Vec<EngineRule>, memory: &Memory) {
+        let before = Ground::zones(classes, self.rules.iter().map(|(watch, _)| watch));
+        if before != Ground::zones(classes, rules.iter().map(|rule| &rule.watch)) {
+            self.ground = Ground::of(classes, &rules, &memory.open);
+            self.statics.clear();
+        }
+        let mut before = std::mem::take(&mut self.rules);
+        for rule in rules {
+            let is_same =
+                |(watch, course): &(Watch, Course)| *watch == rule.watch && course.is_of(&rule.id, &rule.terms);
+            let kept = before.iter().position(is_same).map(|index| before.swap_remove(index));
+            self.rules.push(kept.unwrap_or_else(|| begin(classes, rule, memory)));
+        }
     }
 
     /// Looks at the picture of the frame that is [analysed](Self::analyse) next, for what was put down and stays. Free for a camera without
@@ -321,6 +334,13 @@ impl Engine {
     }
 }
 
+/// A rule with what is remembered of it.
+fn begin(classes: &Arc<ClassTable>, rule: EngineRule, memory: &Memory) -> (Watch, Course) {
+    let mut course = Course::new(rule.id, rule.terms, Arc::clone(classes));
+    course.restore(memory);
+    (rule.watch, course)
+}
+
 impl Looking {
     fn outcome(&self, blind: Option<CannotSee>) -> Recheck {
         if self.is_seen {
@@ -357,10 +377,8 @@ fn look_again(rechecks: &mut [Looking], course: &Course, observed: Option<Durati
 impl Ground {
     /// Of the zones in which rules speak of static objects; with those that are open. None without such a rule.
     fn of(classes: &ClassTable, rules: &[EngineRule], open: &[Incident]) -> Option<Self> {
-        let class = classes.names.iter().position(|name| name == STATIC_CLASS)? as u16;
-        let about_them = || rules.iter().filter(|rule| rule.watch.classes.contains(&class));
-        let zones: Vec<_> =
-            about_them().flat_map(|rule| &rule.watch.zones).map(|(_, polygon)| polygon.clone()).collect();
+        let class = Self::class(classes)?;
+        let zones = Self::zones(classes, rules.iter().map(|rule| &rule.watch));
         if zones.is_empty() {
             return None;
         }
@@ -370,6 +388,17 @@ impl Ground {
         }
         let moves = |(index, name): (u16, &String)| moves_by_itself(name).then_some(index);
         Some(Self { statics, class, movers: (0..).zip(&classes.names).filter_map(moves).collect() })
+    }
+
+    fn class(classes: &ClassTable) -> Option<u16> {
+        classes.names.iter().position(|name| name == STATIC_CLASS).map(|class| class as u16)
+    }
+
+    /// The zones in which rules speak of static objects.
+    fn zones<'w>(classes: &ClassTable, watches: impl Iterator<Item = &'w Watch>) -> Vec<Polygon> {
+        let Some(class) = Self::class(classes) else { return Vec::new() };
+        let about_them = watches.filter(|watch| watch.classes.contains(&class));
+        about_them.flat_map(|watch| &watch.zones).map(|(_, polygon)| polygon.clone()).collect()
     }
 
     fn advance(&mut self, observed: Option<Duration>, tracks: &[Track]) -> Vec<SeenObject> {

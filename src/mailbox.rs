@@ -112,6 +112,24 @@ impl<T> Mailboxes<T> {
         }
     }
 
+    /// Makes room for so many cameras; those that have room keep theirs.
+    pub fn grow(&self, cameras: usize) {
+        let mut state = self.lock();
+        while state.slots.len() < cameras {
+            state.slots.push(Slot::new());
+        }
+    }
+
+    /// Throws away what waits of a camera: frames from before it was configured anew.
+    pub fn clear(&self, camera: usize) {
+        let mut state = self.lock();
+        let slot = &mut state.slots[camera];
+        slot.waiting = None;
+        let replayed = std::mem::take(&mut slot.replayed).len();
+        state.replayed -= replayed;
+        state.queue.retain(|&queued| queued != camera);
+    }
+
     /// Frames of a camera dropped so far.
     #[must_use]
     pub fn dropped(&self, camera: usize) -> u64 {
@@ -248,6 +266,21 @@ mod tests {
         let mut lease = boxes.take().unwrap();
         assert_eq!((lease.camera(), lease.take_frame()), (0, 0));
         assert!(!boxes.put_replayed(5, 0), "a frame was taken, so that there is room for another");
+    }
+
+    #[test]
+    fn a_camera_joins_later_and_what_waits_of_one_is_thrown_away() {
+        let boxes = Mailboxes::new(1);
+        boxes.grow(2);
+        for camera in [0, 1] {
+            boxes.put_replayed(camera, camera);
+            boxes.put(camera, camera);
+        }
+        boxes.clear(0);
+        let served: Vec<usize> = (0..2).map(|_| boxes.take().unwrap().take_frame()).collect();
+        assert_eq!(served, [1, 1]);
+        boxes.put(0, 7);
+        assert_eq!(boxes.take().unwrap().take_frame(), 7);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! is lost. A picture that cannot be made is left out, and the event says so. An event passes the [stages](crate::quality) before it is
 //! recorded; one with a defect is kept back, with the reason.
 
+mod configured;
 mod event;
 mod pictures;
 mod sidecar;
@@ -98,16 +99,8 @@ impl Recorder {
     #[must_use]
     pub fn new(parts: RecorderParts) -> Self {
         let agent = &parts.config.agent;
-        let mut stages = Stages::new(Arc::clone(&parts.config), parts.counts);
-        match parts.store.lock().open_everywhere() {
-            Ok(open) => open.iter().for_each(|(camera, open)| stages.note_open(camera, &open.incident)),
-            Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::warn!(error, "what was open before is not related to what comes");
-            }
-        }
-        Self {
-            stages,
+        let mut recorder = Self {
+            stages: Stages::new(Arc::clone(&parts.config), parts.counts),
             topics: Topics::new(&parts.config.hub.prefix, &agent.site, &agent.id),
             config: parts.config,
             config_sha256: parts.config_sha256,
@@ -123,6 +116,19 @@ impl Recorder {
             faces: parts.faces,
             encoder: JpegEncoder::default(),
             swept: None,
+        };
+        recorder.relate_open();
+        recorder
+    }
+
+    /// Takes up what is open, so that what comes can be related to it.
+    fn relate_open(&mut self) {
+        match self.store.lock().open_everywhere() {
+            Ok(open) => open.iter().for_each(|(camera, open)| self.stages.note_open(camera, &open.incident)),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "what was open before is not related to what comes");
+            }
         }
     }
 
@@ -134,6 +140,7 @@ impl Recorder {
                 Ok(Record::Change(finding)) => self.record(&finding, give_up),
                 Ok(Record::Memo(camera, memo)) => self.remember(camera, &memo, give_up),
                 Ok(Record::Snapshot(snapshot)) => self.take_snapshot(&snapshot),
+                Ok(Record::Configured(configured)) => self.take_over(*configured),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

@@ -7,7 +7,7 @@ use jiff::civil::{Date, DateTime, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use std::time::Duration;
 const DAY_MINUTES: u16 = 24 * 60;
 
 /// A stretch of time that comes again: on which days, at which hours. What is left out does not restrict.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Window {
     /// Days of the week, and `holiday`: a date of `agent.holidays`, which is then no day of the week.
@@ -33,7 +33,7 @@ pub struct Window {
 }
 
 /// A kind of day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Day {
     /// Monday.
@@ -102,8 +102,8 @@ pub enum WindowError {
 }
 
 /// One date, or all from a first to a last one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct DateSpan {
     first: Date,
     last: Date,
@@ -132,6 +132,13 @@ impl TryFrom<String> for DateSpan {
     }
 }
 
+/// As it stands in the configuration.
+impl From<DateSpan> for String {
+    fn from(DateSpan { first, last }: DateSpan) -> Self {
+        if first == last { first.to_string() } else { format!("{first}..{last}") }
+    }
+}
+
 impl fmt::Display for DateSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.first == self.last { write!(f, "{}", self.first) } else { write!(f, "{} to {}", self.first, self.last) }
@@ -151,8 +158,8 @@ impl JsonSchema for DateSpan {
 }
 
 /// From a minute of the day to another, across midnight if the second is the lesser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Hours {
     from: u16,
     to: u16,
@@ -189,6 +196,13 @@ impl TryFrom<String> for Hours {
     type Error = WindowError;
     fn try_from(text: String) -> Result<Self, WindowError> {
         text.parse()
+    }
+}
+
+/// As it stands in the configuration.
+impl From<Hours> for String {
+    fn from(hours: Hours) -> Self {
+        hours.to_string()
     }
 }
 
@@ -281,7 +295,7 @@ impl Default for Calendar {
 }
 
 /// When a rule applies; by default always.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Schedule {
     calendar: Arc<Calendar>,
     permitted: Vec<Window>,

@@ -11,14 +11,17 @@
 //! little longer. Passers-by do not wake it: the key frame that shows them is inferred, and judged as it is. A key frame that wakes the
 //! camera is not judged: it asks for the held frames, which begin before it and come to it again.
 
+mod post;
 mod prepare;
 mod region;
+mod replan;
 mod snapshot;
 mod station;
 mod still;
 
+pub use post::Post;
 pub(crate) use prepare::sensitive_classes;
-pub use prepare::{PrepareError, Prepared};
+pub use prepare::{Plan, PrepareError, Prepared};
 pub use region::parts;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use station::PictureNews;
@@ -26,6 +29,7 @@ pub use still::Still;
 
 use crate::camera::CameraView;
 use crate::clock::Clocks;
+use crate::config::Config;
 use crate::detect::{Detections, Detector};
 use crate::evidence::{SensitiveKind, SensitiveObject};
 use crate::frame::Frame;
@@ -39,9 +43,9 @@ use crate::picture::PictureState;
 use crate::quality::{Counts as QualityCounts, Tallies};
 use station::{Look, Station};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use uuid::Uuid;
 
 /// What one frame changed, with everything that the recorder needs to tell the hub.
@@ -72,6 +76,23 @@ pub enum Record {
     Memo(usize, Memo),
     /// A picture that the hub asked for.
     Snapshot(Box<Snapshot>),
+    /// The configuration is another one from here on.
+    Configured(Box<Configured>),
+}
+
+/// Another configuration, for the recorder.
+#[derive(Debug)]
+pub struct Configured {
+    /// The configuration with its cameras by index, those included that are gone: what was found of them may be on its way.
+    pub config: Arc<Config>,
+    /// The same with the cameras that are there.
+    pub present: Config,
+    /// Its digest.
+    pub config_sha256: String,
+    /// Set by whoever is first: the recorder that takes it over, or the one who gave up waiting for that.
+    pub is_claimed: Arc<AtomicBool>,
+    /// Hears that everything before it is recorded and that what the configuration no longer wants is closed; or why not, and then nothing is changed.
+    pub done: SyncSender<Result<(), String>>,
 }
 
 /// How closely a camera is watched.
@@ -102,13 +123,6 @@ pub trait Surroundings: Send + Sync + 'static {
     }
 }
 
-/// What became of the frames of a camera.
-#[derive(Debug, Default)]
-struct Counts {
-    judged: AtomicU64,
-    inferred: AtomicU64,
-}
-
 /// What was seen when something changed.
 struct Sight {
     frame: Arc<Frame>,
@@ -120,18 +134,12 @@ struct Sight {
 /// Everything that the runners share.
 pub struct Analysis {
     prepared: Prepared,
-    stations: Vec<Mutex<Station>>,
-    /// What is to be remembered of each camera as of its last frame: the store learns of a finding later than the runner.
-    memories: Vec<Mutex<Memory>>,
-    /// Pictures that the hub asked for, of each camera's next frame.
-    snapshots: Vec<Mutex<Vec<snapshot::Wanted>>>,
-    /// Held from a change of a camera until the recorder has it, so that the changes of one incident keep their order.
-    turns: Vec<Mutex<()>>,
+    /// By index of the camera; none is ever taken away.
+    posts: RwLock<Vec<Arc<Post>>>,
     /// The way to the recorder for what is not found in a frame; none once a runner has ended.
     records: Mutex<Option<SyncSender<Record>>>,
     mailboxes: Arc<Mailboxes<Frame>>,
     around: Arc<dyn Surroundings>,
-    counts: Vec<Counts>,
     sights: QualityCounts,
     latencies: Arc<Latencies>,
     clocks: Arc<dyn Clocks>,
@@ -141,24 +149,17 @@ impl Analysis {
     /// Makes an engine per camera. `records` is for what is not found in a frame: answers to orders.
     #[must_use]
     pub fn new(
-        prepared: Prepared,
+        mut prepared: Prepared,
         mailboxes: Arc<Mailboxes<Frame>>,
         around: Arc<dyn Surroundings>,
         records: SyncSender<Record>,
         latencies: Arc<Latencies>,
         clocks: Arc<dyn Clocks>,
     ) -> Self {
-        let cameras = 0..prepared.cameras();
-        let memories: Vec<Memory> = cameras.clone().map(|camera| around.memory(camera)).collect();
-        let begin = |(camera, memory): (usize, &Memory)| {
-            Mutex::new(station(&prepared, memory.clone(), camera, around.ids(camera)))
-        };
+        let plans = prepared.take_plans().into_iter().enumerate();
+        let post = |(camera, plan)| Arc::new(Post::new(&prepared, plan, around.memory(camera), around.ids(camera)));
         Self {
-            stations: memories.iter().enumerate().map(begin).collect(),
-            memories: memories.into_iter().map(Mutex::new).collect(),
-            turns: cameras.clone().map(|_| Mutex::default()).collect(),
-            snapshots: cameras.clone().map(|_| Mutex::default()).collect(),
-            counts: cameras.map(|_| Counts::default()).collect(),
+            posts: RwLock::new(plans.map(post).collect()),
             sights: QualityCounts::default(),
             records: Mutex::new(Some(records)),
             prepared,
@@ -172,13 +173,13 @@ impl Analysis {
     /// Frames of a camera judged so far, inferred or found unchanged.
     #[must_use]
     pub fn analysed(&self, camera: usize) -> u64 {
-        self.counts[camera].judged.load(Ordering::Relaxed)
+        self.post(camera).judged.load(Ordering::Relaxed)
     }
 
     /// Frames of a camera inferred so far.
     #[must_use]
     pub fn inferred(&self, camera: usize) -> u64 {
-        self.counts[camera].inferred.load(Ordering::Relaxed)
+        self.post(camera).inferred.load(Ordering::Relaxed)
     }
 
     /// What the stages that judge sights did so far.
@@ -190,20 +191,20 @@ impl Analysis {
     /// How every rule of a camera stands after its last frame, and why.
     #[must_use]
     pub fn view(&self, camera: usize) -> CameraView {
-        self.station(camera).view()
+        self.post(camera).station().view()
     }
 
     /// What is open at a camera, by rule.
     #[must_use]
     pub fn active(&self, camera: usize) -> BTreeMap<Name, Vec<Uuid>> {
-        self.station(camera).active()
+        self.post(camera).station().active()
     }
 
     /// The camera at which an incident is open, or was closed within the last day.
     #[must_use]
     pub fn camera_of(&self, incident: Uuid) -> Option<usize> {
-        (0..self.memories.len()).find(|camera| {
-            let memory = self.memory(*camera);
+        self.posts().iter().position(|post| {
+            let memory = post.memory();
             memory.open.iter().chain(&memory.closed).any(|known| known.id == incident)
         })
     }
@@ -211,11 +212,12 @@ impl Analysis {
     /// Carries out an order of the hub at a camera. Waits while the recorder cannot keep up. The answer to a request to look again comes
     /// as a change, [`Phase::Rechecked`](crate::incident::Phase::Rechecked), later.
     pub fn order(&self, camera: usize, order: &Order) -> Result<(), OrderError> {
-        let _turn = self.turn(camera);
-        let mut station = self.station(camera);
+        let post = self.post(camera);
+        let _turn = post.turn();
+        let mut station = post.station();
         let before = station.attention();
         let changed = station.order(order, self.clocks.mono(), self.clocks.wall())?;
-        let records = self.records_of(camera, changed.into_iter().collect(), None, &mut station);
+        let records = Self::records_of(camera, &post, changed.into_iter().collect(), None, &mut station);
         if station.attention() != before {
             self.around.attention(camera, station.attention());
         }
@@ -225,11 +227,11 @@ impl Analysis {
 
     /// Answers the requests to look again for which no frame came. Waits while the recorder cannot keep up.
     pub fn answer_overdue(&self) {
-        for camera in 0..self.stations.len() {
-            let _turn = self.turn(camera);
-            let mut station = self.station(camera);
+        for (camera, post) in self.posts().iter().enumerate() {
+            let _turn = post.turn();
+            let mut station = post.station();
             let answers = station.answer_overdue(self.clocks.mono(), self.clocks.wall());
-            let records = self.records_of(camera, answers, None, &mut station);
+            let records = Self::records_of(camera, post, answers, None, &mut station);
             drop(station);
             if let Err(error) = self.pass_on(records) {
                 tracing::warn!(camera, "answers are lost: {error}");
@@ -243,7 +245,8 @@ impl Analysis {
     pub fn run(&self, mut detector: Detector, records: SyncSender<Record>) {
         while let Some(mut lease) = self.mailboxes.take() {
             let (camera, frame) = (lease.camera(), Arc::new(lease.take_frame()));
-            let _turn = self.turn(camera);
+            let post = self.post(camera);
+            let _turn = post.turn();
             let work = || self.process(camera, &frame, &mut detector);
             let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|_| {
                 tracing::error!(camera, "the analysis of a camera panicked; its engine begins anew");
@@ -266,36 +269,38 @@ impl Analysis {
         Ok(())
     }
 
-    fn memory(&self, camera: usize) -> MutexGuard<'_, Memory> {
-        self.memories[camera].lock().unwrap_or_else(PoisonError::into_inner)
+    fn post(&self, camera: usize) -> Arc<Post> {
+        Arc::clone(&self.posts.read().unwrap_or_else(PoisonError::into_inner)[camera])
     }
 
-    fn turn(&self, camera: usize) -> MutexGuard<'_, ()> {
-        self.turns[camera].lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn station(&self, camera: usize) -> MutexGuard<'_, Station> {
-        // A panic is caught above and the station replaced, so that a poisoned one is never read as it was.
-        self.stations[camera].lock().unwrap_or_else(PoisonError::into_inner)
+    fn posts(&self) -> Vec<Arc<Post>> {
+        self.posts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Forgets everything about a camera but what outlives a restart.
     pub fn begin_anew(&self, camera: usize) {
-        let anew = station(&self.prepared, self.memory(camera).clone(), camera, self.around.ids(camera));
+        let post = self.post(camera);
+        let memory = post.memory().clone();
+        self.begin(camera, &post, memory);
+    }
+
+    fn begin(&self, camera: usize, post: &Post, memory: Memory) {
+        let anew = post::station(&self.prepared, &post.plan(), memory, self.around.ids(camera));
         self.around.attention(camera, anew.attention());
-        *self.station(camera) = anew;
+        *post.station() = anew;
     }
 
     /// Where the open incidents of a camera stand.
     #[must_use]
     pub fn places(&self, camera: usize) -> Vec<BBox> {
-        self.memory(camera).open.iter().map(|incident| incident.bbox).collect()
+        self.post(camera).memory().open.iter().map(|incident| incident.bbox).collect()
     }
 
     /// People and vehicles at a camera, of the frame judged last and of the second before it.
     #[must_use]
     pub fn sensitive(&self, camera: usize, frame: &Frame, detector: &mut Detector) -> Vec<SensitiveObject> {
-        self.sensitive_at(&self.station(camera), camera, frame, detector)
+        let post = self.post(camera);
+        self.sensitive_at(&post.station(), camera, frame, detector)
     }
 
     /// As [`Self::sensitive`]. Where only a part of the picture is inferred, all of it is once more: a picture shows more than the part.
@@ -306,7 +311,7 @@ impl Analysis {
         frame: &Frame,
         detector: &mut Detector,
     ) -> Vec<SensitiveObject> {
-        if self.prepared.parts(camera).is_empty() {
+        if self.post(camera).plan().parts.is_empty() {
             return station.sensitive();
         }
         Self::sensitive_in(station, camera, frame, detector)
@@ -329,7 +334,8 @@ impl Analysis {
 
     /// Looks at one frame of a camera, in the order of their times; what it changed is returned.
     pub fn process(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector) -> Vec<Record> {
-        let mut station = self.station(camera);
+        let post = self.post(camera);
+        let mut station = post.station();
         let (before, light_before) = (station.attention(), station.light());
         let began = self.clocks.mono();
         let (look, news) = station.look(frame, self.around.frames_corrupt(camera));
@@ -357,7 +363,8 @@ impl Analysis {
     /// Whether the frame could be inferred.
     fn infer(&self, camera: usize, frame: &Frame, detector: &mut Detector, station: &mut Station) -> bool {
         let began = self.clocks.mono();
-        let seen = match self.prepared.parts(camera) {
+        let post = self.post(camera);
+        let seen = match &post.plan().parts[..] {
             [] => detector.detect(frame, station.detections_mut()),
             parts => detector.detect_in(frame, parts, station.detections_mut()),
         };
@@ -367,29 +374,29 @@ impl Analysis {
             return false;
         }
         self.latencies.record(Stage::Detect, self.clocks.mono().since(began));
-        self.counts[camera].inferred.fetch_add(1, Ordering::Relaxed);
+        post.inferred.fetch_add(1, Ordering::Relaxed);
         true
     }
 
     fn judge(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector, station: &mut Station) -> Vec<Record> {
-        let began = self.clocks.mono();
+        let (began, post) = (self.clocks.mono(), self.post(camera));
         let transitions = station.judge(frame.stamp());
         self.sights.add(&station.take_tallies());
         self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
-        self.counts[camera].judged.fetch_add(1, Ordering::Relaxed);
+        post.judged.fetch_add(1, Ordering::Relaxed);
         let sight = (!transitions.is_empty()).then(|| {
             let sensitive = self.sensitive_at(station, camera, frame, detector);
             let is_pictured = transitions.iter().any(|transition| transition.phase.has_picture());
             let still = if is_pictured { self.still(camera, detector, station) } else { Still::NotWanted };
             Sight { frame: Arc::clone(frame), sensitive, still }
         });
-        self.records_of(camera, transitions, sight.as_ref(), station)
+        Self::records_of(camera, &post, transitions, sight.as_ref(), station)
     }
 
     /// What the recorder must write down: the changes, and what else is to be remembered since the last call.
     fn records_of(
-        &self,
         camera: usize,
+        post: &Post,
         transitions: Vec<Transition>,
         sight: Option<&Sight>,
         station: &mut Station,
@@ -398,7 +405,7 @@ impl Analysis {
         if transitions.is_empty() && memos.is_empty() {
             return Vec::new();
         }
-        let mut memory = self.memory(camera);
+        let mut memory = post.memory();
         for transition in &transitions {
             memory.note(&transition.incident);
         }
@@ -419,15 +426,6 @@ impl Analysis {
         let memos = memos.into_iter().map(|memo| Record::Memo(camera, memo));
         memos.chain(transitions.into_iter().map(|transition| Record::Change(finding(transition)))).collect()
     }
-}
-
-/// A camera's station with what is remembered of it.
-fn station(prepared: &Prepared, memory: Memory, camera: usize, ids: IdSource) -> Station {
-    let (engine, orphans) = prepared.engine(camera, memory, ids);
-    for orphan in orphans {
-        tracing::error!(incident = %orphan.id, rule = %orphan.rule, "an open incident's rule is gone; it stays open");
-    }
-    Station::new(engine, prepared.view(camera), Arc::clone(&prepared.sensitive))
 }
 
 #[cfg(test)]

@@ -71,16 +71,25 @@ pub struct Prepared {
     provider: ProviderInUse,
     arrangement: Arrangement,
     detectors: Vec<Detector>,
-    classes: Arc<ClassTable>,
+    pub(super) classes: Arc<ClassTable>,
     pub(super) sensitive: Arc<BTreeMap<u16, SensitiveKind>>,
-    rules: Vec<Vec<EngineRule>>,
-    views: Vec<View>,
-    /// Of each camera, the parts of its frames that are inferred; none for all of them.
-    parts: Vec<Vec<BBox>>,
+    /// Classes of people.
+    people: Vec<u16>,
+    /// Of each camera.
+    plans: Vec<Plan>,
+}
+
+/// A camera with every reference resolved against the model.
+#[derive(Debug, Default)]
+pub struct Plan {
+    pub(super) rules: Vec<EngineRule>,
+    pub(super) view: View,
+    /// The parts of its frames that are inferred, as [`Detector::detect_in`] takes them; none for the whole.
+    pub(super) parts: Vec<BBox>,
 }
 
 /// What is watched of a camera's picture, and how closely.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct View {
     /// Its zones.
     pub(super) zones: Vec<Polygon>,
@@ -128,29 +137,26 @@ impl Prepared {
         }
         let vehicles = groups.resolve(&["vehicle"], &manifest.classes).unwrap_or_default();
         let two_wheelers = groups.resolve(&["two_wheeler"], &manifest.classes).unwrap_or_default();
-        let calendar = Arc::new(config.agent.calendar()?);
-        let resolver = Resolver { groups: &groups, classes: &manifest.classes, people: &people, calendar };
-        let rules = config.cameras.iter().map(|camera| resolver.rules(camera)).collect::<Result<_, _>>()?;
         let names: Vec<String> = manifest.classes.iter().cloned().chain([STATIC_CLASS.to_owned()]).collect();
         let classes = Arc::new(ClassTable {
             association: association(&names, &[&people, &vehicles, &two_wheelers]),
             start_confidence: start_confidence(&config.model, &manifest, &groups).map_err(PrepareError::Thresholds)?,
             names,
         });
-        let views: Vec<View> = config.cameras.iter().map(view).collect();
-        let parts = views.iter().zip(&config.cameras).map(|(view, camera)| parts(camera.analysis.region, &view.zones));
-        let parts = parts.collect();
-        Ok(Self {
-            manifest,
-            provider,
-            arrangement,
-            detectors,
-            classes,
-            sensitive: Arc::new(sensitive),
-            rules,
-            views,
-            parts,
-        })
+        let (sensitive, plans) = (Arc::new(sensitive), Vec::new());
+        let mut prepared = Self { manifest, provider, arrangement, detectors, classes, sensitive, people, plans };
+        prepared.plans = config.cameras.iter().map(|camera| prepared.plan(config, camera)).collect::<Result<_, _>>()?;
+        Ok(prepared)
+    }
+
+    /// Resolves a camera of a configuration whose sections `model` and `classes` are those with which this was prepared.
+    pub(super) fn plan(&self, config: &Config, camera: &CameraConfig) -> Result<Plan, PrepareError> {
+        let groups = ClassGroups::new(&config.classes);
+        let calendar = Arc::new(config.agent.calendar()?);
+        let resolver = Resolver { groups: &groups, classes: &self.manifest.classes, people: &self.people, calendar };
+        let (rules, view) = (resolver.rules(camera)?, view(camera));
+        let parts = parts(camera.analysis.region, &view.zones);
+        Ok(Plan { rules, view, parts })
     }
 
     /// The manifest of the model.
@@ -176,25 +182,14 @@ impl Prepared {
         std::mem::take(&mut self.detectors)
     }
 
-    /// Cameras, watched or not.
-    pub(super) fn cameras(&self) -> usize {
-        self.rules.len()
-    }
-
-    /// What is watched of a camera's picture.
-    pub(super) fn view(&self, camera: usize) -> &View {
-        &self.views[camera]
-    }
-
-    /// The parts of a camera's frames that are inferred, as [`Detector::detect_in`] takes them; none for the whole.
-    pub(super) fn parts(&self, camera: usize) -> &[BBox] {
-        &self.parts[camera]
+    /// What each camera is to do, by index; empty afterwards.
+    pub(super) fn take_plans(&mut self) -> Vec<Plan> {
+        std::mem::take(&mut self.plans)
     }
 
     /// The engine of a camera, with what is remembered; open incidents whose rule is gone are returned.
-    #[must_use]
-    pub fn engine(&self, camera: usize, memory: Memory, ids: IdSource) -> (Engine, Vec<Incident>) {
-        Engine::new(&self.classes, self.rules[camera].clone(), memory, ids)
+    pub(super) fn engine(&self, plan: &Plan, memory: Memory, ids: IdSource) -> (Engine, Vec<Incident>) {
+        Engine::new(&self.classes, plan.rules.clone(), memory, ids)
     }
 }
 

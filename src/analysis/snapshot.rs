@@ -7,7 +7,7 @@ use crate::evidence::SensitiveObject;
 use crate::frame::Frame;
 use crate::geometry::BBox;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -55,14 +55,15 @@ pub enum SnapshotError {
 impl Analysis {
     /// Has a picture of the camera's next frame taken; it comes as [`Record::Snapshot`] with this ticket.
     pub fn snapshot(&self, camera: usize, ticket: String, incident: Option<Uuid>) -> Result<(), SnapshotError> {
+        let post = self.post(camera);
         let find = |id: Uuid| {
-            let memory = self.memory(camera);
+            let memory = post.memory();
             let known = memory.open.iter().chain(&memory.closed).find(|incident| incident.id == id);
             known.map(|incident| (id, incident.bbox)).ok_or(SnapshotError::UnknownIncident)
         };
         let incident = incident.map(find).transpose()?;
         let until = Mono(self.clocks.mono().0 + PATIENCE);
-        let mut wanted = lock(&self.snapshots[camera]);
+        let mut wanted = post.snapshots();
         if wanted.len() >= MAX_WANTED {
             return Err(SnapshotError::TooMany(MAX_WANTED));
         }
@@ -74,8 +75,8 @@ impl Analysis {
     pub fn give_up_snapshots(&self) -> Vec<String> {
         let now = self.clocks.mono();
         let mut given_up = Vec::new();
-        for wanted in &self.snapshots {
-            let mut wanted = lock(wanted);
+        for post in self.posts() {
+            let mut wanted = post.snapshots();
             let (late, waiting) = std::mem::take(&mut *wanted).into_iter().partition(|wanted| wanted.until <= now);
             *wanted = waiting;
             let late: Vec<Wanted> = late;
@@ -92,7 +93,7 @@ impl Analysis {
         detector: &mut Detector,
         station: &Station,
     ) -> Vec<Record> {
-        let wanted = std::mem::take(&mut *lock(&self.snapshots[camera]));
+        let wanted = std::mem::take(&mut *self.post(camera).snapshots());
         if wanted.is_empty() {
             return Vec::new();
         }
@@ -108,8 +109,4 @@ impl Analysis {
         };
         wanted.into_iter().map(record).collect()
     }
-}
-
-fn lock(wanted: &Mutex<Vec<Wanted>>) -> std::sync::MutexGuard<'_, Vec<Wanted>> {
-    wanted.lock().unwrap_or_else(PoisonError::into_inner)
 }

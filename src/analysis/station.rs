@@ -4,13 +4,13 @@
 
 use super::Attention;
 use super::prepare::View;
-use crate::camera::{CameraView, Engine};
+use crate::camera::{CameraView, ClassTable, Engine, EngineRule};
 use crate::clock::{MediaTime, Mono};
 use crate::detect::{Detections, FAINT_CONFIDENCE};
 use crate::evidence::{SensitiveKind, SensitiveObject};
 use crate::frame::{Frame, FrameStamp};
 use crate::ids::Name;
-use crate::incident::{CannotSee, Memo, Order, OrderError, Transition};
+use crate::incident::{CannotSee, Memo, Memory, Order, OrderError, Transition};
 use crate::picture::{Gate, Health, Light, LightMeter, Limits, LumaSample, PictureState};
 use crate::quality::Tallies;
 use jiff::Timestamp;
@@ -95,6 +95,14 @@ impl Station {
             detections: Detections::new(),
             recent: VecDeque::new(),
         }
+    }
+
+    /// Goes on by other rules and zones; see [`Engine::adopt`]. The next frame is inferred.
+    pub(super) fn adopt(&mut self, classes: &Arc<ClassTable>, rules: Vec<EngineRule>, memory: &Memory, view: &View) {
+        self.engine.adopt(classes, rules, memory);
+        self.idles_at_key_frames = view.idles_at_key_frames;
+        self.gate = Gate::new(&view.zones, view.max_idle);
+        self.is_busy = true;
     }
 
     /// Decides what is to be done with a frame; `damaged` pictures were reported by the decoder so far. What is to be inferred or is

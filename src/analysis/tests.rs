@@ -62,11 +62,12 @@ fn street() -> (Street, Uuid) {
     for step in 0..20u32 {
         street.clocks.advance(Duration::from_millis(500));
         let frame = frame(Luma::street(1).pixels, WIDTH, HEIGHT).stamped(FrameStamp::at_secs(f64::from(step) / 2.0, 0));
-        let mut station = street.analysis.station(0);
+        let post = street.analysis.post(0);
+        let mut station = post.station();
         *station.detections_mut() = vec![car];
         let transitions = station.judge(frame.stamp());
         let sight = Sight { frame: Arc::new(frame), sensitive: Vec::new(), still: Still::NotWanted };
-        for record in street.analysis.records_of(0, transitions, Some(&sight), &mut station) {
+        for record in Analysis::records_of(0, &post, transitions, Some(&sight), &mut station) {
             let Record::Change(finding) = record else { continue };
             assert!(finding.frame.is_some());
             opened = Some(finding.transition.incident.id);
@@ -94,9 +95,9 @@ fn a_dismissal_is_remembered_and_then_told_without_a_frame() {
 fn a_request_to_look_again_wakes_the_camera_and_is_answered_also_when_it_is_away() {
     let (street, incident) = street();
     street.site.0.lock().unwrap().clear();
-    let before = street.analysis.station(0).attention();
+    let before = street.analysis.post(0).station().attention();
     street.analysis.order(0, &Order::Recheck { incident, look_for: Duration::from_secs(10) }).unwrap();
-    assert_eq!(street.analysis.station(0).attention(), Attention::Active);
+    assert_eq!(street.analysis.post(0).station().attention(), Attention::Active);
     assert_eq!(street.site.0.lock().unwrap().last(), (before == Attention::Idle).then_some(&Attention::Active));
     street.analysis.answer_overdue();
     assert!(street.records.try_recv().is_err(), "its time is not over");

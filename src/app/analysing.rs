@@ -19,14 +19,13 @@ impl Core {
     pub(super) fn prepare_and_run(self: &Arc<Self>, link: &Arc<Link>, mut custody: Custody) {
         let Some(mut prepared) = self.prepare(&mut custody) else { return };
         let model = status::model_identity(prepared.manifest(), prepared.provider());
-        self.say_birth(
-            link,
-            vec![status::birth_model(prepared.manifest(), prepared.provider(), prepared.arrangement())],
-        );
+        *self.models.lock().unwrap_or_else(PoisonError::into_inner) =
+            vec![status::birth_model(prepared.manifest(), prepared.provider(), prepared.arrangement())];
+        self.say_birth(link);
         let (findings, found) = sync_channel(recorder::MAX_WAITING);
         let recorder = Recorder::new(RecorderParts {
-            config: Arc::clone(&self.config),
-            config_sha256: self.config_sha256.clone(),
+            config: self.config(),
+            config_sha256: self.roster().sha256.clone(),
             time_zone: self.time_zone.clone(),
             model,
             custody,
@@ -67,7 +66,7 @@ impl Core {
         let (mailboxes, latencies) = (Arc::clone(&self.mailboxes), Arc::clone(&self.latencies));
         let clocks = Arc::clone(&self.clocks);
         let analysis = Arc::new(Analysis::new(prepared, mailboxes, desk, findings.clone(), latencies, clocks));
-        for (index, camera) in self.config.cameras.iter().enumerate() {
+        for (index, camera) in self.roster().cameras() {
             for (rule, incidents) in analysis.active(index) {
                 self.say_open(link, &camera.id, &rule, incidents);
             }
@@ -92,7 +91,7 @@ impl Core {
     pub(super) fn prepare(&self, custody: &mut Custody) -> Option<Prepared> {
         let mut attempt = 0u64;
         while !self.is_stopping() {
-            match Prepared::try_new(&self.config, &*self.clocks) {
+            match Prepared::try_new(&self.config(), &*self.clocks) {
                 Ok(prepared) => {
                     *self.not_prepared.lock().unwrap_or_else(PoisonError::into_inner) = None;
                     self.say_prepared(&prepared);

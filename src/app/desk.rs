@@ -42,13 +42,14 @@ impl Surroundings for Desk {
 
     fn attention(&self, camera: usize, attention: Attention) {
         if let Some(hold) = self.hold(camera) {
-            hold.control.set_pace(pace(&self.core.config.cameras[camera].analysis, attention));
+            hold.control.set_pace(pace(&self.core.roster().camera(camera).analysis, attention));
         }
     }
 
     fn picture(&self, camera: usize, news: PictureNews) {
         self.core.views.lock().unwrap_or_else(PoisonError::into_inner)[camera].picture = Some(news.state);
-        let id = &self.core.config.cameras[camera].id;
+        let roster = self.core.roster();
+        let id = &roster.camera(camera).id;
         let state = news.state.as_str();
         if news.state.suspends_rules() {
             tracing::warn!(camera = %id, state, "the picture cannot be judged: the camera's rules rest");

@@ -1,6 +1,7 @@
 //! What the hub's commands do to the agent.
 
 use super::Core;
+use super::reload::Reloading;
 use crate::analysis::Analysis;
 use crate::command::{Actions, At, Outcome};
 use crate::config::EvidenceDelivery;
@@ -21,24 +22,20 @@ pub(super) const MAX_WISHES: usize = 4;
 pub(super) enum Wish {
     /// Switch a camera, by its index, off or on.
     Switch { camera: usize, is_on: bool, done: SyncSender<Outcome> },
-    /// Stop, and begin anew.
+    /// Read the configuration again.
     Reload,
 }
-
-/// Says whether the configuration can be read again: why not, in words.
-pub type ReloadCheck = dyn Fn() -> Result<(), String> + Send + Sync;
 
 /// The way of commands to the analysis, the cameras and the main thread.
 pub(super) struct Orders {
     pub(super) core: Arc<Core>,
     pub(super) wishes: tokio::sync::mpsc::Sender<Wish>,
-    pub(super) reload_check: Arc<ReloadCheck>,
+    pub(super) reloading: Arc<Reloading>,
 }
 
 impl Orders {
     fn camera(&self, id: &Name) -> Result<usize, Outcome> {
-        let index = self.core.config.cameras.iter().position(|camera| camera.id == *id);
-        index.ok_or_else(|| Outcome::rejected("no such camera is configured"))
+        self.core.roster().find(id).ok_or_else(|| Outcome::rejected("no such camera is configured"))
     }
 
     /// The analysis, or why there is none.
@@ -69,7 +66,7 @@ impl Orders {
 
     fn try_snapshot(&self, request: &RequestId, camera: &Name, incident: Option<Uuid>) -> Result<(), Outcome> {
         let index = self.camera(camera)?;
-        if self.core.config.evidence.delivery == EvidenceDelivery::None {
+        if self.core.config().evidence.delivery == EvidenceDelivery::None {
             return Err(Outcome::rejected("evidence.delivery is none: no picture leaves this box"));
         }
         if !self.core.is_watched(index) {
@@ -82,7 +79,7 @@ impl Orders {
 
     fn try_switch(&self, camera: &Name, is_on: bool) -> Result<Outcome, Outcome> {
         let camera = self.camera(camera)?;
-        if is_on && !self.core.config.cameras[camera].enabled {
+        if is_on && !self.core.roster().camera(camera).enabled {
             return Err(Outcome::rejected("the configuration switches this camera off"));
         }
         let (done, switched) = sync_channel(1);
@@ -111,8 +108,8 @@ impl Actions for Orders {
     }
 
     fn check_reload(&self) -> Outcome {
-        match (self.reload_check)() {
-            Ok(()) => Outcome::ok(),
+        match (self.reloading.load)() {
+            Ok(_) => Outcome::ok(),
             Err(reason) => Outcome::rejected(reason),
         }
     }

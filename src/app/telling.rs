@@ -1,10 +1,11 @@
 //! What the agent tells of itself: birth, cameras, health, what is open.
 
+use super::reload::Standing;
 use super::{Agent, Core, STATUS_EVERY, chain};
 use crate::active;
 use crate::clock::Mono;
 use crate::config::CameraConfig;
-use crate::contract::{self, EvidenceHealth, Health, ModelHealth, QueueDrops, WallTime};
+use crate::contract::{self, ConfigurationHealth, EvidenceHealth, Health, ModelHealth, QueueDrops, WallTime};
 use crate::health::Queue;
 use crate::ids::Name;
 use crate::ingest::CameraState;
@@ -14,6 +15,7 @@ use crate::status::{self, CameraView};
 use crate::store::Destination;
 use crate::web::CameraFacts;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::PoisonError;
 
@@ -29,6 +31,12 @@ impl AnalysedRates {
         Self { since: now, counts: vec![0; cameras], rates: vec![0.0; cameras] }
     }
 
+    /// Room for so many cameras.
+    pub(super) fn grow(&mut self, cameras: usize) {
+        self.counts.resize(cameras.max(self.counts.len()), 0);
+        self.rates.resize(cameras.max(self.rates.len()), 0.0);
+    }
+
     pub(super) fn update(&mut self, now: Mono, counts: Vec<u64>) {
         let elapsed = now.since(self.since);
         if elapsed >= STATUS_EVERY / 2 {
@@ -42,18 +50,20 @@ impl AnalysedRates {
 impl Agent {
     /// Publishes the status of every camera; what has not changed is not sent again.
     pub(super) fn say_cameras(&mut self) {
+        let roster = self.core.roster();
         let counts = self
             .core
             .analysis
             .get()
-            .map(|analysis| (0..self.core.config.cameras.len()).map(|camera| analysis.analysed(camera)).collect());
+            .map(|analysis| (0..roster.len()).map(|camera| analysis.analysed(camera)).collect());
         if let Some(counts) = counts {
             self.analysed.update(self.core.clocks.mono(), counts);
         }
         let analysis = self.core.analysis.get();
         let mut facts = Vec::with_capacity(self.watched.len());
         let views = self.core.views.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        for (index, (camera, view)) in self.core.config.cameras.iter().zip(&views).enumerate() {
+        for (index, camera) in roster.cameras() {
+            let view = &views[index];
             self.core.say_stale(&self.link, &camera.id, view);
             let watched = self.watched[index].as_ref();
             let stats = watched.map(|watched| watched.detect.stats()).unwrap_or_default();
@@ -77,9 +87,16 @@ impl Agent {
     pub(super) fn tell_service(&mut self) {
         let core = &self.core;
         let views = core.views.lock().unwrap_or_else(PoisonError::into_inner);
-        let online = views.iter().filter(|view| matches!(view.detect.state, CameraState::Online(_))).count();
-        let status = format!("{online} of {} cameras online", views.len());
+        let roster = core.roster();
+        let is_online =
+            |(index, _): &(usize, &CameraConfig)| matches!(views[*index].detect.state, CameraState::Online(_));
+        let online = roster.cameras().filter(is_online).count();
+        let mut status = format!("{online} of {} cameras online", roster.cameras().count());
         drop(views);
+        if let Some(refused) = &core.standing.lock().unwrap_or_else(PoisonError::into_inner).refused {
+            let first = refused.lines().next().unwrap_or_default();
+            let _ = write!(status, "; the configuration is refused: {first}");
+        }
         let analysis = core.analysis.get();
         let analysed =
             analysis.map_or(0, |analysis| (0..self.watched.len()).map(|index| analysis.analysed(index)).sum());
@@ -156,7 +173,8 @@ impl Agent {
             storage: core.storage.as_ref().map(|storage| storage.health(&core.time_zone)),
             evidence: core.evidence_health(),
             audit: Some(status::audit_health(&core.audit)),
-            queues: core.config.cameras.iter().enumerate().map(mailbox).chain([evidence]).collect(),
+            queues: core.roster().cameras().map(mailbox).chain([evidence]).collect(),
+            configuration: Some(core.configuration_health()),
             verdicts: status::rule_verdicts(verdicts),
         };
         self.link.volatile_state(core.topics.health(), contract::to_json(&health));
@@ -179,7 +197,7 @@ impl Core {
 
     /// Tells what was open when the agent last stopped: its camera or the model may be absent for long.
     pub(super) fn say_open_from_store(&self, link: &Link) {
-        for (index, camera) in self.config.cameras.iter().enumerate() {
+        for (index, camera) in self.roster().cameras() {
             let mut by_rule: BTreeMap<Name, Vec<uuid::Uuid>> = BTreeMap::new();
             for incident in &self.memories[index].open {
                 by_rule.entry(incident.rule.clone()).or_default().push(incident.id);
@@ -189,6 +207,12 @@ impl Core {
                 self.say_open(link, &camera.id, &rule, incidents);
             }
         }
+    }
+
+    fn configuration_health(&self) -> ConfigurationHealth {
+        let Standing { since, refused, needs_restart } =
+            self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        ConfigurationHealth { sha256: self.roster().sha256.clone(), since, refused, needs_restart }
     }
 
     /// Tells what is open for a rule.
@@ -208,8 +232,11 @@ impl Core {
         }
     }
 
-    pub(super) fn say_birth(&self, link: &Link, models: Vec<contract::BirthModel>) {
-        let birth = status::birth(&self.config, &self.config_sha256, self.started_at, models, self.decoders.choices());
+    /// Tells what the agent is and watches.
+    pub(super) fn say_birth(&self, link: &Link) {
+        let (roster, decoders) = (self.roster(), self.decoders.choices());
+        let models = self.models.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let birth = status::birth(&roster.present(), &roster.sha256, self.started_at, models, decoders);
         link.state(self.topics.birth(), contract::to_json(&birth));
     }
 }

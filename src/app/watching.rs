@@ -4,14 +4,14 @@ use super::{Agent, AppError, Core, INGEST_STOP_LIMIT, chain};
 use crate::analysis::Attention;
 use crate::clock::Mono;
 use crate::command::Outcome;
-use crate::config::{AnalysisConfig, IdlePace};
+use crate::config::{AnalysisConfig, CameraConfig, IdlePace};
 use crate::frame::Frame;
 use crate::health::Queue;
 use crate::ingest::{
     CameraControl, CameraSource, CameraState, ConnectLimiter, Decoding, EvidenceSource, EvidenceStream, Ingest,
     IngestSettings, Pace, Sink, StillRunning, Stills,
 };
-use crate::status::CameraView;
+use crate::status::{CameraView, StreamView};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -72,6 +72,13 @@ impl Sink for CameraSink {
     }
 }
 
+/// A camera of which nothing has been seen.
+pub(super) fn unseen(camera: Option<&CameraConfig>, state: CameraState, now: jiff::Timestamp) -> CameraView {
+    let detect = StreamView::new(state, now);
+    let evidence = camera.and_then(|camera| camera.streams.evidence.as_ref()).map(|_| detect.clone());
+    CameraView { evidence, detect, picture: None }
+}
+
 /// How a camera is decoded and analysed.
 pub(super) fn pace(analysis: &AnalysisConfig, attention: Attention) -> Pace {
     match (attention, analysis.idle) {
@@ -89,7 +96,8 @@ impl Core {
         index: usize,
         limiter: &Arc<ConnectLimiter>,
     ) -> Result<Watched, AppError> {
-        let camera = &self.config.cameras[index];
+        let roster = self.roster();
+        let camera = roster.camera(index);
         let failed = |source| AppError::Ingest { camera: camera.id.to_string(), source };
         let source = CameraSource {
             id: camera.id.clone(),
@@ -137,7 +145,8 @@ impl Agent {
     /// Switches a camera off or on, and remembers it over a restart.
     pub(super) fn switch_camera(&mut self, camera: usize, is_on: bool) -> Outcome {
         let core = Arc::clone(&self.core);
-        let id = &core.config.cameras[camera].id;
+        let roster = core.roster();
+        let id = &roster.camera(camera).id;
         if let Err(error) = core.store.lock().switch_camera(id, is_on) {
             return Outcome::failed(chain(&error));
         }

@@ -148,11 +148,18 @@ impl AuditLog {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot look for the last configuration");
             None
         });
-        if let Some(from_sha256) = last.filter(|last| last != config_sha256) {
-            let changed = Deed::ConfigurationChanged { from_sha256, to_sha256: config_sha256.to_owned() };
-            self.note(&Actor::Agent, &changed, now);
+        if let Some(last) = last {
+            self.note_configuration(&last, config_sha256, now);
         }
         self.note(&Actor::Agent, &Deed::Started { version, config_sha256: config_sha256.to_owned() }, now);
+    }
+
+    /// Notes that the agent goes on by another configuration, if it is another.
+    pub fn note_configuration(&self, from_sha256: &str, to_sha256: &str, now: Timestamp) {
+        if from_sha256 != to_sha256 {
+            let (from_sha256, to_sha256) = (from_sha256.to_owned(), to_sha256.to_owned());
+            self.note(&Actor::Agent, &Deed::ConfigurationChanged { from_sha256, to_sha256 }, now);
+        }
     }
 
     /// Deletes files whose last record is older than is kept, after a record that says so. The newest file stays.
@@ -204,9 +211,17 @@ impl AuditLog {
     fn last_configuration(&self) -> Result<Option<String>, AuditError> {
         for file in self.files()?.iter().rev() {
             let text = fs::read_to_string(file).map_err(AuditError::at("read", file))?;
-            let started = text.lines().rev().filter_map(record::read).find(|record| record.action == "started");
-            if let Some(started) = started {
-                return Ok(started.detail["config_sha256"].as_str().map(str::to_owned));
+            let of = |record: Record| {
+                let key = match record.action.as_str() {
+                    "started" => "config_sha256",
+                    "configuration_changed" => "to_sha256",
+                    _ => return None,
+                };
+                record.detail[key].as_str().map(str::to_owned)
+            };
+            let last = text.lines().rev().filter_map(record::read).find_map(of);
+            if last.is_some() {
+                return Ok(last);
             }
         }
         Ok(None)

@@ -77,7 +77,7 @@ pub enum Deed {
         /// Digest of its configuration.
         config_sha256: String,
     },
-    /// It began to run with another configuration than the last time.
+    /// It runs with another configuration than before.
     ConfigurationChanged {
         /// Digest of the last one.
         from_sha256: String,

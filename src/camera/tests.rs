@@ -45,13 +45,16 @@ fn rule(id: &str, dwell_secs: u64) -> EngineRule {
     }
 }
 
-fn engine(rules: Vec<EngineRule>, open: Vec<Incident>) -> (Engine, Vec<Incident>) {
-    let classes = ClassTable {
+fn classes() -> Arc<ClassTable> {
+    Arc::new(ClassTable {
         names: ["person", "car", "truck"].map(str::to_owned).to_vec(),
         association: vec![PERSON, CAR, CAR],
         start_confidence: StartConfidence::same(0.3),
-    };
-    Engine::new(&Arc::new(classes), rules, Memory { open, ..Memory::default() }, IdSource::from_seed(1))
+    })
+}
+
+fn engine(rules: Vec<EngineRule>, open: Vec<Incident>) -> (Engine, Vec<Incident>) {
+    Engine::new(&classes(), rules, Memory { open, ..Memory::default() }, IdSource::from_seed(1))
 }
 
 /// Plays seconds `from..to`, two frames each; returns second, rule and phase of what happened.
@@ -128,4 +131,22 @@ fn what_is_too_faint_too_small_or_excepted_is_counted_by_the_stage_that_stops_it
     assert_eq!(filtering.stopped, filtering.passed + 20, "the small one where it stands, the faint one in each frame");
     assert_eq!(tallies.of(QualityStage::RuleCheck).stopped, filtering.passed, "the one where an exception is made");
     assert_eq!(engine.take_tallies(), Tallies::default(), "counted once");
+}
+
+#[test]
+fn a_rule_that_is_as_it_was_keeps_its_dwell_and_one_that_changed_begins_anew() {
+    let (mut engine, _) = engine(vec![rule("same", 20), rule("changed", 20)], vec![]);
+    let scene = |_| vec![seen(CAR, 0.7)];
+    assert_eq!(play(&mut engine, 0, 15, scene), []);
+    let classes = classes();
+    engine.adopt(&classes, vec![rule("changed", 10), rule("same", 20)], &Memory::default());
+    let found = play(&mut engine, 15, 40, scene);
+    let opened: Vec<_> = found.iter().map(|(_, rule, phase)| (rule.as_str(), *phase)).collect();
+    assert_eq!(opened, [("same", Phase::Opened), ("changed", Phase::Opened)]);
+    assert!((found[0].0 - 20.0).abs() <= 1.0, "its dwell went on: {found:?}");
+    assert!((22.0..=26.0).contains(&found[1].0), "its dwell began anew: {found:?}");
+    let open: Vec<Incident> = engine.rules.iter().filter_map(|(_, course)| course.find(course.active()[0])).collect();
+    let memory = Memory { open, ..Memory::default() };
+    engine.adopt(&classes, vec![rule("changed", 12), rule("same", 20)], &memory);
+    assert_eq!(play(&mut engine, 40, 80, scene), [], "what is open stays one");
 }

@@ -16,8 +16,11 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     model_classes: Option<PathBuf>,
     /// Print one JSON object: {"errors": [..], "warnings": [..]}.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "probe")]
     json: bool,
+    /// Watch every stream for a few seconds and connect to the broker as well; the exit status is 1 if one of them fails.
+    #[arg(long)]
+    probe: bool,
 }
 
 /// Prints every mistake and warning; the exit status is 0 without mistakes, else 78.
@@ -39,7 +42,14 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     } else {
         print(&args.file, &findings);
     }
-    Ok(if findings.errors.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(EXIT_CONFIG) })
+    if !findings.errors.is_empty() {
+        return Ok(ExitCode::from(EXIT_CONFIG));
+    }
+    if args.probe {
+        let loaded = config::load(&args.file, &classes_of)?;
+        return Ok(if super::probe::probe_all(&loaded.config)? { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Class names of an installed model or of a manifest's file, for [`config::load`] and [`config::check`].

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 
 mod audit;
 mod check;
+mod config;
 mod doctor;
 mod evaluate;
 mod evidence;
 mod hub;
 mod models;
+mod probe;
 mod replay;
 mod rules;
 mod run;
@@ -43,10 +45,14 @@ enum Command {
     Run(run::Args),
     /// Check a configuration and print every mistake with its place.
     Check(check::Args),
+    /// Show what a configuration comes to.
+    Config(config::Args),
     /// Say of each piece that the agent needs whether it is there, its version, and how to get it.
     Doctor(doctor::Args),
     /// List, check, try and measure detectors, or begin the manifest of one's own.
     Models(models::Args),
+    /// Watch a camera for a few seconds and say what its stream is.
+    Probe(probe::Args),
     /// Run recordings through the rules of a camera and write the events that the hub would have got.
     Replay(replay::Args),
     /// Score the events of recordings against what was there.
@@ -78,8 +84,10 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Config(args) => Ok(config::run(&args)),
         Command::Doctor(args) => doctor::run(&args),
         Command::Models(args) => models::run(&args),
+        Command::Probe(args) => probe::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),
         Command::Hub(args) => hub::run(&args),

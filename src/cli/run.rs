@@ -2,9 +2,10 @@
 
 use super::EXIT_CONFIG;
 use super::check::{classes_of_manifest, load};
-use crate::app::{Agent, Ended};
+use crate::app::{Agent, Ended, Reloading};
 use crate::clock::{Clocks, SystemClocks};
 use crate::config::{self, Loaded};
+use crate::logging::Logging;
 use crate::service;
 use anyhow::Context;
 use std::os::unix::process::CommandExt;
@@ -23,42 +24,43 @@ pub struct Args {
     /// The configuration.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// What is logged to standard error: a level (error, warn, info, debug, trace), or `target=level` pairs.
-    #[arg(long, default_value = "info", value_name = "FILTER")]
-    log: String,
+    /// What is logged to standard error, instead of `agent.log.filter`: a level (error, warn, info, debug, trace), or `target=level` pairs.
+    #[arg(long, value_name = "FILTER")]
+    log: Option<String>,
 }
 
 /// Runs until SIGTERM or SIGINT, then stops in order; a second signal ends the process at once.
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     bound_heaps();
-    let filter = tracing_subscriber::EnvFilter::try_new(&args.log).context("failed to read --log")?;
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let Some(loaded) = load(&args.config) else { return Ok(ExitCode::from(EXIT_CONFIG)) };
+    let log = Logging::start(args.log.as_deref(), &loaded.config.agent.log).context("failed to read --log")?;
     report(&loaded);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     runtime.block_on(async {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let clocks: Arc<dyn Clocks> = Arc::new(SystemClocks::new());
         let file = args.config.clone();
-        let agent = Agent::start(loaded, &clocks, Arc::new(move || check_reload(&file)))?;
+        let hangup = signal(SignalKind::hangup())?;
+        let agent = Agent::start(loaded, &clocks, Reloading { load: Box::new(move || read_again(&file)), log })?;
         service::say_ready();
         let stop = async {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             std::thread::Builder::new().name("second-signal".to_owned()).spawn(exit_at_second_signal).ok();
         };
-        match agent.run_until(stop).await {
+        match agent.run_until(stop, hangup).await {
             Ended::Stopped => Ok(ExitCode::SUCCESS),
             Ended::Reload => Err(begin_anew()),
         }
     })
 }
 
-/// Whether the configuration could be run, and what is wrong with it if not.
-fn check_reload(file: &Path) -> Result<(), String> {
-    match config::load(file, &classes_of_manifest) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("{:#}", anyhow::Error::new(error))),
-    }
+/// The configuration as it is now. One camera's mistake is enough to refuse it: something runs already.
+fn read_again(file: &Path) -> Result<Loaded, String> {
+    let loaded =
+        config::load(file, &classes_of_manifest).map_err(|error| format!("{:#}", anyhow::Error::new(error)))?;
+    let mistakes: Vec<String> =
+        loaded.set_aside.iter().flat_map(|camera| &camera.mistakes).map(ToString::to_string).collect();
+    if mistakes.is_empty() { Ok(loaded) } else { Err(mistakes.join("\n")) }
 }
 
 /// Executes this program once more in its own place, with the same arguments: no thread and no memory of before is left. Comes back only

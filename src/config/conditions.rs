@@ -130,7 +130,7 @@ pub(super) fn check_places(document: &Document, rule: &str, zones: &[String], re
         if let Some((first, _)) = of_rule.iter().find(|(_, of_rule)| of_rule == name) {
             let problem = format!("is {}, a zone in which the rule applies too", quoted(name));
             let draft = Draft::at_value(pointer.clone(), problem).allowed("zones that are not among `zones`");
-            report.error(draft.related(document.value_position(first), "named"));
+            report.error(draft.related(first.as_str(), "named"));
         }
     }
     let area = |zone: &String| Some((text(document, zone, "id")?, polygon(document, &join(zone, "polygon"))?));

@@ -1,6 +1,6 @@
 //! YAML text → a tree of values that remembers where each key and value stood.
 //!
-//! In: the text of a configuration. Out: [`Document`]. Hostile text is bounded: [`MAX_FILE_BYTES`], [`MAX_DEPTH`],
+//! In: the text of a configuration, and of the files that it includes. Out: [`Document`]. Hostile text is bounded: [`MAX_FILE_BYTES`], [`MAX_DEPTH`],
 //! [`MAX_NODES`], and as many nodes again through aliases. Must not know what the keys mean.
 
 use super::finding::Position;
@@ -9,6 +9,7 @@ use serde_json::{Map, Number, Value};
 use serde_saphyr::{MessageFormatter, Spanned};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// Largest file that is read; a gateway with 100 cameras and their zones needs about 100 KiB.
 pub(super) const MAX_FILE_BYTES: usize = 1 << 20;
@@ -19,7 +20,7 @@ const MAX_NODES: usize = 100_000;
 /// Characters of a text that a message repeats.
 const MAX_SHOWN_CHARS: usize = 60;
 
-/// A parsed file: the values as JSON, and where each stood.
+/// A parsed file, with those that it includes: the values as JSON, and where each stood.
 #[derive(Debug)]
 pub(super) struct Document {
     /// The values. Of a key given twice, the first.
@@ -28,6 +29,8 @@ pub(super) struct Document {
     pub repeated: Vec<RepeatedKey>,
     /// By JSON pointer.
     places: BTreeMap<String, Place>,
+    /// The file, then the included ones.
+    files: Vec<PathBuf>,
 }
 
 /// A key given twice in one section.
@@ -41,6 +44,8 @@ pub(super) struct RepeatedKey {
 
 #[derive(Debug, Clone)]
 struct Place {
+    /// Index of its file.
+    file: usize,
     /// Where the key stands; none for elements of lists and the root.
     key: Option<Position>,
     value: Position,
@@ -58,8 +63,8 @@ pub(super) struct NotYaml {
 }
 
 impl Document {
-    /// Parses a text.
-    pub fn parse(text: &str) -> Result<Self, NotYaml> {
+    /// Parses the text of a file.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, NotYaml> {
         let options = serde_saphyr::options! {
             budget: serde_saphyr::budget! {
                 max_depth: MAX_DEPTH, max_nodes: MAX_NODES, max_events: 4 * MAX_NODES, max_documents: 1
@@ -77,7 +82,8 @@ impl Document {
             position: error.location().map_or(Position::START, position_of),
             reason: printable(&serde_saphyr::UserMessageFormatter.format_message(error.without_snippet())),
         })?;
-        let mut document = Self { value: Value::Null, repeated: Vec::new(), places: BTreeMap::new() };
+        let files = vec![file.to_owned()];
+        let mut document = Self { value: Value::Null, repeated: Vec::new(), places: BTreeMap::new(), files };
         document.value = document.take(root, "", None, text);
         Ok(document)
     }
@@ -85,7 +91,7 @@ impl Document {
     /// Turns a node into a value and notes where it and its children stood.
     fn take(&mut self, node: Spanned<Node>, pointer: &str, key: Option<Position>, text: &str) -> Value {
         let written = matches!(node.value, Node::Number(_)).then(|| slice_of(text, node.defined)).flatten();
-        self.places.insert(pointer.to_owned(), Place { key, value: position_of(node.defined), written });
+        self.places.insert(pointer.to_owned(), Place { file: 0, key, value: position_of(node.defined), written });
         match node.value {
             Node::Null => Value::Null,
             Node::Bool(value) => Value::Bool(value),
@@ -111,9 +117,42 @@ impl Document {
         }
     }
 
+    /// Takes over the cameras of an included file, behind those that are there.
+    pub fn append_cameras(&mut self, included: Self) {
+        let file = self.files.len();
+        self.files.extend(included.files.into_iter().take(1));
+        let Value::Object(root) = &mut self.value else { return };
+        let cameras = root.entry("cameras").or_insert_with(|| Value::Array(Vec::new()));
+        let (Value::Array(cameras), Some(Value::Array(more))) = (cameras, included.value.get("cameras")) else {
+            return;
+        };
+        let before = cameras.len();
+        cameras.extend_from_slice(more);
+        let moved = |pointer: &str| -> Option<String> {
+            let rest = pointer.strip_prefix("/cameras/")?;
+            let (index, below) = rest.find('/').map_or((rest, ""), |end| rest.split_at(end));
+            Some(format!("/cameras/{}{below}", before + index.parse::<usize>().ok()?))
+        };
+        let places = included.places.iter();
+        self.places.extend(places.filter_map(|(at, place)| Some((moved(at)?, Place { file, ..place.clone() }))));
+        let repeated = included.repeated.into_iter();
+        self.repeated.extend(repeated.filter_map(|key| Some(RepeatedKey { pointer: moved(&key.pointer)?, ..key })));
+    }
+
+    /// The file in which a value stands, and its number in the order of reading.
+    pub fn file_of(&self, pointer: &str) -> (usize, &Path) {
+        let file = self.nearest(pointer).map_or(0, |place| place.file);
+        (file, &self.files[file])
+    }
+
     /// The value at a JSON pointer.
     pub fn get(&self, pointer: &str) -> Option<&Value> {
         self.value.pointer(pointer)
+    }
+
+    /// Whether something stands at exactly this pointer.
+    pub fn has(&self, pointer: &str) -> bool {
+        self.places.contains_key(pointer)
     }
 
     /// Where a value stands; of a value that is not there, where the section stands that lacks it.
@@ -174,7 +213,7 @@ fn printable(text: &str) -> String {
 }
 
 /// Whether what stands there, rightly or by mistake, may be a secret; the storage's address may have a token in its query.
-fn is_secret(pointer: &str) -> bool {
+pub(super) fn is_secret(pointer: &str) -> bool {
     pointer == "/evidence/storage/url"
         || pointer.split('/').any(|segment| segment.contains("password") || segment.contains("secret"))
 }
@@ -278,6 +317,10 @@ impl<'de> Visitor<'de> for NodeVisitor {
 mod tests {
     use super::*;
 
+    fn parse(text: &str) -> Result<Document, NotYaml> {
+        Document::parse(Path::new("edge.yaml"), text)
+    }
+
     fn at(line: u64, column: u64) -> Position {
         Position { line, column }
     }
@@ -285,7 +328,7 @@ mod tests {
     #[test]
     fn keys_and_values_in_nested_maps_and_lists_know_their_places() {
         let text = "agent:\n  site: yuhang\ncameras:\n  - id: east\n    zones:\n      - {id: a, polygon: [[0.1, 0.25], [1, 2]]}\n  -   id: 文一路\n";
-        let document = Document::parse(text).unwrap();
+        let document = parse(text).unwrap();
         assert_eq!(document.key_position("/agent/site"), at(2, 3));
         assert_eq!(document.value_position("/agent/site"), at(2, 9));
         assert_eq!(document.value_position("/cameras/0"), at(4, 5));
@@ -297,8 +340,23 @@ mod tests {
     }
 
     #[test]
+    fn cameras_of_an_included_file_come_last_and_keep_their_file_and_place() {
+        let mut document = parse("cameras:\n  - id: east\n").unwrap();
+        let included = "cameras:\n  - id: west\n    id: again\n  - {id: north}\n";
+        document.append_cameras(Document::parse(Path::new("more.yaml"), included).unwrap());
+        assert_eq!(document.value["cameras"][2]["id"], "north");
+        assert_eq!(document.value_position("/cameras/2/id"), at(4, 10));
+        assert_eq!(document.file_of("/cameras/2/id"), (1, Path::new("more.yaml")));
+        assert_eq!(document.file_of("/cameras/0/id"), (0, Path::new("edge.yaml")));
+        assert_eq!(document.repeated[0].pointer, "/cameras/1/id");
+        let mut none = parse("agent: {}\n").unwrap();
+        none.append_cameras(Document::parse(Path::new("more.yaml"), included).unwrap());
+        assert_eq!(none.value["cameras"][0]["id"], "west");
+    }
+
+    #[test]
     fn a_key_given_twice_is_noted_and_the_first_kept() {
-        let document = Document::parse("a: 1\nb: 2\na: 3\n").unwrap();
+        let document = parse("a: 1\nb: 2\na: 3\n").unwrap();
         assert_eq!(document.value["a"], 1);
         let [RepeatedKey { pointer, again }] = &document.repeated[..] else { panic!("{:?}", document.repeated) };
         assert_eq!((pointer.as_str(), *again), ("/a", at(3, 1)));
@@ -306,7 +364,7 @@ mod tests {
 
     #[test]
     fn what_is_not_yaml_or_too_much_of_it_is_refused_with_its_place() {
-        let broken = Document::parse("a: 1\nb: [1, 2\nc: 3\n").unwrap_err();
+        let broken = parse("a: 1\nb: [1, 2\nc: 3\n").unwrap_err();
         assert!(broken.position.line >= 2, "{broken:?}");
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
@@ -314,14 +372,14 @@ mod tests {
             let line = format!("a{level}: &a{level} [{aliases}]\n");
             bomb += &line;
         }
-        assert!(Document::parse(&bomb).is_err());
-        assert!(Document::parse(&"[".repeat(50_000)).is_err());
-        assert!(Document::parse("a: 1\n---\nb: 2\n").is_err());
+        assert!(parse(&bomb).is_err());
+        assert!(parse(&"[".repeat(50_000)).is_err());
+        assert!(parse("a: 1\n---\nb: 2\n").is_err());
     }
 
     #[test]
     fn texts_that_look_like_numbers_keep_their_digits() {
-        let document = Document::parse("a: 001\nb: 30.0\nc: 33011000001320000017\nd: .nan\ne: yes\n").unwrap();
+        let document = parse("a: 001\nb: 30.0\nc: 33011000001320000017\nd: .nan\ne: yes\n").unwrap();
         assert_eq!(document.value["a"], "001");
         assert_eq!(document.value["b"], 30);
         assert_eq!(document.seen("/c"), "33011000001320000017");
@@ -332,8 +390,7 @@ mod tests {
     #[test]
     fn secrets_are_never_shown() {
         let document =
-            Document::parse("password: hunter2\nurl: rtsp://admin:hunter2@cam/1\nold_password: {x: hunter2}\n")
-                .unwrap();
+            parse("password: hunter2\nurl: rtsp://admin:hunter2@cam/1\nold_password: {x: hunter2}\n").unwrap();
         for pointer in ["/password", "/url", "/old_password/x"] {
             assert!(!document.seen(pointer).contains("hunter2"), "{}", document.seen(pointer));
         }

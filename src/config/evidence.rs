@@ -7,13 +7,13 @@ use super::report::{Draft, Report, suggestion};
 use super::{EvidenceConfig, RuleKind, SecretSource};
 use crate::ids::Name;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Encryption of the pictures on the disk, by AES-256-GCM. A key is 32 bytes in base64, as `openssl rand -base64 32` prints them.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EncryptionConfig {
     /// The one of `keys` that pictures are written with. While it cannot be read no picture is kept, and events go without.

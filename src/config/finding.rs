@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A place in the file: line and column, both from 1, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -21,6 +21,9 @@ impl Position {
 /// Another place that belongs to a finding, such as the first of two cameras with one id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Related {
+    /// The file, if it is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
     /// Where.
     #[serde(flatten)]
     pub position: Position,
@@ -31,7 +34,7 @@ pub struct Related {
 /// One mistake or warning, with its place, what was seen and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The file as it was named by the caller.
+    /// The file as it was named by the caller, or by the file that includes it.
     pub file: PathBuf,
     /// Where in the file.
     #[serde(flatten)]
@@ -55,6 +58,12 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// What concerns a whole file.
+    pub(super) fn of_file(file: &Path, position: Position, problem: String, allowed: Option<String>) -> Self {
+        let file = file.to_owned();
+        Self { file, position, path: String::new(), problem, allowed, help: None, related: None, camera: None }
+    }
+
     /// The sentence without its place, for a log line that names the place in fields.
     #[must_use]
     pub fn sentence(&self) -> String {
@@ -62,10 +71,10 @@ impl Finding {
         parts.extend(self.allowed.iter().map(|allowed| format!("allowed: {allowed}")));
         parts.extend(self.help.clone());
         let separator = if self.path.is_empty() { "" } else { " " };
-        let related = self
-            .related
-            .as_ref()
-            .map(|Related { position: Position { line, column }, note }| format!(" ({note} at {line}:{column})"));
+        let related = self.related.as_ref().map(|Related { file, position: Position { line, column }, note }| {
+            let file = file.as_ref().map(|file| format!("{}:", file.display())).unwrap_or_default();
+            format!(" ({note} at {file}{line}:{column})")
+        });
         format!("{}{separator}{}{}", self.path, parts.join("; "), related.unwrap_or_default())
     }
 }
@@ -77,7 +86,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Everything that was found in one file, in the order of its lines.
+/// Everything that was found in a file and those that it includes, in the order of their lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Findings {
     /// What makes the configuration unusable, as a whole or for one camera.

@@ -4,7 +4,7 @@ use super::document::{Document, MAX_FILE_BYTES};
 use super::finding::{Finding, Findings, Position};
 use super::report::{Draft, Report};
 use super::schema::SchemaTree;
-use super::{Config, ModelConfig, meaning, structure};
+use super::{Config, ModelConfig, include, meaning, structure};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -24,8 +24,10 @@ pub struct Loaded {
     pub warnings: Vec<Finding>,
     /// The cameras that are wrong and not in `config`.
     pub set_aside: Vec<SetAside>,
-    /// SHA-256 of the file, in lower-case hexadecimal.
+    /// SHA-256 of the file followed by those that it includes, in lower-case hexadecimal.
     pub digest_sha256: String,
+    /// The file, those that it includes, and the folders of which it includes every file.
+    pub files: Vec<PathBuf>,
 }
 
 /// A camera that is not run because of its mistakes.
@@ -62,8 +64,7 @@ pub fn load(path: &Path, classes_of: &ClassesOf) -> Result<Loaded, LoadError> {
 
 /// As [`load`], from what the file at `path` holds, or would hold.
 pub fn load_bytes(path: &Path, bytes: &[u8], classes_of: &ClassesOf) -> Result<Loaded, LoadError> {
-    let digest_sha256 = format!("{:x}", Sha256::digest(bytes));
-    let (document, findings) = examine(path, bytes, classes_of);
+    let Examined { document, findings, digest_sha256, files } = examine(path, bytes, classes_of);
     let Some(document) = document else { return Err(LoadError::Wrong(findings)) };
     if findings.errors.iter().any(|mistake| mistake.camera.is_none()) {
         return Err(LoadError::Wrong(findings));
@@ -80,59 +81,87 @@ pub fn load_bytes(path: &Path, bytes: &[u8], classes_of: &ClassesOf) -> Result<L
         .map(|(index, mistakes)| SetAside { index, id: id_of(index), mistakes })
         .collect();
     match without_cameras(&document.value, &set_aside) {
-        Some(Ok(config)) => Ok(Loaded { config, warnings: findings.warnings, set_aside, digest_sha256 }),
-        Some(Err(error)) => Err(LoadError::Wrong(unfit(path, &document, &error, findings))),
+        Some(Ok(config)) => Ok(Loaded { config, warnings: findings.warnings, set_aside, digest_sha256, files }),
+        Some(Err(error)) => Err(LoadError::Wrong(unfit(&document, &error, findings))),
         None => Err(LoadError::Wrong(findings)),
     }
 }
 
-/// Checks a configuration strictly: every mistake and warning of the whole file.
+/// Checks a configuration strictly: every mistake and warning of the file and of those that it includes.
 pub fn check(path: &Path, classes_of: &ClassesOf) -> Result<Findings, LoadError> {
-    let (document, findings) = examine(path, &read(path)?, classes_of);
+    let Examined { document, findings, .. } = examine(path, &read(path)?, classes_of);
     match document {
         Some(document) if findings.errors.is_empty() => match without_cameras(&document.value, &[]) {
-            Some(Err(error)) => Ok(unfit(path, &document, &error, findings)),
+            Some(Err(error)) => Ok(unfit(&document, &error, findings)),
             Some(Ok(_)) | None => Ok(findings),
         },
         Some(_) | None => Ok(findings),
     }
 }
 
+/// A configuration without mistakes, and the document from which it is; any mistake is an error.
+pub(super) fn load_strictly(path: &Path, classes_of: &ClassesOf) -> Result<(Document, Config), LoadError> {
+    let Examined { document, findings, .. } = examine(path, &read(path)?, classes_of);
+    match document {
+        Some(document) if findings.errors.is_empty() => match without_cameras(&document.value, &[]) {
+            Some(Ok(config)) => Ok((document, config)),
+            Some(Err(error)) => Err(LoadError::Wrong(unfit(&document, &error, findings))),
+            None => Err(LoadError::Wrong(findings)),
+        },
+        Some(_) | None => Err(LoadError::Wrong(findings)),
+    }
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let fail = |source| LoadError::Read { path: path.to_owned(), source };
+    read_bounded(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
+}
+
+/// What a file holds, one byte beyond [`MAX_FILE_BYTES`] at most.
+pub(super) fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(fail)?;
-    file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(fail)?;
+    std::fs::File::open(path)?.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Parses and checks; no document if the text is not YAML.
-fn examine(path: &Path, bytes: &[u8], classes_of: &ClassesOf) -> (Option<Document>, Findings) {
-    let document = match parse(path, bytes) {
-        Ok(document) => document,
-        Err(mistake) => return (None, Findings { errors: vec![*mistake], warnings: Vec::new() }),
-    };
-    let manifest = document.get("/model/manifest").and_then(Value::as_str).map(str::to_owned);
-    let classes = classes_of(&manifest.unwrap_or_else(|| ModelConfig::default().manifest));
-    let mut report = Report::new(path, &document);
-    structure::check(&document, &SchemaTree::of_config(), &mut report);
-    meaning::check(&document, classes.as_deref(), &mut report);
-    let findings = report.finish();
-    (Some(document), findings)
+/// A configuration as it was read and checked.
+struct Examined {
+    /// None if the text is not YAML.
+    document: Option<Document>,
+    findings: Findings,
+    digest_sha256: String,
+    files: Vec<PathBuf>,
 }
 
-fn parse(path: &Path, bytes: &[u8]) -> Result<Document, Box<Finding>> {
+/// Parses and checks a file with those that it includes.
+fn examine(path: &Path, bytes: &[u8], classes_of: &ClassesOf) -> Examined {
+    let mut digest = Sha256::new_with_prefix(bytes);
+    let mut files = vec![path.to_owned()];
+    let mut document = match parse(path, bytes) {
+        Ok(document) => document,
+        Err(mistake) => {
+            let findings = Findings { errors: vec![*mistake], warnings: Vec::new() };
+            return Examined { document: None, findings, digest_sha256: format!("{:x}", digest.finalize()), files };
+        }
+    };
+    let included = include::include(&mut document);
+    for source in &included.sources {
+        digest.update(&source.bytes);
+    }
+    files.extend(included.sources.into_iter().map(|source| source.path).chain(included.folders));
+    let manifest = document.get("/model/manifest").and_then(Value::as_str).map(str::to_owned);
+    let classes = classes_of(&manifest.unwrap_or_else(|| ModelConfig::default().manifest));
+    let mut report = Report::new(&document);
+    structure::check(&document, &SchemaTree::of_config(), &mut report);
+    meaning::check(&document, classes.as_deref(), &mut report);
+    let mut findings = report.finish();
+    findings.errors.splice(0..0, included.mistakes);
+    Examined { document: Some(document), findings, digest_sha256: format!("{:x}", digest.finalize()), files }
+}
+
+/// Parses one file.
+pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<Document, Box<Finding>> {
     let mistake = |position, problem: String, allowed: Option<String>| {
-        Box::new(Finding {
-            file: path.to_owned(),
-            position,
-            path: String::new(),
-            problem,
-            allowed,
-            help: None,
-            related: None,
-            camera: None,
-        })
+        Box::new(Finding::of_file(path, position, problem, allowed))
     };
     if bytes.len() > MAX_FILE_BYTES {
         let allowed = format!("at most {MAX_FILE_BYTES} bytes");
@@ -142,7 +171,8 @@ fn parse(path: &Path, bytes: &[u8]) -> Result<Document, Box<Finding>> {
         let line = bytes[..error.valid_up_to()].split(|&byte| byte == b'\n').count() as u64;
         mistake(Position { line, column: 1 }, "this line is not text".to_owned(), Some("UTF-8".to_owned()))
     })?;
-    Document::parse(text).map_err(|error| mistake(error.position, format!("this is not YAML: {}", error.reason), None))
+    Document::parse(path, text)
+        .map_err(|error| mistake(error.position, format!("this is not YAML: {}", error.reason), None))
 }
 
 /// The configuration without the cameras that were set aside; none if no camera is left.
@@ -159,8 +189,8 @@ fn without_cameras(value: &Value, set_aside: &[SetAside]) -> Option<serde_json::
 }
 
 /// The checks let something pass that the types refuse: still a mistake with a sentence, not a panic.
-fn unfit(path: &Path, document: &Document, error: &serde_json::Error, findings: Findings) -> Findings {
-    let mut report = Report::new(path, document);
+fn unfit(document: &Document, error: &serde_json::Error, findings: Findings) -> Findings {
+    let mut report = Report::new(document);
     report.error(Draft::at_value("", format!("the configuration cannot be used: {error}")));
     let mut errors = findings.errors;
     errors.extend(report.finish().errors);

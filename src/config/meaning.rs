@@ -6,7 +6,7 @@
 
 use super::document::{Document, join, quoted};
 use super::report::{Draft, Report, suggestion};
-use super::{Crs, SecretSource, conditions, evidence, storage, subjects, webhook};
+use super::{Crs, SecretSource, conditions, evidence, log, storage, subjects, webhook};
 use crate::geometry::{Polygon, PolygonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 /// Reports every contradiction and doubt. `classes` are the model's class names, or why they are not known.
 pub(super) fn check(document: &Document, classes: Result<&[String], &String>, report: &mut Report) {
     check_time_zone(document, report);
+    log::check(document, report);
     conditions::check_holidays(document, report);
     check_login(document, "/hub", report);
     webhook::check(document, "/hub/webhook", report);
@@ -69,7 +70,7 @@ fn check_unique(document: &Document, elements: &[String], key: &str, what: &str,
         if let Some(first) = first_by_text.get(given) {
             let draft =
                 Draft::at_value(pointer, format!("is {}, {what}", quoted(given))).allowed("one that is not in use");
-            report.error(draft.related(document.value_position(first), "first used"));
+            report.error(draft.related(first.as_str(), "first used"));
         } else {
             first_by_text.insert(given, pointer);
         }
@@ -84,7 +85,7 @@ fn check_same_stream(document: &Document, cameras: &[String], report: &mut Repor
         let Some(url) = document.get(&pointer).and_then(Value::as_str) else { continue };
         if let Some(first) = first_by_url.get(url) {
             let draft = Draft::at_value(pointer, "is the URL of another stream too");
-            report.warning(draft.related(document.value_position(first), "first used"));
+            report.warning(draft.related(first.as_str(), "first used"));
         } else {
             first_by_url.insert(url, pointer);
         }

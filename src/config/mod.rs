@@ -1,6 +1,6 @@
 //! YAML text → a [`Config`] that cannot be wrong.
 //!
-//! In: a file. Out: [`Loaded`], in which every reference resolves and every polygon is one; or every mistake at once, each
+//! In: a file, and those that it includes. Out: [`Loaded`], in which every reference resolves and every polygon is one; or every mistake at once, each
 //! with line, column, what was seen and what is allowed. [`check`](check()) is strict; [`load`](load()) sets a camera with mistakes
 //! aside and runs the rest. Secrets are read from files or the environment and never printed.
 //!
@@ -17,8 +17,10 @@ mod evidence;
 mod explain;
 mod finding;
 mod idle_pace;
+mod include;
 mod kinds;
 mod load;
+mod log;
 mod meaning;
 mod onvif;
 mod protocol;
@@ -28,6 +30,7 @@ mod report;
 mod rule;
 mod schema;
 mod secret;
+mod show;
 mod storage;
 mod streams;
 mod structure;
@@ -44,6 +47,7 @@ pub use finding::{Finding, Findings, Position, Related};
 pub use idle_pace::IdlePace;
 pub use kinds::{KindDefaults, RuleKind};
 pub use load::{ClassesOf, LoadError, Loaded, SetAside, check, load, load_bytes};
+pub use log::{LogConfig, LogFormat};
 pub use onvif::OnvifConfig;
 pub use protocol::Protocol;
 pub use public_key::{PublicKey, PublicKeyError};
@@ -51,6 +55,7 @@ pub use reference::reference;
 pub use rule::{EscalationConfig, NearConfig, RuleConfig};
 pub use schema::schema;
 pub use secret::SecretError;
+pub use show::show;
 pub use storage::StorageConfig;
 pub use streams::{EvidenceStreamConfig, RtspConfig, RtspTransport, StreamsConfig};
 pub use web::WebConfig;
@@ -63,12 +68,12 @@ use crate::ids::Name;
 use crate::mask::PrivacyMasks;
 use crate::schedule::{Calendar, DateSpan};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// The whole configuration of an agent.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Who and where this agent is.
@@ -94,13 +99,17 @@ pub struct Config {
     /// What the agent serves over HTTP.
     #[serde(default)]
     pub web: WebConfig,
-    /// The cameras, at least one.
+    /// Files with more cameras, each with a list `cameras` and nothing else. A folder stands for every file in it whose name ends in `.yaml`, in the
+    /// order of names. Relative to the folder of this file.
+    #[serde(default)]
+    pub include: Vec<PathBuf>,
+    /// The cameras, at least one, here or in an included file.
     #[schemars(length(min = 1))]
     pub cameras: Vec<CameraConfig>,
 }
 
 /// Who and where this agent is.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AgentConfig {
     /// The site, a level of every MQTT topic.
@@ -116,6 +125,9 @@ pub struct AgentConfig {
     /// Dates that windows of rules call `holiday`.
     #[serde(default)]
     pub holidays: Vec<DateSpan>,
+    /// What is logged to standard error.
+    #[serde(default)]
+    pub log: LogConfig,
 }
 
 impl AgentConfig {
@@ -133,7 +145,7 @@ fn default_time_zone() -> String {
 }
 
 /// The broker over which the hub is reached.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HubConfig {
     /// Host name or address of the broker.
@@ -200,7 +212,7 @@ pub struct HubConfig {
 }
 
 /// What waits on disk for the broker, the webhook and the storage. Beyond these limits the oldest is dropped, and the topic `events_lost` says so.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OutboxConfig {
     /// Days that a message waits at most.
@@ -218,7 +230,7 @@ impl Default for OutboxConfig {
 }
 
 /// What the hub may ask. Whoever may publish below `cmd/` at the broker is the hub.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct CommandsConfig {
     /// Verbs that are carried out; others are rejected. Cases are always taken.
@@ -235,7 +247,7 @@ impl Default for CommandsConfig {
 }
 
 /// Another broker of the same hub.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BrokerConfig {
     /// Host name or address of the broker.
@@ -249,7 +261,7 @@ pub struct BrokerConfig {
 
 /// Encryption of a connection. The files (PEM) are read at every connect, so that renewed ones are used without a restart. The other
 /// side's certificate must be for the host that is configured, which is also what it is asked for (SNI).
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
     /// Certificates of the authorities that are trusted; for public ones `/etc/ssl/certs/ca-certificates.crt`.
@@ -263,7 +275,7 @@ pub struct TlsConfig {
 }
 
 /// What carries MQTT.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HubTransport {
     /// A TCP connection, encrypted if `tls` is given.
@@ -290,7 +302,7 @@ fn default_replay_per_sec() -> u32 {
 }
 
 /// Where a secret is read from; its value is never part of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum SecretSource {
     /// The first line of this file.
@@ -329,7 +341,7 @@ impl JsonSchema for SecretSource {
 }
 
 /// The detector.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelConfig {
     /// Name of an installed model (`curbwatch doctor` lists them), or the path of a manifest.
@@ -358,7 +370,7 @@ pub struct ModelConfig {
 }
 
 /// Confidence from which a detection of a class may be the beginning of something.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ThresholdConfig {
     /// By day, 0..1.
@@ -385,7 +397,7 @@ impl Default for ModelConfig {
 }
 
 /// Pictures of incidents.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EvidenceConfig {
     /// How a picture reaches the hub.
@@ -441,7 +453,7 @@ impl Default for EvidenceConfig {
 }
 
 /// How much of an incident leaves the box; who may see what the hub has is the hub's affair.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Disclosure {
     /// That something of some kind is there, under ids, and since when. No picture, no place, no name, no boxes.
@@ -454,7 +466,7 @@ pub enum Disclosure {
 }
 
 /// How a picture reaches the hub.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EvidenceDelivery {
     /// As bytes on the topic `evidence/{incident}/{evidence}`, before the event that names it.
@@ -466,7 +478,7 @@ pub enum EvidenceDelivery {
 }
 
 /// Where a camera looks; every field is optional and left out of events if absent.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlaceConfig {
     /// Street address.
@@ -482,7 +494,7 @@ pub struct PlaceConfig {
 }
 
 /// A position on the map with the reference system it is in; never converted.
-#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PointConfig {
     /// Longitude in degrees.
@@ -500,7 +512,7 @@ pub struct PointConfig {
 }
 
 /// Coordinate reference system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 pub enum Crs {
     /// China Geodetic Coordinate System 2000.
     #[serde(rename = "CGCS2000")]
@@ -534,7 +546,7 @@ impl Crs {
 }
 
 /// One camera with its zones and rules.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CameraConfig {
     /// Unique among the cameras; a level of MQTT topics.
@@ -582,7 +594,7 @@ fn default_true() -> bool {
 }
 
 /// How much of the stream is analysed.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AnalysisConfig {
     /// What is decoded while nothing goes on: `keyframes`, those pictures that need no other, which come every few seconds and
@@ -602,7 +614,7 @@ pub struct AnalysisConfig {
 
 /// Which part of the picture is inferred. Where it is not all of it, the whole picture is inferred as well when something is reported, so that
 /// people and vehicles outside the part are redacted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Region {
     /// All of it.
@@ -622,7 +634,7 @@ impl Default for AnalysisConfig {
 }
 
 /// An area of the picture.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ZoneConfig {
     /// Unique within the camera.
@@ -635,14 +647,20 @@ pub struct ZoneConfig {
 }
 
 /// A [`Polygon`] as it stands in the configuration.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "Vec<[f32; 2]>")]
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(try_from = "Vec<[f32; 2]>", into = "Vec<[f32; 2]>")]
 pub struct ZonePolygon(pub Polygon);
 
 impl TryFrom<Vec<[f32; 2]>> for ZonePolygon {
     type Error = crate::geometry::PolygonError;
     fn try_from(corners: Vec<[f32; 2]>) -> Result<Self, Self::Error> {
         Polygon::try_new(&corners).map(Self)
+    }
+}
+
+impl From<ZonePolygon> for Vec<[f32; 2]> {
+    fn from(zone: ZonePolygon) -> Self {
+        zone.0.corners().iter().map(|point| [point.x, point.y]).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::de::{Error, Unexpected, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const EXPECTED: &str = "5 or 3.1.1";
 
@@ -14,6 +14,15 @@ pub enum Protocol {
     V5,
     /// MQTT 3.1.1, which many city brokers speak alone.
     V311,
+}
+
+impl Serialize for Protocol {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::V5 => serializer.serialize_u8(5),
+            Self::V311 => serializer.serialize_str("3.1.1"),
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Protocol {

@@ -1,7 +1,7 @@
 //! The public half of a key with which a hub signs.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Base64 of a public Ed25519 key: of its 32 bytes, or of these behind the twelve with which OpenSSL's PEM begins (RFC 8410). The last
 /// letter of 32 bytes has two bits to spare, which are zero.
@@ -10,8 +10,8 @@ const PATTERN: &str = "^(MCowBQYDK2VwAyEA)?[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=$
 const LETTERS: usize = 44;
 
 /// A public Ed25519 key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct PublicKey([u8; 32]);
 
 /// The text is no public key.
@@ -34,6 +34,14 @@ impl TryFrom<String> for PublicKey {
         let own = text.len().checked_sub(LETTERS).and_then(|from| text.get(from..)).ok_or(PublicKeyError)?;
         let bytes = base64::engine::general_purpose::STANDARD.decode(own).map_err(|_| PublicKeyError)?;
         bytes.try_into().map(Self).map_err(|_| PublicKeyError)
+    }
+}
+
+/// Base64 of its bytes.
+impl From<PublicKey> for String {
+    fn from(key: PublicKey) -> Self {
+        use base64::Engine;
+        base64::engine::general_purpose::STANDARD.encode(key.0)
     }
 }
 

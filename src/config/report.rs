@@ -2,7 +2,6 @@
 
 use super::document::{Document, path_of};
 use super::finding::{Finding, Findings, Position, Related};
-use std::path::Path;
 
 /// A finding before it is bound to the file.
 #[derive(Debug)]
@@ -13,7 +12,15 @@ pub(super) struct Draft {
     problem: String,
     allowed: Option<String>,
     help: Option<String>,
-    related: Option<Related>,
+    related: Option<RelatedDraft>,
+}
+
+/// The other place of a contradiction, before it is bound to its file.
+#[derive(Debug)]
+struct RelatedDraft {
+    pointer: String,
+    at_key: bool,
+    note: String,
 }
 
 impl Draft {
@@ -38,9 +45,14 @@ impl Draft {
         Self { help, ..self }
     }
 
-    /// Names the other place of a contradiction.
-    pub fn related(self, position: Position, note: impl Into<String>) -> Self {
-        Self { related: Some(Related { position, note: note.into() }), ..self }
+    /// Names the other place of a contradiction, the value at a pointer.
+    pub fn related(self, pointer: impl Into<String>, note: impl Into<String>) -> Self {
+        Self { related: Some(RelatedDraft { pointer: pointer.into(), at_key: false, note: note.into() }), ..self }
+    }
+
+    /// As [`Self::related`], the key.
+    pub fn related_key(self, pointer: impl Into<String>, note: impl Into<String>) -> Self {
+        Self { related: Some(RelatedDraft { pointer: pointer.into(), at_key: true, note: note.into() }), ..self }
     }
 
     /// Sets the place, where the pointer alone cannot tell it.
@@ -49,53 +61,66 @@ impl Draft {
     }
 }
 
-/// Binds drafts to the file and keeps them in the order of its lines.
+/// Binds drafts to their files and keeps them in the order of the lines.
 #[derive(Debug)]
 pub(super) struct Report<'a> {
-    file: &'a Path,
     document: &'a Document,
-    findings: Findings,
+    errors: Vec<Bound>,
+    warnings: Vec<Bound>,
 }
+
+/// A finding, after the number of its file.
+type Bound = (usize, Finding);
 
 impl<'a> Report<'a> {
     /// Begins an empty report.
-    pub fn new(file: &'a Path, document: &'a Document) -> Self {
-        Self { file, document, findings: Findings::default() }
+    pub fn new(document: &'a Document) -> Self {
+        Self { document, errors: Vec::new(), warnings: Vec::new() }
     }
 
     /// Adds a mistake.
     pub fn error(&mut self, draft: Draft) {
         let finding = self.bind(draft);
-        self.findings.errors.push(finding);
+        self.errors.push(finding);
     }
 
     /// Adds a warning.
     pub fn warning(&mut self, draft: Draft) {
         let finding = self.bind(draft);
-        self.findings.warnings.push(finding);
+        self.warnings.push(finding);
     }
 
-    /// Everything found, in the order of the file.
-    pub fn finish(mut self) -> Findings {
-        for list in [&mut self.findings.errors, &mut self.findings.warnings] {
-            list.sort_by(|a, b| (a.position, &a.path).cmp(&(b.position, &b.path)));
-        }
-        self.findings
+    /// Everything found, in the order of the files and their lines.
+    pub fn finish(self) -> Findings {
+        let in_order = |mut list: Vec<Bound>| {
+            list.sort_by(|(a_file, a), (b_file, b)| (a_file, a.position, &a.path).cmp(&(b_file, b.position, &b.path)));
+            list.into_iter().map(|(_, finding)| finding).collect()
+        };
+        Findings { errors: in_order(self.errors), warnings: in_order(self.warnings) }
     }
 
-    fn bind(&self, draft: Draft) -> Finding {
+    fn bind(&self, draft: Draft) -> Bound {
         let Draft { pointer, position, at_key, problem, allowed, help, related } = draft;
-        let of_pointer = if at_key { Document::key_position } else { Document::value_position };
-        Finding {
-            file: self.file.to_owned(),
-            position: position.unwrap_or_else(|| of_pointer(self.document, &pointer)),
+        let position_of = |pointer: &str, at_key: bool| {
+            if at_key { self.document.key_position(pointer) } else { self.document.value_position(pointer) }
+        };
+        let (number, file) = self.document.file_of(&pointer);
+        let related = related.map(|RelatedDraft { pointer, at_key, note }| {
+            let (other, file) = self.document.file_of(&pointer);
+            let file = (other != number).then(|| file.to_owned());
+            Related { file, position: position_of(&pointer, at_key), note }
+        });
+        let finding = Finding {
+            file: file.to_owned(),
+            position: position.unwrap_or_else(|| position_of(&pointer, at_key)),
             path: path_of(&pointer),
             problem,
             allowed,
             help,
             related,
             camera: camera_of(&pointer),
-        }
+        };
+        (number, finding)
     }
 }
 

@@ -6,11 +6,11 @@ use crate::incident::Severity;
 use crate::scene::Attended;
 use crate::schedule::Window;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// What to report.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleConfig {
     /// Unique within the camera.
@@ -76,7 +76,7 @@ pub struct RuleConfig {
 }
 
 /// What must be near a thing.
-#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NearConfig {
     /// Classes or groups of classes, people included.
@@ -89,7 +89,7 @@ pub struct NearConfig {
 }
 
 /// A step of growing severity.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EscalationConfig {
     /// Observed seconds of presence, the dwell included.

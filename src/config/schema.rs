@@ -25,13 +25,25 @@ fn simplify(schema: &mut Value) {
         Value::Object(node) => {
             drop_null(node);
             join_constants(node);
-            node.remove("format");
+            // As a keyword; a key may have this name too.
+            if node.get("format").is_some_and(Value::is_string) {
+                node.remove("format");
+            }
+            node.get_mut("default").into_iter().for_each(drop_nulls_within);
             if let Some(Value::String(text)) = node.get_mut("description") {
                 *text = text.replace('\n', " ");
             }
             node.values_mut().for_each(simplify);
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// Leaves out what a default leaves out.
+fn drop_nulls_within(default: &mut Value) {
+    if let Value::Object(keys) = default {
+        keys.retain(|_, value| !value.is_null());
+        keys.values_mut().for_each(drop_nulls_within);
     }
 }
 

@@ -5,10 +5,10 @@ use super::meaning::{check_secret, text};
 use super::report::{Draft, Report};
 use super::{EvidenceConfig, EvidenceDelivery, SecretSource, TlsConfig};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A storage that takes each picture by HTTP PUT: a bucket with the interface of S3 (Ceph, OSS, OBS and the like), or any server.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StorageConfig {
     /// Address below which pictures are put, as `{incident}/{evidence}.jpg` or `snapshot/{evidence}.jpg`. A query, as of an access token, is

@@ -2,10 +2,10 @@
 
 use super::SecretSource;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The streams of a camera. Most cameras offer a large one (the main stream) and a small one (the sub-stream).
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StreamsConfig {
     /// The stream that is analysed; the sub-stream, where it shows enough: to decode it costs an eighth of the main stream.
@@ -17,7 +17,7 @@ pub struct StreamsConfig {
 }
 
 /// An RTSP stream (RFC 2326). User and password are separate fields, so that no character needs escaping.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RtspConfig {
     /// `rtsp://host[:port]/path`, without user and password.
@@ -35,7 +35,7 @@ pub struct RtspConfig {
 }
 
 /// The stream for pictures (RTSP, RFC 2326). What it leaves out is that of the detect stream, if both are of the same host.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvidenceStreamConfig {
     /// `rtsp://host[:port]/path`, without user and password.
@@ -53,7 +53,7 @@ pub struct EvidenceStreamConfig {
 }
 
 /// How RTP travels.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, serde::Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RtspTransport {
     /// Interleaved in the RTSP connection: no loss, works through NAT.

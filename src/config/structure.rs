@@ -10,9 +10,8 @@ use std::collections::BTreeSet;
 /// Reports every place where the document has not the shape of a configuration.
 pub(super) fn check(document: &Document, schema: &SchemaTree, report: &mut Report) {
     for repeated in &document.repeated {
-        let first = document.key_position(&repeated.pointer);
         let draft = Draft::at_key(repeated.pointer.clone(), "is given twice").positioned(repeated.again);
-        report.error(draft.allowed("each key once").related(first, "first given"));
+        report.error(draft.allowed("each key once").related_key(repeated.pointer.clone(), "first given"));
     }
     let validator = jsonschema::validator_for(schema.root()).expect("the schema is generated from our own types");
     let mut wrong_values = BTreeSet::new();

@@ -77,8 +77,7 @@ impl<'a> Subjects<'a> {
                 if let Some(other) = group_by_class.insert(class, name) {
                     let problem = format!("and {other} both hold {class}: it cannot have two thresholds");
                     let draft = Draft::at_key(pointer.clone(), problem);
-                    let first = document.key_position(&join(THRESHOLDS, other));
-                    report.error(draft.related(first, "first given"));
+                    report.error(draft.related_key(join(THRESHOLDS, other), "first given"));
                 }
             }
         }

@@ -1,11 +1,11 @@
 //! Where the agent listens for whoever watches it.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
 
 /// What the agent serves over HTTP: `/metrics` for Prometheus, `/live` and `/ready`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebConfig {
     /// Whether it listens at all.

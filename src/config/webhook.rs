@@ -6,7 +6,7 @@ use super::report::{Draft, Report, suggestion};
 use super::{SecretSource, TlsConfig};
 use crate::contract::event_fields;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ const FIELDS: [(&str, &str); 25] = [
 ];
 
 /// A platform that takes events as flat JSON by HTTP POST, besides the hub and with the same guarantees.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookConfig {
     /// Address to which each event is posted. Redirects are not followed.
@@ -73,7 +73,7 @@ pub struct WebhookConfig {
 }
 
 /// A header of a request.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderConfig {
     /// Its name.

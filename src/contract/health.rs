@@ -38,6 +38,10 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "AuditHealth")]
     pub audit: Option<AuditHealth>,
+    /// The configuration that runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ConfigurationHealth")]
+    pub configuration: Option<ConfigurationHealth>,
     /// What each queue dropped.
     pub queues: Vec<QueueDrops>,
     /// What came of the hub's commands.
@@ -49,6 +53,23 @@ pub struct Health {
     /// What people at the hub found of the incidents of each rule; rules of which nobody said anything are left out.
     #[serde(default)]
     pub verdicts: Vec<RuleVerdicts>,
+}
+
+/// The configuration that runs, and how it stands to the files from which it is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfigurationHealth {
+    /// SHA-256 of its files, as in `birth`.
+    pub sha256: String,
+    /// Since when it runs.
+    pub since: WallTime,
+    /// What is wrong with the files as they are now, so that they are not taken over; left out if nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub refused: Option<String>,
+    /// Keys that have changed and that only a restart takes over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs_restart: Vec<String>,
 }
 
 /// What people at the hub found of the incidents of a rule, within the last year.

@@ -287,6 +287,12 @@ fn samples() -> Vec<(&'static str, Value)> {
             hash: Some("ab".repeat(32)),
             alarm: Some("cannot write audit/000000000001_2026-11.jsonl".into()),
         }),
+        configuration: Some(ConfigurationHealth {
+            sha256: "5f3a".repeat(16),
+            since: time,
+            refused: Some("edge.yaml:3:7: hub.port is 0; allowed: a whole number from 1 to 65535".into()),
+            needs_restart: vec!["agent.data_dir".into()],
+        }),
         queues: vec![QueueDrops { queue: "mailbox".into(), camera: Some(name("east")), dropped: 4 }],
         verdicts: vec![RuleVerdicts {
             camera: name("east"),

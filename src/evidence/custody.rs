@@ -109,6 +109,11 @@ impl Custody {
         &self.counts
     }
 
+    /// Keeps pictures by other limits from here on; at the next look they hold.
+    pub fn set_limits(&mut self, limits: EvidenceConfig) {
+        (self.limits, self.aged_at) = (limits, None);
+    }
+
     /// Writes a picture and what says what it is durably, and tells the picture's path. On a full disk room is made for them once.
     pub fn write(&self, id: Uuid, picture: &RedactedJpeg, sidecar: &[u8]) -> Result<PathBuf, FileError> {
         match self.dir.write(id, picture, sidecar) {

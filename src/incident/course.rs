@@ -57,6 +57,12 @@ impl Course {
         Self { rule, terms, classes, cases, closed, muted_until: None, unfinished, memos, tallies }
     }
 
+    /// Whether it is that of this rule on these terms.
+    #[must_use]
+    pub fn is_of(&self, rule: &Name, terms: &Terms) -> bool {
+        self.rule == *rule && self.terms == *terms
+    }
+
     /// Takes up what is remembered of this rule: the thing that stands at the place of an open incident is this incident.
     pub fn restore(&mut self, memory: &Memory) {
         let is_own = |incident: &&Incident| incident.rule == self.rule;

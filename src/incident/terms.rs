@@ -5,7 +5,7 @@ use crate::schedule::Schedule;
 use std::time::Duration;
 
 /// The terms of a rule, with every default filled in.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Terms {
     /// Observed presence after which an incident opens.
     pub dwell: Duration,

@@ -51,6 +51,12 @@ impl Stages {
         Self { config, relations, counts }
     }
 
+    /// Where it is counted what they do.
+    #[must_use]
+    pub fn counts(&self) -> Arc<Counts> {
+        Arc::clone(&self.counts)
+    }
+
     /// Takes up an incident that is open, so that others can be related to it.
     pub fn note_open(&mut self, camera: &Name, incident: &Incident) {
         let rule = self.config.cameras.iter().find(|known| known.id == *camera);

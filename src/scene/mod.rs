@@ -67,7 +67,7 @@ pub struct Near {
 }
 
 /// What a rule looks for, with every reference resolved.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Watch {
     /// Zones in which it applies, in order; the first that holds the anchor counts.
     pub zones: Vec<(Name, Polygon)>,

@@ -93,6 +93,17 @@ fn of_agent(pages: &mut Pages, health: &Health) {
     pages.gauge("model_loaded", "Whether frames can be analysed", None, one(flag(health.model.is_loaded)));
     let alarm = flag(health.model.alarm.is_some());
     pages.gauge("model_alarm", "Whether the model runs otherwise than the site prefers", None, one(alarm));
+    if let Some(configuration) = &health.configuration {
+        let refused = flag(configuration.refused.is_some());
+        pages.gauge(
+            "configuration_refused",
+            "Whether the files as they are now cannot be taken over",
+            None,
+            one(refused),
+        );
+        let restart = flag(!configuration.needs_restart.is_empty());
+        pages.gauge("configuration_needs_restart", "Whether something of them waits for a restart", None, one(restart));
+    }
     let quantiles = health.stages.iter().flat_map(|stage| {
         let series =
             |quantile, millis: f64| (vec![("stage", stage.stage.as_str()), ("quantile", quantile)], millis / 1e3);

@@ -31,6 +31,7 @@ fn health(is_loaded: bool) -> Health {
             "backlog": 4, "backlog_bytes": 9000, "requests": 21, "taken": 12, "failures": 9, "rejected": {"count": 2, "reason": "status 400"},
             "trouble": {"trouble": "busy", "since": "2026-11-21T15:29:31.000+08:00", "count": 3, "detail": "status 503"}
         },
+        "configuration": {"sha256": "ab", "since": "2026-11-21T15:29:41.120+08:00", "refused": "edge.yaml:3:7: hub.port is 0"},
         "queues": [{"queue": "mailbox", "camera": "east", "dropped": 5}],
         "verdicts": [{"camera": "east", "rule": "vending", "confirmed": 9, "dismissed": 1, "precision": 0.9}]
     }))
