@@ -63,8 +63,8 @@ fn frame(secs: u64, luma: impl Fn(usize, usize) -> u8) -> Frame {
     Frame::try_from_planes(layout, stamp, planes).unwrap()
 }
 
-fn street(secs: u64) -> Option<Arc<Frame>> {
-    Some(Arc::new(frame(secs, |x, y| (40 + x / 8 % 16 * 8 + y / 8 % 4 * 8) as u8)))
+fn street(secs: u64) -> Arc<Frame> {
+    Arc::new(frame(secs, |x, y| (40 + x / 8 % 16 * 8 + y / 8 % 4 * 8) as u8))
 }
 
 /// What the hub gets until the event of this revision has come.
@@ -124,9 +124,9 @@ fn story(disclosure: &str, evidence: &Value) -> (Vec<HubMessage>, tempfile::Temp
     let looked = Incident { revision: 3, ..closed.clone() };
     let at = |phase, incident: &Incident, frame| Finding { frame, ..finding(0, phase, incident, PictureState::Ok) };
     agent.record(vec![
-        at(Phase::Opened, &opened, street(10)),
-        at(Phase::Updated, &updated, street(20)),
-        at(Phase::Closed, &closed, street(30)),
+        at(Phase::Opened, &opened, Some(street(10))),
+        at(Phase::Updated, &updated, Some(street(20))),
+        at(Phase::Closed, &closed, Some(street(30))),
         at(Phase::Rechecked, &looked, None),
     ]);
     (heard(&hub, 3), folder)
