@@ -79,7 +79,6 @@ pub(super) fn check(document: &Document, evidence: &str, report: &mut Report) {
 #[cfg(test)]
 mod tests {
     use super::super::load_bytes;
-    use super::*;
     use std::path::Path;
 
     /// What is said of a configuration with that section.
