@@ -73,7 +73,7 @@ impl Site {
             match self.hub.next(LIMIT).expect("the hub hears of it") {
                 Sight::Message(message) => match message.content {
                     Content::Evidence { .. } => picture = Some(message.payload.to_vec()),
-                    Content::Incident(event) => return (picture.expect("the picture comes first"), *event),
+                    Content::Incident(event) => return (picture.expect("the picture comes first"), event),
                     _ => {}
                 },
                 Sight::Connected => {}
