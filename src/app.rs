@@ -204,8 +204,8 @@ impl Agent {
         let custody = Custody::open(&config, store.clone(), Arc::clone(clocks))?;
         custody.audit().note_start(&loaded.digest_sha256, clocks.wall());
         let keys = custody.dir().keys().clone();
-        let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
-        let settings = MqttSettings { keys: keys.clone(), ..settings };
+        let settings =
+            MqttSettings { keys: keys.clone(), ..MqttSettings::new(&config.agent, &config.hub, time_zone.clone()) };
         let webhook = couriers::webhook(&config, custody.dir(), &store, clocks)?;
         gstreamer::init().map_err(|error| AppError::GStreamer(error.to_string()))?;
         let (inbox, asked) = sync_channel(command::MAX_WAITING);
@@ -254,9 +254,7 @@ impl Agent {
         });
         core.say_birth(&link, Vec::new());
         core.say_open_from_store(&link);
-        for (camera, rule) in &orphaned {
-            core.say_open(&link, camera, rule, Vec::new());
-        }
+        orphaned.iter().for_each(|(camera, rule)| core.say_open(&link, camera, rule, Vec::new()));
         for camera in &loaded.set_aside {
             // One whose id is the mistake has no topic; the log names it.
             let Some(id) = camera.id.as_deref().and_then(|id| Name::try_new(id).ok()) else { continue };
