@@ -19,12 +19,11 @@ use crate::audit::AuditLog;
 use crate::clock::{Clocks, Mono};
 use crate::command::{self, Commander, CommanderParts, Keys, Outcome};
 use crate::config::{CameraConfig, Config, Loaded};
-use crate::contract::{self, RequestId, Topics, WallTime};
+use crate::contract::{RequestId, Topics, WallTime};
 use crate::courier::Courier;
 use crate::evidence::{Custody, CustodyCounts, CustodyError, Keyring};
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies};
-use crate::ids::Name;
 use crate::incident::Memory;
 use crate::ingest::{CameraState, ConnectLimiter, Decoders, Failure};
 use crate::mailbox::Mailboxes;
@@ -32,7 +31,7 @@ use crate::mqtt::{Farewell, Link, MqttSettings};
 use crate::orphans;
 use crate::quality::Counts;
 use crate::service::{self, Progress};
-use crate::status::{self, CameraView, StreamView};
+use crate::status::{CameraView, StreamView};
 use crate::store::{Adapters, Bounds, SharedStore, Store, StoreError};
 use crate::web::{Board, Web};
 use jiff::tz::TimeZone;
@@ -254,13 +253,10 @@ impl Agent {
         });
         core.say_birth(&link, Vec::new());
         core.say_open_from_store(&link);
-        orphaned.iter().for_each(|(camera, rule)| core.say_open(&link, camera, rule, Vec::new()));
-        for camera in &loaded.set_aside {
-            // One whose id is the mistake has no topic; the log names it.
-            let Some(id) = camera.id.as_deref().and_then(|id| Name::try_new(id).ok()) else { continue };
-            let message = status::set_aside_status(&id, camera.mistakes.len(), core.started_at);
-            link.state(core.topics.camera_status(&id), contract::to_json(&message));
+        for (camera, rule) in &orphaned {
+            core.say_open(&link, camera, rule, Vec::new());
         }
+        core.say_set_aside(&link, &loaded.set_aside);
         let limiter = ConnectLimiter::new(CONNECTS_PER_HOST);
         let watch = |(index, camera): (usize, &CameraConfig)| {
             let is_on = camera.enabled && !switched_off.contains(&camera.id);

@@ -3,7 +3,7 @@
 use super::{Agent, Core, STATUS_EVERY, chain};
 use crate::active;
 use crate::clock::Mono;
-use crate::config::CameraConfig;
+use crate::config::{CameraConfig, SetAside};
 use crate::contract::{self, EvidenceHealth, Health, ModelHealth, QueueDrops, WallTime};
 use crate::health::Queue;
 use crate::ids::Name;
@@ -188,6 +188,16 @@ impl Core {
                 incidents.sort_unstable();
                 self.say_open(link, &camera.id, &rule, incidents);
             }
+        }
+    }
+
+    /// Tells of the cameras that are not run because of their mistakes.
+    pub(super) fn say_set_aside(&self, link: &Link, cameras: &[SetAside]) {
+        for camera in cameras {
+            // One whose id is the mistake has no topic; the log names it.
+            let Some(id) = camera.id.as_deref().and_then(|id| Name::try_new(id).ok()) else { continue };
+            let message = status::set_aside_status(&id, camera.mistakes.len(), self.started_at);
+            link.state(self.topics.camera_status(&id), contract::to_json(&message));
         }
     }
 
