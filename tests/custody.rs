@@ -71,11 +71,14 @@ impl Site {
         let mut picture = None;
         loop {
             match self.hub.next(LIMIT).expect("the hub hears of it") {
-                Sight::Message(message) => match message.content {
-                    Content::Evidence { .. } => picture = Some(message.payload.to_vec()),
-                    Content::Incident(event) => return (picture.expect("the picture comes first"), event),
-                    _ => {}
-                },
+                Sight::Message(message) => {
+                    if let Content::Incident(event) = message.content {
+                        return (picture.expect("the picture comes first"), event);
+                    }
+                    if let Content::Evidence { .. } = message.content {
+                        picture = Some(message.payload.to_vec());
+                    }
+                }
                 Sight::Connected => {}
                 Sight::Disconnected { reason } => panic!("{reason}"),
             }
