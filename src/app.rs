@@ -22,19 +22,18 @@ use crate::audit::AuditLog;
 use crate::clock::{Clocks, Mono};
 use crate::command::{self, Commander, CommanderParts, Keys, Outcome};
 use crate::config::{CameraConfig, Loaded};
-use crate::contract::{self, BirthModel, RequestId, Topics, WallTime};
+use crate::contract::{BirthModel, RequestId, Topics, WallTime};
 use crate::courier::Courier;
 use crate::evidence::{Custody, CustodyCounts, CustodyError, Keyring};
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies};
-use crate::ids::Name;
 use crate::incident::Memory;
 use crate::ingest::{CameraState, ConnectLimiter, Decoders, Failure};
 use crate::mailbox::Mailboxes;
 use crate::mqtt::{Farewell, Link, MqttSettings};
 use crate::quality::Counts;
 use crate::service::{self, Progress};
-use crate::status::{self, CameraView};
+use crate::status::CameraView;
 use crate::store::{SharedStore, StoreError};
 use crate::web::{Board, Web};
 use jiff::tz::TimeZone;
@@ -202,8 +201,8 @@ impl Agent {
         let custody = Custody::open(&config, store.clone(), Arc::clone(clocks))?;
         custody.audit().note_start(&loaded.digest_sha256, clocks.wall());
         let keys = custody.dir().keys().clone();
-        let settings = MqttSettings::new(&config.agent, &config.hub, time_zone.clone());
-        let settings = MqttSettings { keys: keys.clone(), ..settings };
+        let settings =
+            MqttSettings { keys: keys.clone(), ..MqttSettings::new(&config.agent, &config.hub, time_zone.clone()) };
         let webhook = couriers::webhook(&config, custody.dir(), &store, clocks)?;
         gstreamer::init().map_err(|error| AppError::GStreamer(error.to_string()))?;
         let (inbox, asked) = sync_channel(command::MAX_WAITING);
@@ -255,12 +254,7 @@ impl Agent {
         for (camera, rule) in &orphaned {
             core.say_open(&link, camera, rule, Vec::new());
         }
-        for camera in &loaded.set_aside {
-            // One whose id is the mistake has no topic; the log names it.
-            let Some(id) = camera.id.as_deref().and_then(|id| Name::try_new(id).ok()) else { continue };
-            let message = status::set_aside_status(&id, camera.mistakes.len(), core.started_at);
-            link.state(core.topics.camera_status(&id), contract::to_json(&message));
-        }
+        core.say_set_aside(&link, &loaded.set_aside);
         let limiter = ConnectLimiter::new(CONNECTS_PER_HOST);
         let watch = |(index, camera): (usize, &CameraConfig)| {
             let is_on = camera.enabled && !switched_off.contains(&camera.id);

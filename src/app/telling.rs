@@ -4,7 +4,7 @@ use super::reload::Standing;
 use super::{Agent, Core, STATUS_EVERY, chain};
 use crate::active;
 use crate::clock::Mono;
-use crate::config::CameraConfig;
+use crate::config::{CameraConfig, SetAside};
 use crate::contract::{self, ConfigurationHealth, EvidenceHealth, Health, ModelHealth, QueueDrops, WallTime};
 use crate::health::Queue;
 use crate::ids::Name;
@@ -213,6 +213,16 @@ impl Core {
         let Standing { since, refused, needs_restart } =
             self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         ConfigurationHealth { sha256: self.roster().sha256.clone(), since, refused, needs_restart }
+    }
+
+    /// Tells of the cameras that are not run because of their mistakes.
+    pub(super) fn say_set_aside(&self, link: &Link, cameras: &[SetAside]) {
+        for camera in cameras {
+            // One whose id is the mistake has no topic; the log names it.
+            let Some(id) = camera.id.as_deref().and_then(|id| Name::try_new(id).ok()) else { continue };
+            let message = status::set_aside_status(&id, camera.mistakes.len(), self.started_at);
+            link.state(self.topics.camera_status(&id), contract::to_json(&message));
+        }
     }
 
     /// Tells what is open for a rule.

@@ -91,7 +91,7 @@ pub enum Deed {
         request: Option<String>,
         /// What was asked.
         #[serde(skip_serializing_if = "Option::is_none")]
-        verb: Option<&'static str>,
+        verb: Option<String>,
         /// Who it says asks.
         #[serde(skip_serializing_if = "Option::is_none")]
         client: Option<String>,

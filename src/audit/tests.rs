@@ -191,7 +191,7 @@ fn of_many_refusals_only_the_number_is_recorded() {
     let log = log(folder.path());
     let refused = Deed::Command {
         request: None,
-        verb: Some("reload"),
+        verb: Some("reload".into()),
         client: None,
         args: None,
         status: "rejected",

@@ -2,7 +2,7 @@
 
 use super::check::load;
 use super::{EXIT_CONFIG, EXIT_FOUND};
-use crate::audit::{self, KnownHead, Report};
+use crate::audit::{self, Head, KnownHead, Report};
 use anyhow::Context;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -70,8 +70,8 @@ fn verify(files: &[PathBuf], is_whole: bool, heads: &[KnownHead]) -> anyhow::Res
         println!("{problem}");
     }
     match (first, last) {
-        (Some(first), Some(last)) => {
-            println!("{records} records, {first} to {}; head {}:{}", last.sequence, last.sequence, last.hash)
+        (Some(first), Some(Head { sequence: last, hash })) => {
+            println!("{records} records, {first} to {last}; head {last}:{hash}");
         }
         (_, _) => println!("no records"),
     }

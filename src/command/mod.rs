@@ -179,7 +179,7 @@ impl Commander {
         }
         let deed = Deed::Command {
             request: Some(id.to_string()),
-            verb: Some(verb.as_str()),
+            verb: Some(verb.as_str().to_owned()),
             client: client.map(Into::into),
             args: Some(args),
             status: outcome.status.as_str(),
@@ -233,7 +233,7 @@ impl Commander {
         self.count(outcome.status);
         let deed = Deed::Command {
             request: id.as_ref().map(ToString::to_string),
-            verb: verb.map(Verb::as_str),
+            verb: verb.map(|verb| verb.as_str().to_owned()),
             client: client.map(Into::into),
             args: None,
             status: outcome.status.as_str(),

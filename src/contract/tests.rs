@@ -215,45 +215,8 @@ fn outbox_health(time: WallTime) -> OutboxHealth {
     }
 }
 
-fn samples() -> Vec<(&'static str, Value)> {
-    let time = WallTime::new("2026-11-21T07:29:41.120Z".parse().unwrap(), &TimeZone::get("Asia/Shanghai").unwrap());
-    let status = AgentStatus { status: AgentState::Online, session: 7, time };
-    let birth = Birth {
-        agent: name("yuhang-03"),
-        site: name("yuhang"),
-        agent_version: "0.1.0".into(),
-        started_at: time,
-        time_zone: "Asia/Shanghai".into(),
-        config_sha256: "ef".repeat(32),
-        models: vec![BirthModel {
-            name: "yolov4-tiny-416".into(),
-            sha256: "ab".repeat(32),
-            provider: "cpu".into(),
-            nodes: vec![ProviderNodes { provider: "CPUExecutionProvider".into(), count: 60 }],
-            runners: 2,
-            threads: 1,
-        }],
-        decoders: vec![BirthDecoder {
-            codec: "h264".into(),
-            platform: Some("software".into()),
-            passed_over: vec![BirthPassedOver { platform: "vaapi".into(), reason: "no element \"vah264dec\"".into() }],
-        }],
-        cameras: vec![BirthCamera {
-            id: name("wenyi-road-east"),
-            name: None,
-            gb28181_id: None,
-            enabled: true,
-            zones: vec![BirthZone { id: name("lane"), name: None, polygon: vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]] }],
-            rules: vec![BirthRule {
-                id: name("fire"),
-                matter: matter(crate::config::RuleKind::FireLaneBlocked).clone(),
-                zones: vec![name("lane")],
-                dwell_secs: 45.0,
-            }],
-        }],
-        schemas: vec![SchemaVersion { message: "incident".into(), version: SCHEMA_VERSION }],
-    };
-    let health = Health {
+fn health(time: WallTime) -> Health {
+    Health {
         time,
         uptime_secs: 60,
         host: HostHealth {
@@ -301,6 +264,46 @@ fn samples() -> Vec<(&'static str, Value)> {
             dismissed: 1,
             precision: 0.875,
         }],
+    }
+}
+
+fn samples() -> Vec<(&'static str, Value)> {
+    let time = WallTime::new("2026-11-21T07:29:41.120Z".parse().unwrap(), &TimeZone::get("Asia/Shanghai").unwrap());
+    let status = AgentStatus { status: AgentState::Online, session: 7, time };
+    let birth = Birth {
+        agent: name("yuhang-03"),
+        site: name("yuhang"),
+        agent_version: "0.1.0".into(),
+        started_at: time,
+        time_zone: "Asia/Shanghai".into(),
+        config_sha256: "ef".repeat(32),
+        models: vec![BirthModel {
+            name: "yolov4-tiny-416".into(),
+            sha256: "ab".repeat(32),
+            provider: "cpu".into(),
+            nodes: vec![ProviderNodes { provider: "CPUExecutionProvider".into(), count: 60 }],
+            runners: 2,
+            threads: 1,
+        }],
+        decoders: vec![BirthDecoder {
+            codec: "h264".into(),
+            platform: Some("software".into()),
+            passed_over: vec![BirthPassedOver { platform: "vaapi".into(), reason: "no element \"vah264dec\"".into() }],
+        }],
+        cameras: vec![BirthCamera {
+            id: name("wenyi-road-east"),
+            name: None,
+            gb28181_id: None,
+            enabled: true,
+            zones: vec![BirthZone { id: name("lane"), name: None, polygon: vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]] }],
+            rules: vec![BirthRule {
+                id: name("fire"),
+                matter: matter(crate::config::RuleKind::FireLaneBlocked).clone(),
+                zones: vec![name("lane")],
+                dwell_secs: 45.0,
+            }],
+        }],
+        schemas: vec![SchemaVersion { message: "incident".into(), version: SCHEMA_VERSION }],
     };
     let active =
         Active { camera: name("east"), rule: name("fire"), incidents: vec![Uuid::from_u128(1)], stale: Some(time) };
@@ -310,7 +313,7 @@ fn samples() -> Vec<(&'static str, Value)> {
         ("status", value(&|| to_json(&status))),
         ("birth", value(&|| to_json(&birth))),
         ("heartbeat", value(&|| to_json(&Heartbeat { session: 7, time }))),
-        ("health", value(&|| to_json(&health))),
+        ("health", value(&|| to_json(&health(time)))),
         ("camera-status", value(&|| to_json(&camera_status(time)))),
         ("image", value(&|| to_json(&image_health(time)))),
         ("active", value(&|| to_json(&active))),

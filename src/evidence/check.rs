@@ -155,7 +155,7 @@ pub fn repair(dir: &EvidenceDir, store: &mut Store, findings: &[Finding]) -> Res
             Finding::NotDeleted(id) => delete.push(*id),
             Finding::NotIndexed { picture } => adopt.push((**picture).clone()),
             Finding::Temporary(path) => {
-                std::fs::remove_file(path).map_err(|source| CheckError::Remove { path: path.clone(), source })?
+                std::fs::remove_file(path).map_err(|source| CheckError::Remove { path: path.clone(), source })?;
             }
             Finding::WrongSize { .. } | Finding::WrongHash(_) | Finding::Unreadable { .. } => {}
         }

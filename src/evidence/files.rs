@@ -201,6 +201,7 @@ impl EvidenceDir {
     }
 
     /// Deletes pictures for good, and the folders that become empty. One that is not there counts as deleted.
+    #[must_use]
     pub fn remove(&self, ids: &[Uuid]) -> Removed {
         let mut by_day: BTreeMap<PathBuf, BTreeSet<Uuid>> = BTreeMap::new();
         let mut removed = Removed::default();
@@ -406,7 +407,7 @@ mod tests {
         let listing = dir.list().unwrap();
         assert_eq!(listing.pictures.iter().map(|file| file.id).collect::<Vec<_>>(), ids);
         assert_eq!(listing.pictures[0].taken_at.to_string(), times[0]);
-        assert_eq!(listing.foreign, [foreign.clone()]);
+        assert_eq!(listing.foreign, std::slice::from_ref(&foreign));
 
         let gone = IdSource::from_seed(9).next(times[0].parse().unwrap());
         let removed = dir.remove(&[ids[0], ids[2], gone]);
@@ -415,7 +416,7 @@ mod tests {
         assert_eq!(paths.each_ref().map(|path| path.exists()), [false, true, false]);
         assert_eq!(paths.each_ref().map(|path| path.with_extension("json").exists()), [false, true, false]);
         assert!(foreign.exists());
-        dir.remove(&[ids[1]]);
+        assert!(dir.remove(&[ids[1]]).failures.is_empty());
         assert!(!paths[1].parent().unwrap().exists(), "an empty day is not kept");
         assert_eq!(dir.remove(&[ids[1]]).ids, [ids[1]], "nor is it an error that it is gone");
     }

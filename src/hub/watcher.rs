@@ -71,6 +71,7 @@ pub struct HubMessage {
 
 /// What a message says.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "few of them live at once")]
 pub enum Content {
     /// Topic `status`.
     Status(AgentStatus),

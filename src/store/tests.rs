@@ -164,7 +164,7 @@ fn a_read_only_disk_is_told_apart() {
 }
 
 #[test]
-fn ended_incidents_are_forgotten_once_the_hub_knows_of_them() {
+fn ended_incidents_are_forgotten_once_the_hub_knows_of_them_and_their_pictures_are_gone() {
     let folder = tempfile::tempdir().unwrap();
     let mut store = store(&folder);
     record(&mut store, 1, Phase::Opened, &[picture(1)]).unwrap();
@@ -175,9 +175,9 @@ fn ended_incidents_are_forgotten_once_the_hub_knows_of_them() {
         store.pending(Destination::Hub, RowId::ZERO, 10).unwrap().iter().map(|row| row.row).collect();
     store.acknowledge(&rows).unwrap();
     assert_eq!(store.forget_ended_before(now()).unwrap(), 0, "it ended too lately");
+    assert_eq!(store.forget_ended_before(later).unwrap(), 0, "its picture is kept");
+    store.forget_pictures(&[picture(1).evidence.id]).unwrap();
     assert_eq!(store.forget_ended_before(later).unwrap(), 1);
-    let pictures: i64 = store.connection.query_row("SELECT count(*) FROM picture", [], |row| row.get(0)).unwrap();
-    assert_eq!(pictures, 0);
 }
 
 #[test]

@@ -65,7 +65,7 @@ pub struct Agent {
 
 impl Agent {
     pub fn new(folder: &Path, mut config: Config) -> Self {
-        config.agent.data_dir = folder.to_owned();
+        folder.clone_into(&mut config.agent.data_dir);
         let (config, clocks) = (Arc::new(config), Arc::new(SystemClocks::new()) as Arc<dyn Clocks>);
         let store = SharedStore::new(Store::open(&folder.join("curbwatch.db"), clocks.wall()).unwrap());
         let keys = Keyring::new(config.evidence.encryption.as_ref());

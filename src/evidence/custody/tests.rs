@@ -23,7 +23,7 @@ struct Site {
 }
 
 impl Site {
-    fn new(evidence: serde_json::Value) -> Self {
+    fn new(evidence: &serde_json::Value) -> Self {
         let data = tempfile::tempdir().unwrap();
         let mut config: Config = serde_json::from_value(json!({
             "agent": {"site": "s", "id": "box", "data_dir": data.path()}, "hub": {"host": "h"}, "evidence": evidence,
@@ -133,7 +133,7 @@ const NONE: [Uuid; 0] = [];
 
 #[test]
 fn each_kind_is_kept_for_its_own_time() {
-    let mut site = Site::new(json!({
+    let mut site = Site::new(&json!({
         "keep_days": 30, "keep_days_of": {"vehicle_parking": 7, "smoke_fire": 90}, "snapshot_keep_days": 2
     }));
     let (_, parked) = site.incident(RuleKind::VehicleParking);
@@ -160,23 +160,23 @@ fn each_kind_is_kept_for_its_own_time() {
 
 #[test]
 fn beyond_the_limit_the_oldest_go_and_what_waits_goes_last_and_is_counted() {
-    let mut site = Site::new(json!({}));
+    let mut site = Site::new(&json!({}));
     let waiting = site.incident(RuleKind::StreetVending).1;
-    let (mut ids, size) = (vec![], test_pictures::redacted().bytes().len() as u64);
+    let (mut ids, each) = (vec![], test_pictures::redacted().bytes().len() as u64);
     let delivered: Vec<(RowId, Body)> = {
         for _ in 0..3 {
-            site.clocks.advance(Duration::from_secs(60));
+            site.clocks.advance(Duration::from_mins(1));
             ids.push(site.incident(RuleKind::StreetVending).1);
         }
         site.waiting().split_off(2)
     };
     let rows: Vec<RowId> = delivered.iter().map(|(row, _)| *row).collect();
     site.store.lock().acknowledge(&rows).unwrap();
-    assert_eq!(site.store.lock().evidence_bytes(), 4 * size);
+    assert_eq!(site.store.lock().evidence_bytes(), 4 * each);
 
-    site.custody.make_room(size);
+    site.custody.make_room(each);
     assert_eq!(site.pictures(), [waiting, ids[1], ids[2]], "older, and the hub does not have it");
-    site.custody.make_room(2 * size);
+    site.custody.make_room(2 * each);
     assert_eq!((site.pictures(), site.custody.counts().undelivered()), (vec![waiting], 0));
     site.custody.make_room(1);
     assert_eq!(site.pictures(), NONE);
@@ -188,8 +188,8 @@ fn beyond_the_limit_the_oldest_go_and_what_waits_goes_last_and_is_counted() {
 
 #[test]
 fn all_pictures_together_stay_below_their_limit() {
-    let mut site = Site::new(json!({}));
-    let size = test_pictures::redacted().bytes().len() as u64;
+    let mut site = Site::new(&json!({}));
+    let each = test_pictures::redacted().bytes().len() as u64;
     let ids: Vec<Uuid> = (0..4)
         .map(|_| {
             site.clocks.advance(Duration::from_secs(1));
@@ -202,7 +202,7 @@ fn all_pictures_together_stay_below_their_limit() {
     site.store.lock().hold(incident, None, now).unwrap().unwrap();
     site.custody.keep_within_limits();
     assert_eq!(site.pictures(), [ids[1]], "what is held stays beyond the limit");
-    assert_eq!(site.store.lock().evidence_bytes(), size);
+    assert_eq!(site.store.lock().evidence_bytes(), each);
     assert_eq!(site.custody.counts().deleted(DeletionReason::Bytes), 3);
 }
 
@@ -213,7 +213,7 @@ fn incident_of(site: &Site, picture: Uuid) -> Uuid {
 
 #[test]
 fn what_the_hub_holds_stays_over_age_and_restarts_until_it_is_released_or_its_time_is_up() {
-    let mut site = Site::new(json!({"keep_days": 1}));
+    let mut site = Site::new(&json!({"keep_days": 1}));
     let (held, first) = site.incident(RuleKind::StreetVending);
     let (timed, second) = site.incident(RuleKind::StreetVending);
     let (_, free) = site.incident(RuleKind::StreetVending);
@@ -244,7 +244,7 @@ fn what_the_hub_holds_stays_over_age_and_restarts_until_it_is_released_or_its_ti
 #[test]
 fn a_stop_between_any_two_steps_leaves_no_file_without_its_row_and_no_row_without_its_file() {
     // Written, and no row tells of it.
-    let mut site = Site::new(json!({"keep_days": 1}));
+    let mut site = Site::new(&json!({"keep_days": 1}));
     let orphan = site.written(Uuid::from_u128(0)).evidence.id;
     let site = site.restart();
     assert_eq!(site.pictures(), [orphan], "it is kept and deleted like the others");
@@ -275,7 +275,7 @@ fn a_stop_between_any_two_steps_leaves_no_file_without_its_row_and_no_row_withou
     // Somebody took the file of one that was not doomed.
     let mut site = site;
     let (_, picture) = site.incident(RuleKind::StreetVending);
-    site.custody.dir.remove(&[picture]);
+    assert!(site.custody.dir.remove(&[picture]).failures.is_empty());
     let site = site.restart();
     assert_eq!(site.pictures(), NONE);
     assert!(site.actions().last().unwrap().starts_with("pictures_missing"), "{:?}", site.actions());
@@ -283,7 +283,7 @@ fn a_stop_between_any_two_steps_leaves_no_file_without_its_row_and_no_row_withou
 
 #[test]
 fn after_the_database_was_lost_the_pictures_are_kept_for_their_time() {
-    let mut site = Site::new(json!({"keep_days": 10}));
+    let mut site = Site::new(&json!({"keep_days": 10}));
     let (_, picture) = site.incident(RuleKind::StreetVending);
     let Site { data, config, clocks, store, custody, ids } = site;
     drop((store, custody));
@@ -303,7 +303,7 @@ fn after_the_database_was_lost_the_pictures_are_kept_for_their_time() {
 
 #[test]
 fn pictures_of_an_earlier_version_are_in_the_index_once_they_are_found() {
-    let mut site = Site::new(json!({"keep_days": 10}));
+    let mut site = Site::new(&json!({"keep_days": 10}));
     let (incident, picture) = site.incident(RuleKind::VehicleParking);
     // As the migration leaves them.
     let row = site.store.lock().pictures(site.now()).unwrap().remove(0);
@@ -319,12 +319,12 @@ fn pictures_of_an_earlier_version_are_in_the_index_once_they_are_found() {
 
 #[test]
 fn a_clock_that_began_in_1970_costs_no_picture() {
-    let mut site = Site::new(json!({"keep_days": 1}));
+    let mut site = Site::new(&json!({"keep_days": 1}));
     site.clocks = Arc::new(ManualClocks::new("1970-01-01T00:01:00Z".parse().unwrap()));
     let mut site = site.restart();
     let (_, picture) = site.incident(RuleKind::StreetVending);
     let leap = jiff::SignedDuration::from_hours(24 * 365 * 56).unsigned_abs();
-    let (wall, mono) = (site.now() + leap, Duration::from_secs(60));
+    let (wall, mono) = (site.now() + leap, Duration::from_mins(1));
     assert!(!site.store.lock().doom_aged("street_vending", Duration::from_hours(24), wall, mono).unwrap());
     site.custody.finish_deletions().unwrap();
     assert_eq!(site.pictures(), [picture]);
