@@ -10,7 +10,7 @@ mod mosquitto;
 mod recorded;
 
 use curbwatch::analysis::Finding;
-use curbwatch::contract::IncidentEvent;
+use curbwatch::contract::{Evidence, IncidentEvent};
 use curbwatch::frame::{ColorMatrix, ColorRange, Frame, FrameLayout, FrameStamp, PixelFormat};
 use curbwatch::hub::{Content, Sight, WatchSettings, Watcher, sha256_hex};
 use curbwatch::incident::Phase;
@@ -61,22 +61,22 @@ impl Site {
         Self { folder, broker, hub, agent: Some(agent) }
     }
 
-    /// Has an incident recorded with a picture, and waits for both; returns the picture and the event.
-    fn report(&mut self, seed: u8) -> (Vec<u8>, IncidentEvent) {
+    /// Has an incident recorded with its pictures, and waits for all; returns them as they come, and the event.
+    fn report(&mut self, seed: u8) -> (Vec<Vec<u8>>, IncidentEvent) {
         let agent = self.agent.as_mut().unwrap();
         let incident = agent.incident();
         let finding = finding(0, Phase::Opened, &incident, PictureState::Ok);
         let frame = Arc::new(noise(seed));
         agent.record(vec![Finding { frame: Some(frame), ..finding }]);
-        let mut picture = None;
+        let mut pictures = Vec::new();
         loop {
             match self.hub.next(LIMIT).expect("the hub hears of it") {
                 Sight::Message(message) => {
                     if let Content::Incident(event) = message.content {
-                        return (picture.expect("the picture comes first"), event);
+                        return (pictures, event);
                     }
                     if let Content::Evidence { .. } = message.content {
-                        picture = Some(message.payload.to_vec());
+                        pictures.push(message.payload.to_vec());
                     }
                 }
                 Sight::Connected => {}
@@ -140,22 +140,28 @@ fn path_of(files: &[PathBuf], id: &str) -> PathBuf {
 #[test]
 fn a_box_with_a_key_and_little_room_keeps_the_newest_and_gives_nothing_away() {
     let mut site = Site::new();
-    let reports: Vec<(Vec<u8>, IncidentEvent)> = (0..8).map(|seed| site.report(seed)).collect();
-    for (picture, event) in &reports {
-        let evidence = &event.data.evidence[0];
+    let reports: Vec<(Vec<Vec<u8>>, IncidentEvent)> = (0..8).map(|seed| site.report(seed)).collect();
+    assert!(reports.iter().all(|(pictures, event)| pictures.len() == event.data.evidence.len()), "they come first");
+    let pairs = reports.iter().flat_map(|(pictures, event)| pictures.iter().zip(&event.data.evidence));
+    let mut told: Vec<(&Vec<u8>, &Evidence)> = pairs.collect();
+    // Two pictures of one moment have ids in no order.
+    told.sort_unstable_by_key(|(_, evidence)| evidence.id);
+    for (picture, evidence) in &told {
         assert_eq!((sha256_hex(picture), picture.len() as u64), (evidence.sha256.clone(), evidence.size_bytes));
         assert!(picture.starts_with(&[0xff, 0xd8, 0xff]), "the hub gets it in the clear");
     }
-    let all: usize = reports.iter().map(|(picture, _)| picture.len()).sum();
+    let all: usize = told.iter().map(|(picture, _)| picture.len()).sum();
     assert!(all as u64 > MAX_BYTES * 3 / 2, "the pictures are too small for this test: {all}");
     let files = site.files();
-    assert!((1..8).contains(&files.len()), "{files:?}");
-    let ids: Vec<String> = reports.iter().map(|(_, event)| event.data.evidence[0].id.to_string()).collect();
-    for (file, id) in files.iter().zip(&ids[8 - files.len()..]) {
+    let ids: Vec<String> = told.iter().map(|(_, evidence)| evidence.id.to_string()).collect();
+    assert!((2..ids.len()).contains(&files.len()), "{files:?}");
+    for (file, id) in files.iter().zip(&ids[ids.len() - files.len()..]) {
         assert!(file.to_string_lossy().contains(id), "the newest stay");
         let bytes = std::fs::read(file).unwrap();
         assert!(bytes.starts_with(b"CURBSEA1\x05first"));
         assert!(!bytes.windows(4).any(|window| window == b"JFIF"), "{}", file.display());
+        let beside = std::fs::read(file.with_extension("json")).unwrap();
+        assert!(beside.starts_with(b"CURBSEA1\x05first"), "nor does what says what it is");
     }
     let on_disk: u64 = files.iter().map(|file| std::fs::metadata(file).unwrap().len()).sum();
     assert!(on_disk <= MAX_BYTES + 100 * files.len() as u64, "{on_disk}");
@@ -164,6 +170,7 @@ fn a_box_with_a_key_and_little_room_keeps_the_newest_and_gives_nothing_away() {
     let (code, said) = site.says(&["evidence", "fsck"]);
     assert_eq!(code, Some(75), "{said}");
     let newest = reports.last().unwrap();
+    let newest_picture = told.last().unwrap().0;
     let head = format!(
         "{}:{}",
         newest.1.data.trace.prev_audit_sequence.unwrap(),
@@ -172,7 +179,7 @@ fn a_box_with_a_key_and_little_room_keeps_the_newest_and_gives_nothing_away() {
     let (id, out) = (ids.last().unwrap(), site.folder.path().join("out.jpg"));
     let (code, said) = site.says(&["evidence", "open", id, "--out", out.to_str().unwrap()]);
     assert_eq!(code, Some(0), "while the agent runs: {said}");
-    assert_eq!(std::fs::read(&out).unwrap(), newest.0);
+    assert_eq!(&std::fs::read(&out).unwrap(), newest_picture);
 
     site.agent = None;
     let (code, said) = site.says(&["evidence", "fsck"]);
@@ -182,7 +189,7 @@ fn a_box_with_a_key_and_little_room_keeps_the_newest_and_gives_nothing_away() {
     );
     let (_, listed) = site.says(&["evidence", "list", "--json"]);
     let listed: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(listed.last().unwrap()["sha256"], json!(sha256_hex(&newest.0)));
+    assert_eq!(listed.last().unwrap()["sha256"], json!(sha256_hex(newest_picture)));
 
     let (code, said) = site.says(&["audit", "verify", "--head", &head]);
     assert_eq!(code, Some(0), "{said}");

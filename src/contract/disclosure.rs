@@ -46,6 +46,7 @@ const ALWAYS: &[&str] = &[
     "data.trace.agent_version",
     "data.trace.config_sha256",
     "data.trace.prev_audit_hash",
+    "data.trace.prev_audit_sequence",
     "data.verification",
     "data.zone.id",
     "datacontenttype",
