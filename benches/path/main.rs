@@ -3,7 +3,7 @@
 //!
 //! - `path`: `path_vs_floor_<model>`, for each installed detector. A virtual camera in another process plays a staged 1080p25 H.264 file over RTSP; ingest decodes every frame,
 //!   hands every fifth to a runner, which infers, tracks and judges. The floor is what nobody can save: `avdec_h264` to `fakesink` on
-//!   the same file, and writing one of its frames into the model's input and `Session::run` alone. Rounds of the three are interleaved; medians are reported.
+//!   the same file, and for every fifth frame the model's input and `Session::run` alone, in a process of its own at the same time and pace.
 //! - `decoding`: `decode_all_vs_bare`, `decode_key_frames_vs_bare`. The agent's ingest beside `gst-launch-1.0` doing just that, on the same
 //!   camera at the same time.
 //! - `gating`: two whole agents on the same street at the same time, one that idles at key frames and infers what changed, and one that
@@ -20,6 +20,7 @@
 //! `name → {value, unit, floor, ratio}`; figures of sections that were not run stay in it.
 
 mod decoding;
+mod floor;
 mod gating;
 mod many;
 #[path = "../common/measure.rs"]
@@ -36,21 +37,25 @@ use std::path::Path;
 use std::sync::Arc;
 use street::VirtualCamera;
 
+/// Rounds of the path beside its floor.
 const ROUNDS: usize = 3;
 /// The installed models that a camera's frames may be given to.
 const DETECTORS: [&str; 2] = ["yolov4-tiny-416", "ssdlite-mobilenet-v2-300"];
-/// Rounds of decoding beside a bare pipeline: both run at once, so that the machine's moods meet both.
+/// Rounds of decoding beside a bare pipeline.
 const PAIRED_ROUNDS: usize = 2;
 const SECTIONS: [&str; 5] = ["path", "decoding", "gating", "many", "picture"];
 
 fn main() {
     // Cargo adds arguments of its own.
     let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    gstreamer::init().expect("GStreamer is installed: make setup");
+    if asked.first().is_some_and(|word| word == floor::ARGUMENT) {
+        return serve_floor(&asked[1..]);
+    }
     if let Some(unknown) = asked.iter().find(|word| !SECTIONS.contains(&word.as_str())) {
         panic!("{unknown} is no section; there are {SECTIONS:?}");
     }
     let is_asked = |section: &str| asked.is_empty() || asked.iter().any(|word| word == section);
-    gstreamer::init().expect("GStreamer is installed: make setup");
     let clocks: Arc<dyn Clocks> = Arc::new(SystemClocks::new());
     let busy = street::busy();
     let mut figures = Vec::new();
@@ -146,35 +151,35 @@ fn path_vs_floor(file: &Path, model: &str, config: &Config, clocks: &Arc<dyn Clo
     let mut config = config.clone();
     model.clone_into(&mut config.model.manifest);
     let config = &config;
-    let (mut decode_floor, mut infer_floor, mut path) = (Vec::new(), Vec::new(), Vec::new());
-    let frame = gating::every_sixth_frame(file, 1).remove(0);
+    let mut rounds = Vec::new();
     for round in 1..=ROUNDS {
-        eprintln!("{model}, round {round} of {ROUNDS}: bare decoding, bare inference, the agent's path");
-        decode_floor.push(path::bare_decode(file));
-        infer_floor.push(path::bare_inference(config, &frame));
-        path.push(path::agent_path(config, clocks));
+        eprintln!("{model}, round {round} of {ROUNDS}: the agent's path and its floor, at the same time");
+        rounds.push(path::beside_floor(config, clocks, &mut floor::Floor::ready(file, model)));
     }
-    let (decode, infer) = (median(&decode_floor), median(&infer_floor));
-    let per_inferred = median(&path.iter().map(|p| p.cpu_ms / p.inferred as f64).collect::<Vec<_>>());
-    let decoded_per_inferred = median(&path.iter().map(|p| p.decoded as f64 / p.inferred as f64).collect::<Vec<_>>());
-    let floor = decoded_per_inferred * decode + infer;
-    let ratios: Vec<f64> = (0..ROUNDS)
-        .map(|r| path[r].cpu_ms / (path[r].decoded as f64 * decode_floor[r] + path[r].inferred as f64 * infer_floor[r]))
-        .collect();
-    println!("{:<44}{:>12}", "CPU-ms, median of 3 rounds", "");
-    println!("{:<44}{decode:>12.2}", "floor: decode a 1080p H.264 frame");
-    println!("{:<44}{infer:>12.2}", "floor: input and Session::run");
-    println!("{:<44}{decoded_per_inferred:>12.2}", "frames decoded per frame inferred");
-    println!("{:<44}{:>12.2}", "agent's path: per decoded frame", per_inferred / decoded_per_inferred);
+    let per_inferred = |spent: &floor::Spent| spent.cpu_ms / spent.inferred as f64;
+    let of = |pick: fn(&(floor::Spent, floor::Spent)) -> &floor::Spent| {
+        median(&rounds.iter().map(|round| per_inferred(pick(round))).collect::<Vec<_>>())
+    };
+    let ratios: Vec<f64> = rounds.iter().map(|(path, floor)| per_inferred(path) / per_inferred(floor)).collect();
+    for (who, spent) in rounds.iter().flat_map(|(path, floor)| [("path", path), ("floor", floor)]) {
+        println!("{who:<8}{:>10.0} CPU-ms,{:>6} decoded,{:>5} inferred", spent.cpu_ms, spent.decoded, spent.inferred);
+    }
     println!("{:<44}{ratios:>12.3?}", "path_vs_floor, by round");
     Figure {
         name: format!("path_vs_floor_{model}"),
         unit: "cpu_ms_per_inferred_frame",
-        value: per_inferred,
-        floor,
+        value: of(|round| &round.0),
+        floor: of(|round| &round.1),
         ratio: median(&ratios),
         bar: Bar::AtMost(1.05),
     }
+}
+
+/// The process that is the floor: `floor MODEL FILE`.
+fn serve_floor(words: &[String]) {
+    let [model, file] = words else { panic!("a model and a file are expected, not {words:?}") };
+    let file = Path::new(file);
+    floor::serve(model, file, &gating::every_sixth_frame(file, 1).remove(0));
 }
 
 /// The whole picture as a zone.
