@@ -1,10 +1,11 @@
 //! The agent: the one place that names the concrete types and ties them together.
 //!
 //! Threads: `main` (signals, status every [`STATUS_EVERY`]), `ingest-<camera>` each, `prepare` (loads the model, then answers what no frame
-//! answers), `runner-<n>` per core, `recorder`, `mqtt`, `webhook`, `storage`, `commands`, `web`. Queues between them: a mailbox per camera (latest wins), findings (bounded;
+//! answers), `runner-<n>` per core, `recorder`, `clips` (if there are any), `mqtt`, `webhook`, `storage`, `commands`, `web`, `web-work` (three). Queues between them: a mailbox per camera (latest wins), findings (bounded;
 //! runners wait), the outbox (on disk). Nothing waits for the broker, and no camera waits for another.
 
 mod analysing;
+mod console;
 mod couriers;
 mod desk;
 mod opening;
@@ -14,7 +15,7 @@ mod roster;
 mod telling;
 mod watching;
 
-pub use reload::{Load, Reloading};
+pub use reload::{Load, Reloading, WriteZones};
 
 use crate::active::ActiveBoard;
 use crate::analysis::Analysis;
@@ -22,13 +23,15 @@ use crate::audit::AuditLog;
 use crate::clock::{Clocks, Mono};
 use crate::command::{self, Commander, CommanderParts, Keys, Outcome};
 use crate::config::{CameraConfig, Loaded};
+use crate::console::{History, Tiles};
 use crate::contract::{BirthModel, RequestId, Topics, WallTime};
 use crate::courier::Courier;
 use crate::evidence::{Custody, CustodyCounts, CustodyError, Keyring};
 use crate::frame::Frame;
 use crate::health::{Drops, HostSampler, Latencies};
 use crate::incident::Memory;
-use crate::ingest::{CameraState, ConnectLimiter, Decoders, Failure};
+use crate::ingest::{ConnectLimiter, Decoders, Failure};
+use crate::logging::chain;
 use crate::mailbox::Mailboxes;
 use crate::mqtt::{Farewell, Link, MqttSettings};
 use crate::quality::Counts;
@@ -70,7 +73,7 @@ const FAREWELL_LIMIT: Duration = Duration::from_secs(2);
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The folder of the agent's data cannot be made.
-    #[error("failed to make the data folder {path}")]
+    #[error("failed to make the data folder {path} (agent.data_dir)")]
     DataDir {
         /// The folder.
         path: PathBuf,
@@ -133,7 +136,7 @@ pub struct Agent {
     commands: JoinHandle<()>,
     prepare: JoinHandle<()>,
     /// Serves until it is dropped.
-    _web: Option<Web>,
+    web: Option<Web>,
     sampler: HostSampler,
     /// Frames analysed per camera and second, over the last whole interval.
     analysed: AnalysedRates,
@@ -177,6 +180,10 @@ struct Core {
     decoders: Arc<Decoders>,
     /// What the agent last said of itself.
     board: Arc<Board>,
+    /// How that was over the last hour.
+    history: Arc<History>,
+    /// Live pictures for who looks at the console.
+    tiles: Arc<Tiles>,
     /// What the hub is told is open.
     active: Mutex<ActiveBoard>,
     /// Why there is no analysis, while there is none.
@@ -210,21 +217,20 @@ impl Agent {
             .map_err(|source| AppError::Thread { name: "mqtt".to_owned(), source })?;
         let link = Arc::new(link);
         let storage = couriers::storage(&config, &keys, &link, webhook.as_ref(), &store, clocks)?;
-        let unseen = |camera: &CameraConfig| {
-            let is_on = camera.enabled && !switched_off.contains(&camera.id);
-            let state = if is_on { CameraState::Connecting } else { CameraState::Disabled };
-            watching::unseen(Some(camera), state, clocks.wall())
-        };
+        let awaited =
+            |camera: &CameraConfig| watching::awaited(camera, watching::is_on(camera, &switched_off), clocks.wall());
         let topics = Topics::new(&config.hub.prefix, &config.agent.site, &config.agent.id);
         let core = Arc::new(Core {
             active: Mutex::new(ActiveBoard::new(topics.clone(), time_zone.clone())),
             decoders: Decoders::of_this_box(),
             board: Arc::default(),
+            history: Arc::default(),
+            tiles: Arc::default(),
             topics,
             started_at: WallTime::new(clocks.wall(), &time_zone),
             started: clocks.mono(),
             mailboxes: Arc::new(Mailboxes::new(config.cameras.len())),
-            views: Mutex::new(config.cameras.iter().map(unseen).collect()),
+            views: Mutex::new(config.cameras.iter().map(awaited).collect()),
             holds: RwLock::new(vec![None; config.cameras.len()]),
             commander: OnceLock::new(),
             changed: Arc::default(),
@@ -257,8 +263,7 @@ impl Agent {
         core.say_set_aside(&link, &loaded.set_aside);
         let limiter = ConnectLimiter::new(CONNECTS_PER_HOST);
         let watch = |(index, camera): (usize, &CameraConfig)| {
-            let is_on = camera.enabled && !switched_off.contains(&camera.id);
-            is_on.then(|| core.watch_camera(index, &limiter)).transpose()
+            watching::is_on(camera, &switched_off).then(|| core.watch_camera(index, &limiter)).transpose()
         };
         let watched = config.cameras.iter().enumerate().map(watch).collect::<Result<_, _>>()?;
         let commander = Arc::new(core.commander(&link));
@@ -266,9 +271,10 @@ impl Agent {
         let _ = core.commander.set(Arc::clone(&commander));
         let (reloading, files) = (Arc::new(reloading), FileWatch::new(loaded.files));
         let (wish, wishes) = tokio::sync::mpsc::channel(orders::MAX_WISHES);
+        let orders = Arc::new(Orders { core: Arc::clone(&core), wishes: wish, reloading: Arc::clone(&reloading) });
         let commands = {
-            let orders = Orders { core: Arc::clone(&core), wishes: wish, reloading: Arc::clone(&reloading) };
-            named_thread("commands", move || commander.run(&asked, &orders, &|| orders.core.is_stopping()))?
+            let orders = Arc::clone(&orders);
+            named_thread("commands", move || commander.run(&asked, &*orders, &|| orders.core.is_stopping()))?
         };
         let prepare = {
             let (core, link) = (Arc::clone(&core), Arc::clone(&link));
@@ -276,7 +282,8 @@ impl Agent {
         };
         let analysed = AnalysedRates::new(clocks.mono(), config.cameras.len());
         let sampler = HostSampler::new(data_dir, clocks.mono());
-        let web = core.serve()?;
+        let web = core.serve(&link, &orders);
+        let web = web.map_err(|source| AppError::Thread { name: "web".to_owned(), source })?;
         let progress = Progress::new(clocks.mono());
         Ok(Self {
             core,
@@ -288,7 +295,7 @@ impl Agent {
             files,
             commands,
             prepare,
-            _web: web,
+            web,
             sampler,
             analysed,
             progress,
@@ -339,6 +346,8 @@ impl Agent {
         // Who waits for a camera to be switched hears that it will not be.
         self.wishes.close();
         while self.wishes.try_recv().is_ok() {}
+        // Nobody is answered any more: what people asked for is done, or refused since the agent stops.
+        drop(self.web.take());
         for watched in self.watched.iter().flatten() {
             watched.request_stop();
         }
@@ -395,14 +404,6 @@ impl Core {
         self.is_stopping()
     }
 
-    /// Begins to serve metrics, if that is wanted.
-    fn serve(&self) -> Result<Option<Web>, AppError> {
-        let web = self.config().web.clone();
-        let start = || Web::start(web.listen, Arc::clone(&self.board), Arc::clone(&self.clocks));
-        let failed = |source| AppError::Thread { name: "web".to_owned(), source };
-        web.enabled.then(start).transpose().map_err(failed)
-    }
-
     fn is_stopping(&self) -> bool {
         self.is_stopping.load(Ordering::Relaxed)
     }
@@ -411,9 +412,4 @@ impl Core {
 fn named_thread(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, AppError> {
     let thread = std::thread::Builder::new().name(name.to_owned());
     thread.spawn(work).map_err(|source| AppError::Thread { name: name.to_owned(), source })
-}
-
-/// An error and its sources, as one sentence.
-fn chain(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -3,15 +3,17 @@
 //! Synchronous and pure: no I/O, no clock, no lock, no async; a frame's stamp brings the time. Owns the camera's tracker and the
 //! course of each of its rules.
 
+mod reasons;
 mod view;
 
-pub use view::{CameraView, RuleView};
+pub use reasons::{Reason, reasons};
+pub use view::{CameraView, RuleView, ThingView};
 
 use crate::clock::Mono;
 use crate::config::{STATIC_CLASS, moves_by_itself};
 use crate::detect::Detection;
 use crate::frame::{Frame, FrameStamp};
-use crate::geometry::Polygon;
+use crate::geometry::{BBox, Polygon};
 use crate::ids::{IdSource, Name};
 use crate::incident::{
     CannotSee, Course, Incident, Memo, Memory, Order, OrderError, Recheck, RecheckOutcome, Terms, Transition,
@@ -179,6 +181,25 @@ impl Engine {
     /// Takes in the detections of one frame, best first. Frames come in the order of their media time; one that does not
     /// is ignored.
     pub fn analyse(&mut self, stamp: &FrameStamp, detections: &[Detection]) -> Vec<Transition> {
+        self.take(stamp, detections, None)
+    }
+
+    /// As [`Self::analyse`], of a frame whose picture is gone and in which these static objects were found.
+    pub fn analyse_with(
+        &mut self,
+        stamp: &FrameStamp,
+        detections: &[Detection],
+        statics: &[SeenObject],
+    ) -> Vec<Transition> {
+        self.take(stamp, detections, Some(statics))
+    }
+
+    fn take(
+        &mut self,
+        stamp: &FrameStamp,
+        detections: &[Detection],
+        statics: Option<&[SeenObject]>,
+    ) -> Vec<Transition> {
         if self.last.is_some_and(|last| stamp.media <= last.media) {
             return Vec::new();
         }
@@ -186,7 +207,11 @@ impl Engine {
         let observed = self.last.filter(|_| was_blind.is_none()).and_then(|last| stamp.observed_since(&last));
         self.last = Some(*stamp);
         let tracks = self.tracker.update(stamp, detections);
-        self.statics = self.ground.as_mut().map(|ground| ground.advance(observed, tracks)).unwrap_or_default();
+        self.statics = match (statics, &mut self.ground) {
+            (Some(found), _) => found.to_vec(),
+            (None, Some(ground)) => ground.advance(observed, tracks),
+            (None, None) => Vec::new(),
+        };
         let tallies = &mut self.tallies;
         tallies.of_mut(QualityStage::Filtering).stopped += self.tracker.faint() as u64;
         let tracks = self.tracker.tracks();
@@ -259,6 +284,11 @@ impl Engine {
         }
     }
 
+    /// The change by which the hub learns that there is news of an incident's evidence; none if it is neither open nor was closed within the last day.
+    pub fn tell(&mut self, incident: Uuid, now: Mono, wall: Timestamp) -> Option<Transition> {
+        self.course_of(incident)?.tell(incident, &FrameStamp::without_frame(now, wall))
+    }
+
     /// Answers the requests to look again whose time is long over: no frame came.
     pub fn answer_overdue(&mut self, now: Mono, wall: Timestamp) -> Vec<Transition> {
         let why = self.blind;
@@ -285,6 +315,18 @@ impl Engine {
         self.rules.iter().map(|(_, course)| (course.rule().clone(), course.active())).collect()
     }
 
+    /// What was put down and stays, as of the last frame.
+    #[must_use]
+    pub fn statics(&self) -> &[SeenObject] {
+        &self.statics
+    }
+
+    /// Why nothing has been seen since the last frame that was analysed, if so.
+    #[must_use]
+    pub fn blind(&self) -> Option<CannotSee> {
+        self.blind
+    }
+
     /// How every rule stands after the last frame, and why.
     #[must_use]
     pub fn view(&self) -> CameraView {
@@ -301,7 +343,24 @@ impl Engine {
                 passed_over: passed_over.into_iter().map(|seen| (course.class_name(seen.class), seen)).collect(),
             }
         };
-        CameraView { blind: self.blind, rules: self.rules.iter().map(rule).collect() }
+        CameraView { blind: self.blind, rules: self.rules.iter().map(rule).collect(), things: self.things() }
+    }
+
+    /// What is there in the last frame of what its rules are about; never people.
+    fn things(&self) -> Vec<ThingView> {
+        let is_told = |class: u16| {
+            self.rules.iter().any(|(watch, _)| watch.classes.contains(&class))
+                && !self.rules.iter().any(|(watch, _)| watch.person_classes.contains(&class))
+        };
+        let Some((_, course)) = self.rules.first() else { return Vec::new() };
+        let thing = |class: u16, is_static: bool, bbox: BBox, standing: Duration| {
+            is_told(class).then(|| ThingView { class: course.class_name(class), is_static, bbox, standing })
+        };
+        let seen = self.tracker.tracks().iter().filter(|track| track.is_seen());
+        let tracked = seen.filter_map(|track| thing(track.class(), false, track.bbox(), track.stationary()));
+        let put_down =
+            self.statics.iter().filter_map(|object| thing(object.class, true, object.bbox, object.stationary));
+        tracked.chain(put_down).collect()
     }
 
     fn course_of(&mut self, incident: Uuid) -> Option<&mut Course> {

@@ -60,6 +60,12 @@ impl Logging {
     }
 }
 
+/// An error and its sources, as one sentence.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Whether standard error goes to the journal, by what systemd says of it.
 fn is_journal() -> bool {
     let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };

@@ -44,17 +44,20 @@ pub struct Probed {
 /// Why nothing was found.
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    /// The stream gave no picture within the time; how it stood at the end.
-    #[error("no picture came within {} s: {state}", limit.as_secs())]
+    /// The stream gave no picture within the time, or refused the login; how it stood at the end.
+    #[error("no picture came: {}", without_retry(.state))]
     NoPicture {
-        /// The time.
-        limit: Duration,
         /// How it stood.
         state: CameraState,
     },
     /// The stream cannot be watched at all.
     #[error("the stream cannot be watched")]
     Start(#[source] Failure),
+}
+
+/// How a stream stands, without the next attempt, which a probe does not make.
+fn without_retry(state: &CameraState) -> String {
+    state.reason().map_or_else(|| state.to_string(), |reason| format!("{}: {reason}", state.as_str()))
 }
 
 #[derive(Default)]
@@ -131,7 +134,7 @@ pub fn probe(
     let mut watching = notes.lock();
     let state = watching.state.clone().unwrap_or(CameraState::Connecting);
     let (Some(frame), Some(stream)) = (watching.last.take(), watching.stream.take()) else {
-        return Err(ProbeError::NoPicture { limit, state });
+        return Err(ProbeError::NoPicture { state });
     };
     let first = watching.stamps[0].mono;
     let probed = Probed {

@@ -5,25 +5,30 @@
 //! is lost. A picture that cannot be made is left out, and the event says so. An event passes the [stages](crate::quality) before it is
 //! recorded; one with a defect is kept back, with the reason.
 
+mod clip;
 mod configured;
 mod event;
 mod pictures;
 mod sidecar;
 mod snapshot;
+mod tile;
 
 use crate::analysis::{Finding, Record};
 use crate::audit::{Actor, Deed};
 use crate::clock::{Clocks, Mono};
 use crate::config::Config;
 use crate::contract::{Evidence, ModelIdentity, Topics};
-use crate::evidence::{Custody, JpegEncoder};
+use crate::evidence::{Custody, JpegEncoder, RedactedJpeg};
 use crate::faces::FaceFinder;
 use crate::health::{Drops, Latencies, Stage};
 use crate::ids::{IdSource, Name};
 use crate::incident::Memo;
+use crate::logging::chain;
 use crate::quality::{Counts, Stages};
 use crate::store::{SharedStore, StoreError};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -44,6 +49,10 @@ pub trait Notice: Send + Sync {
     fn active(&self, camera: &Name, rule: &Name, incidents: Vec<Uuid>);
     /// The picture that the hub asked for under this ticket is on its way, or why there is none.
     fn snapshot(&self, ticket: &str, taken: Result<Evidence, String>);
+    /// The picture of a camera, by its index, for somebody who looks at the console, with the time of its frame; or why there is none.
+    fn tile(&self, camera: usize, taken_at: Timestamp, made: Result<RedactedJpeg, String>) {
+        let _ = (camera, taken_at, made);
+    }
 }
 
 /// Writes findings; owned by its thread.
@@ -63,6 +72,8 @@ pub struct Recorder {
     drops: Arc<Drops>,
     faces: Box<dyn FaceFinder>,
     encoder: JpegEncoder,
+    /// Incidents whose clip is awaited, and until when.
+    awaited: BTreeMap<Uuid, Mono>,
     swept: Option<Mono>,
 }
 
@@ -115,6 +126,7 @@ impl Recorder {
             drops: parts.drops,
             faces: parts.faces,
             encoder: JpegEncoder::default(),
+            awaited: BTreeMap::new(),
             swept: None,
         };
         recorder.relate_open();
@@ -140,6 +152,7 @@ impl Recorder {
                 Ok(Record::Change(finding)) => self.record(&finding, give_up),
                 Ok(Record::Memo(camera, memo)) => self.remember(camera, &memo, give_up),
                 Ok(Record::Snapshot(snapshot)) => self.take_snapshot(&snapshot),
+                Ok(Record::Tile(tile)) => self.show_tile(&tile),
                 Ok(Record::Configured(configured)) => self.take_over(*configured),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -169,6 +182,7 @@ impl Recorder {
             return;
         };
         self.note(finding, camera);
+        self.note_clip(finding, camera, !pictures.files.is_empty());
         self.notice.recorded();
         self.notice.active(&camera.id, &rule.id, finding.active.clone());
         self.latencies.record(Stage::Record, self.clocks.mono().since(began));
@@ -223,9 +237,8 @@ impl Recorder {
 
     /// Records that there is no picture of something.
     fn note_withheld(&self, camera: &Name, subject: &str, why: &dyn std::error::Error) {
-        let causes = std::iter::successors(Some(why), |error| error.source()).map(ToString::to_string);
-        let reason = causes.collect::<Vec<_>>().join(": ");
-        let deed = Deed::PictureWithheld { camera: camera.to_string(), subject: subject.to_owned(), reason };
+        let (camera, subject, reason) = (camera.to_string(), subject.to_owned(), chain(why));
+        let deed = Deed::PictureWithheld { camera, subject, reason };
         self.custody.audit().note(&Actor::Agent, &deed, self.clocks.wall());
     }
 

@@ -7,8 +7,9 @@ use crate::config::{CameraConfig, Config, Disclosure};
 use crate::contract::{
     AuditHealth, Birth, BirthCamera, BirthDecoder, BirthModel, BirthPassedOver, BirthRule, BirthZone,
     CameraState as WireState, CameraStatus, ClockAlarm as WireAlarm, DeletedPictures, DeliveryAlarm, EventStage,
-    EvidenceHealth, EvidenceStreamStatus, HostHealth, ImageHealth, ModelIdentity, OutboxHealth, ProviderNodes,
-    RuleVerdicts, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, WithheldEvents, matter, schemas,
+    EvidenceHealth, EvidenceStreamStatus, HostHealth, ImageHealth, MediaType, ModelIdentity, OutboxHealth,
+    ProviderNodes, RuleVerdicts, SchemaVersion, StageLatency, StreamDecoding, StreamStatus, WallTime, WithheldEvents,
+    WrittenEvidence, matter, schemas,
 };
 use crate::detect::manifest::Manifest;
 use crate::detect::{Arrangement, ProviderInUse};
@@ -334,7 +335,8 @@ pub fn evidence_health(totals: EvidenceTotals, counts: &CustodyCounts, alarm: Op
         space: counts.deleted(DeletionReason::Space),
     };
     let undelivered = counts.undelivered();
-    EvidenceHealth { pictures, bytes, held_incidents, held_pictures, deleted, undelivered, alarm }
+    let written = WrittenEvidence { pictures: counts.written(MediaType::Jpeg), clips: counts.written(MediaType::WebM) };
+    EvidenceHealth { pictures, bytes, held_incidents, held_pictures, written, deleted, undelivered, alarm }
 }
 
 /// The head of the audit log.
@@ -394,7 +396,7 @@ mod tests {
         let (at, minute) = (|secs: i64| Timestamp::from_second(1_795_307_000 + secs).unwrap(), Duration::from_mins(1));
         let mono = |secs: i64| Mono(Duration::from_secs(secs.unsigned_abs()));
         let offline = |reason| CameraState::Offline { reason, attempt: 1, retry_in: Duration::ZERO };
-        let online = StreamInfo { codec: Codec::H264, width: 640, height: 360, decoder: None };
+        let online = StreamInfo { codec: Codec::H264, profile: None, width: 640, height: 360, decoder: None };
         let mut view = StreamView::new(CameraState::Connecting, at(0));
         assert_eq!(view.away_for(minute, mono(500)), None, "it has not failed yet");
         view.update(CameraState::Online(online.clone()), mono(1), at(1));

@@ -307,16 +307,18 @@ fn mqtt_3_1_1_delivers_as_5_does_over_an_outage() {
 
 #[test]
 fn what_had_to_be_dropped_is_named_to_the_hub() {
-    let mut broker = Mosquitto::reserve("allow_anonymous true");
-    let mut agent = Agent::new(broker.port());
+    let broker = Mosquitto::anonymous();
+    // Shut until the hub listens: what nobody has subscribed to is acknowledged all the same.
+    let gate = Gate::shut(broker.port());
+    let mut agent = Agent::new(gate.port());
     agent.store.lock().set_bounds(Bounds { max_bytes: 8_000, ..Bounds::NONE });
     for _ in 0..20 {
         agent.record(Phase::Opened, false);
     }
     let kept = agent.store.lock().backlog(Destination::Hub).unwrap().rows;
     assert!(kept > 2 && kept < 20, "{kept}");
-    broker.start();
     let mut hub = Hub::watch(&broker);
+    gate.open();
     let first = hub.events(1)[0].sequence.0;
     assert_eq!(first, 21 - kept, "the oldest went");
     let lost = hub.lost.clone().expect("it was named before the backlog came");

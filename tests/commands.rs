@@ -358,6 +358,17 @@ fn the_course_of_a_case_is_stored_with_its_incident() {
     let stored = site.agent.store.lock().case_of(incident).unwrap();
     let statuses: Vec<_> = stored.iter().map(|update| (update.status, update.number.as_deref())).collect();
     assert_eq!(statuses, [(CaseStatus::Accepted, Some("A-7")), (CaseStatus::Dispatched, Some("A-7"))]);
+    let files = curbwatch::audit::files(&site.data.path().join("audit")).unwrap();
+    let records: String = files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let records: Vec<Value> = records.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let cases: Vec<&Value> = records.iter().filter(|record| record["action"] == "case").collect();
+    let courses: Vec<&Value> = cases.iter().map(|record| &record["detail"]["course"]).collect();
+    assert_eq!(courses[..3], [&json!("accepted"), &json!("dispatched"), &json!("accepted")]);
+    let answers: Vec<&Value> = cases.iter().map(|record| &record["detail"]["status"]).collect();
+    assert_eq!(
+        answers,
+        ["ok", "ok", "ok", "rejected", "rejected"].map(|status| json!(status)).iter().collect::<Vec<_>>()
+    );
 }
 
 /// Runs `curbwatch hub …` and returns what it printed, and whether it succeeded.

@@ -257,6 +257,23 @@ fn a_camera_with_mistakes_is_set_aside_and_the_others_run() {
 }
 
 #[test]
+fn the_host_of_a_broker_is_a_name_or_an_address_without_a_port() {
+    let cases = [
+        ("mqtt.example", 0),
+        ("192.0.2.7", 0),
+        ("'2001:db8::7'", 0),
+        ("'::ffff:192.0.2.7'", 0),
+        ("mqtt.example:1883", 78),
+        ("192.0.2.7:1883", 78),
+        ("mqtt://mqtt.example", 78),
+    ];
+    for (host, status) in cases {
+        let site = Site::with(&GOOD.replace("mqtt.example", host));
+        site.check(&[]).assert().code(status);
+    }
+}
+
+#[test]
 fn a_mistake_outside_the_cameras_or_in_all_of_them_stops_the_agent() {
     for wrong in [GOOD.replace("mqtt.example", "mqtt://x/"), GOOD.replace("kind: street_vending", "kind: vending")] {
         let error = config::load(&Site::with(&wrong).path(), &model_classes).unwrap_err();

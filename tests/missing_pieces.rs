@@ -48,7 +48,7 @@ fn web_address(log: ChildStderr) -> String {
     let read = move || {
         for line in BufReader::new(log).lines().map_while(Result::ok) {
             if let Some((address, _)) =
-                line.split_once("metrics are served at http://").and_then(|(_, rest)| rest.split_once("/metrics"))
+                line.split_once("metrics are served at http://").and_then(|(_, rest)| rest.split_once("/console/"))
             {
                 // Nobody listens any more once the test is over.
                 let _ = tell.try_send(address.to_owned());

@@ -51,7 +51,7 @@ fn a_camera_is_known_after_a_few_seconds() {
     let told = text(&output);
     assert!(output.status.success(), "{told}");
     for expected in [
-        "video            h264 640x360",
+        "video            h264 main 2.2 640x360",
         "key frames       every ",
         "first picture    after ",
         "clock            +0.",
@@ -89,7 +89,7 @@ fn a_configuration_is_held_against_its_cameras_and_its_broker() {
     write(&camera.url("street"));
     let good = check();
     let told = text(&good);
-    assert!(good.status.success() && told.contains("east detect: h264 640x360"), "{told}");
+    assert!(good.status.success() && told.contains("east detect: h264 main 2.2 640x360"), "{told}");
     assert!(told.contains(&format!("broker 127.0.0.1:{}: accepts connections", broker.port())), "{told}");
     write(&camera.url("elsewhere"));
     let bad = check();

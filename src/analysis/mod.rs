@@ -11,26 +11,33 @@
 //! little longer. Passers-by do not wake it: the key frame that shows them is inferred, and judged as it is. A key frame that wakes the
 //! camera is not judged: it asks for the held frames, which begin before it and come to it again.
 
+mod live;
+mod past;
 mod post;
 mod prepare;
 mod region;
 mod replan;
+mod rolling;
 mod snapshot;
 mod station;
 mod still;
 
+pub use live::{Scene, Tile};
+pub use past::Rehearsal;
 pub use post::Post;
 pub(crate) use prepare::sensitive_classes;
 pub use prepare::{Plan, PrepareError, Prepared};
 pub use region::parts;
+pub use rolling::PeopleFinder;
 pub use snapshot::{Snapshot, SnapshotError};
 pub use station::PictureNews;
 pub use still::Still;
 
 use crate::camera::CameraView;
+use crate::clips::ClipNews;
 use crate::clock::Clocks;
-use crate::config::Config;
-use crate::detect::{Detections, Detector};
+use crate::config::{Config, Region};
+use crate::detect::{DetectError, Detections, Detector};
 use crate::evidence::{SensitiveKind, SensitiveObject};
 use crate::frame::Frame;
 use crate::geometry::BBox;
@@ -41,6 +48,7 @@ use crate::ingest::StillError;
 use crate::mailbox::Mailboxes;
 use crate::picture::PictureState;
 use crate::quality::{Counts as QualityCounts, Tallies};
+use rolling::Rolling;
 use station::{Look, Station};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,6 +73,8 @@ pub struct Finding {
     pub still: Still,
     /// How the camera's picture is.
     pub picture: PictureState,
+    /// What the change has to do with the incident's clip.
+    pub clip: ClipNews,
 }
 
 /// What the recorder writes down.
@@ -76,6 +86,8 @@ pub enum Record {
     Memo(usize, Memo),
     /// A picture that the hub asked for.
     Snapshot(Box<Snapshot>),
+    /// A picture for somebody who looks at the console.
+    Tile(Box<Tile>),
     /// The configuration is another one from here on.
     Configured(Box<Configured>),
 }
@@ -138,11 +150,15 @@ pub struct Analysis {
     posts: RwLock<Vec<Arc<Post>>>,
     /// The way to the recorder for what is not found in a frame; none once a runner has ended.
     records: Mutex<Option<SyncSender<Record>>>,
+    /// None where there are no clips.
+    rolling: Option<Rolling>,
     mailboxes: Arc<Mailboxes<Frame>>,
     around: Arc<dyn Surroundings>,
     sights: QualityCounts,
     latencies: Arc<Latencies>,
     clocks: Arc<dyn Clocks>,
+    /// Whether a picture for the console is being made.
+    is_making_tile: Arc<AtomicBool>,
 }
 
 impl Analysis {
@@ -162,11 +178,13 @@ impl Analysis {
             posts: RwLock::new(plans.map(post).collect()),
             sights: QualityCounts::default(),
             records: Mutex::new(Some(records)),
+            rolling: None,
             prepared,
             mailboxes,
             around,
             latencies,
             clocks,
+            is_making_tile: Arc::default(),
         }
     }
 
@@ -219,7 +237,7 @@ impl Analysis {
         let changed = station.order(order, self.clocks.mono(), self.clocks.wall())?;
         let records = Self::records_of(camera, &post, changed.into_iter().collect(), None, &mut station);
         if station.attention() != before {
-            self.around.attention(camera, station.attention());
+            self.attend(camera, &post, station.attention());
         }
         drop(station);
         self.pass_on(records)
@@ -258,6 +276,7 @@ impl Analysis {
             }
         }
         *self.records.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.stop_rolling();
     }
 
     fn pass_on(&self, found: Vec<Record>) -> Result<(), OrderError> {
@@ -286,8 +305,18 @@ impl Analysis {
 
     fn begin(&self, camera: usize, post: &Post, memory: Memory) {
         let anew = post::station(&self.prepared, &post.plan(), memory, self.around.ids(camera));
-        self.around.attention(camera, anew.attention());
+        // What comes is of another stream, or of another camera.
+        *post.roll() = self.new_roll();
+        self.attend(camera, post, anew.attention());
+        post.live.clear();
+        post.past.clear();
         *post.station() = anew;
+    }
+
+    /// Says how closely a camera is to be watched from now on.
+    fn attend(&self, camera: usize, post: &Post, attention: Attention) {
+        post.live.set_attention(attention);
+        self.around.attention(camera, attention);
     }
 
     /// Where the open incidents of a camera stand.
@@ -300,29 +329,44 @@ impl Analysis {
     #[must_use]
     pub fn sensitive(&self, camera: usize, frame: &Frame, detector: &mut Detector) -> Vec<SensitiveObject> {
         let post = self.post(camera);
-        self.sensitive_at(&post.station(), camera, frame, detector)
+        Self::sensitive_at(&post, &post.station(), camera, frame, detector)
+    }
+
+    /// The picture of the evidence stream, and whom the frame shows: looked for closely if it is the frame that is shown.
+    fn look_for_picture(
+        &self,
+        camera: usize,
+        frame: &Frame,
+        detector: &mut Detector,
+        station: &Station,
+    ) -> (Vec<SensitiveObject>, Still) {
+        let still = self.still(camera, detector, station);
+        let sensitive = match still {
+            Still::Taken { .. } => station.sensitive(),
+            Still::Missing | Still::NotWanted => Self::sensitive_in(station, camera, frame, detector),
+        };
+        (sensitive, still)
     }
 
     /// As [`Self::sensitive`]. Where only a part of the picture is inferred, all of it is once more: a picture shows more than the part.
     fn sensitive_at(
-        &self,
+        post: &Post,
         station: &Station,
         camera: usize,
         frame: &Frame,
         detector: &mut Detector,
     ) -> Vec<SensitiveObject> {
-        if self.post(camera).plan().parts.is_empty() {
+        if post.plan().parts.is_empty() {
             return station.sensitive();
         }
         Self::sensitive_in(station, camera, frame, detector)
     }
 
-    /// People and vehicles of the whole of a picture, which is looked at for that, and of the second before it.
+    /// People and vehicles of the whole of a picture, which is looked at closely for that, and of the second before it.
     fn sensitive_in(station: &Station, camera: usize, frame: &Frame, detector: &mut Detector) -> Vec<SensitiveObject> {
         let mut sensitive = station.sensitive();
-        let mut seen = Detections::new();
-        match detector.detect(frame, &mut seen) {
-            Ok(()) => sensitive.extend(station.sensitive_among(&seen)),
+        match look_closely(frame, detector) {
+            Ok(seen) => sensitive.extend(station.sensitive_among(&seen)),
             Err(error) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::error!(camera, error, "nobody can be found in the picture; all of it is hidden");
@@ -347,23 +391,32 @@ impl Analysis {
             self.around.picture(camera, news);
         }
         let is_to_judge = match look {
-            Look::Infer => self.infer(camera, frame, detector, &mut station),
-            Look::Glance => self.infer(camera, frame, detector, &mut station) && !station.wakes(frame.stamp()),
+            Look::Infer => self.infer(camera, &post, frame, detector, &mut station),
+            Look::Glance => self.infer(camera, &post, frame, detector, &mut station) && !station.wakes(frame.stamp()),
             Look::Unchanged => true,
             Look::Known | Look::Nothing => false,
         };
-        let mut findings = if is_to_judge { self.judge(camera, frame, detector, &mut station) } else { Vec::new() };
-        findings.extend(self.take_snapshots(camera, frame, detector, &station));
+        let mut findings =
+            if is_to_judge { self.judge(camera, &post, frame, detector, &mut station) } else { Vec::new() };
+        if look == Look::Nothing {
+            Self::roll_on(&post, frame, &station);
+        }
+        findings.extend(self.end_clips(camera, &post, &mut station, frame.stamp().mono));
+        if is_to_judge || matches!(look, Look::Nothing) {
+            post.past.note(station.moment(frame.stamp()));
+        }
+        findings.extend(self.take_snapshots(camera, &post, frame, detector, &station));
+        findings.extend(self.take_tile(camera, &post, frame, detector, &station));
+        self.show_scene(&post, frame.stamp(), &station);
         if station.attention() != before {
-            self.around.attention(camera, station.attention());
+            self.attend(camera, &post, station.attention());
         }
         findings
     }
 
     /// Whether the frame could be inferred.
-    fn infer(&self, camera: usize, frame: &Frame, detector: &mut Detector, station: &mut Station) -> bool {
+    fn infer(&self, camera: usize, post: &Post, frame: &Frame, detector: &mut Detector, station: &mut Station) -> bool {
         let began = self.clocks.mono();
-        let post = self.post(camera);
         let seen = match &post.plan().parts[..] {
             [] => detector.detect(frame, station.detections_mut()),
             parts => detector.detect_in(frame, parts, station.detections_mut()),
@@ -378,19 +431,30 @@ impl Analysis {
         true
     }
 
-    fn judge(&self, camera: usize, frame: &Arc<Frame>, detector: &mut Detector, station: &mut Station) -> Vec<Record> {
-        let (began, post) = (self.clocks.mono(), self.post(camera));
+    fn judge(
+        &self,
+        camera: usize,
+        post: &Post,
+        frame: &Arc<Frame>,
+        detector: &mut Detector,
+        station: &mut Station,
+    ) -> Vec<Record> {
+        let began = self.clocks.mono();
         let transitions = station.judge(frame.stamp());
+        Self::roll_on(post, frame, station);
         self.sights.add(&station.take_tallies());
         self.latencies.record(Stage::Engine, self.clocks.mono().since(began));
         post.judged.fetch_add(1, Ordering::Relaxed);
         let sight = (!transitions.is_empty()).then(|| {
-            let sensitive = self.sensitive_at(station, camera, frame, detector);
             let is_pictured = transitions.iter().any(|transition| transition.phase.has_picture());
-            let still = if is_pictured { self.still(camera, detector, station) } else { Still::NotWanted };
+            let (sensitive, still) = if is_pictured {
+                self.look_for_picture(camera, frame, detector, station)
+            } else {
+                (station.sensitive(), Still::NotWanted)
+            };
             Sight { frame: Arc::clone(frame), sensitive, still }
         });
-        Self::records_of(camera, &post, transitions, sight.as_ref(), station)
+        Self::records_of(camera, post, transitions, sight.as_ref(), station)
     }
 
     /// What the recorder must write down: the changes, and what else is to be remembered since the last call.
@@ -416,6 +480,7 @@ impl Analysis {
         let finding = |transition: Transition| Finding {
             camera,
             active: active.get(&transition.incident.rule).cloned().unwrap_or_default(),
+            clip: Self::begin_clip(camera, post, &transition),
             transition,
             frame: sight.map(|sight| Arc::clone(&sight.frame)),
             sensitive: sight.map(|sight| sight.sensitive.clone()).unwrap_or_default(),
@@ -426,6 +491,13 @@ impl Analysis {
         let memos = memos.into_iter().map(|memo| Record::Memo(camera, memo));
         memos.chain(transitions.into_iter().map(|transition| Record::Change(finding(transition)))).collect()
     }
+}
+
+/// Looks at a picture that is going to be shown as a whole and in four parts: one look misses who is far away, or cut by the edge.
+fn look_closely(frame: &Frame, detector: &mut Detector) -> Result<Detections, DetectError> {
+    let mut seen = Detections::new();
+    detector.detect_in(frame, &parts(Region::Tiles, &[]), &mut seen)?;
+    Ok(seen)
 }
 
 #[cfg(test)]

@@ -1,8 +1,11 @@
 //! What the runners share of one camera.
 
+use super::live::Live;
+use super::past::Past;
 use super::prepare::{Plan, Prepared};
 use super::snapshot::Wanted;
 use super::station::Station;
+use crate::clips::Roll;
 use crate::ids::IdSource;
 use crate::incident::Memory;
 use std::sync::atomic::AtomicU64;
@@ -20,12 +23,18 @@ pub struct Post {
     memory: Mutex<Memory>,
     /// Pictures that the hub asked for, of the next frame.
     snapshots: Mutex<Vec<Wanted>>,
+    /// The last seconds, for clips; none where there are no clips.
+    roll: Mutex<Option<Roll>>,
     /// Held from a change until the recorder has it, so that the changes of one incident keep their order.
     turn: Mutex<()>,
     /// Frames judged so far.
     pub(super) judged: AtomicU64,
     /// Frames inferred so far.
     pub(super) inferred: AtomicU64,
+    /// What is shown of it on the console.
+    pub(super) live: Live,
+    /// What its engine was given lately.
+    pub(super) past: Past,
 }
 
 impl Post {
@@ -35,9 +44,12 @@ impl Post {
             plan: RwLock::new(Arc::new(plan)),
             memory: Mutex::new(memory),
             snapshots: Mutex::default(),
+            roll: Mutex::default(),
             turn: Mutex::default(),
             judged: AtomicU64::new(0),
             inferred: AtomicU64::new(0),
+            live: Live::default(),
+            past: Past::default(),
         }
     }
 
@@ -71,6 +83,10 @@ impl Post {
 
     pub(super) fn snapshots(&self) -> MutexGuard<'_, Vec<Wanted>> {
         self.snapshots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn roll(&self) -> MutexGuard<'_, Option<Roll>> {
+        self.roll.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn plan(&self) -> Arc<Plan> {

@@ -1,6 +1,7 @@
 //! A model loaded and every rule resolved against its classes.
 
 use super::region::parts;
+use super::rolling::PeopleFinder;
 use crate::camera::{ClassTable, Engine, EngineRule};
 use crate::clock::Clocks;
 use crate::config::{
@@ -71,6 +72,8 @@ pub struct Prepared {
     provider: ProviderInUse,
     arrangement: Arrangement,
     detectors: Vec<Detector>,
+    /// One more, for the frames of clips.
+    spare: Option<Detector>,
     pub(super) classes: Arc<ClassTable>,
     pub(super) sensitive: Arc<BTreeMap<u16, SensitiveKind>>,
     /// Classes of people.
@@ -105,6 +108,7 @@ pub(super) struct LoadedModel {
     pub(super) provider: ProviderInUse,
     pub(super) arrangement: Arrangement,
     pub(super) detectors: Vec<Detector>,
+    pub(super) spare: Option<Detector>,
 }
 
 impl Prepared {
@@ -119,15 +123,16 @@ impl Prepared {
         let path = install::model_file(&manifest)?;
         let (model, arrangement) = load(&config.model, &runtime, &manifest, &path, clocks)?;
         let detectors = (0..arrangement.runners).map(|_| model.detector()).collect::<Result<Vec<_>, _>>()?;
+        let spare = config.clips().map(|_| model.detector()).transpose()?;
         // Loading fills in what the manifest leaves to the model.
         let manifest = model.manifest().clone();
         let provider = model.provider().clone();
-        Self::resolve(config, LoadedModel { manifest, provider, arrangement, detectors })
+        Self::resolve(config, LoadedModel { manifest, provider, arrangement, detectors, spare })
     }
 
     /// Resolves every rule against the classes of a model.
     pub(super) fn resolve(config: &Config, model: LoadedModel) -> Result<Self, PrepareError> {
-        let LoadedModel { manifest, provider, arrangement, detectors } = model;
+        let LoadedModel { manifest, provider, arrangement, detectors, spare } = model;
         let groups = ClassGroups::new(&config.classes);
         let sensitive = sensitive_classes(&manifest.classes);
         let people: Vec<u16> =
@@ -144,7 +149,8 @@ impl Prepared {
             names,
         });
         let (sensitive, plans) = (Arc::new(sensitive), Vec::new());
-        let mut prepared = Self { manifest, provider, arrangement, detectors, classes, sensitive, people, plans };
+        let mut prepared =
+            Self { manifest, provider, arrangement, detectors, spare, classes, sensitive, people, plans };
         prepared.plans = config.cameras.iter().map(|camera| prepared.plan(config, camera)).collect::<Result<_, _>>()?;
         Ok(prepared)
     }
@@ -180,6 +186,12 @@ impl Prepared {
     /// The detectors, one per runner; empty afterwards.
     pub fn take_detectors(&mut self) -> Vec<Detector> {
         std::mem::take(&mut self.detectors)
+    }
+
+    /// Looks for people in the frames of clips; none where there are no clips, and none the second time.
+    pub fn take_people_finder(&mut self) -> Option<PeopleFinder> {
+        let sensitive = Arc::clone(&self.sensitive);
+        self.spare.take().map(|detector| PeopleFinder { detector, sensitive })
     }
 
     /// What each camera is to do, by index; empty afterwards.

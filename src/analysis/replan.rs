@@ -40,6 +40,7 @@ impl Analysis {
     pub fn begin_with(&self, camera: usize, plan: Plan, memory: Memory) {
         let Some(post) = self.post_of(camera) else {
             let post = Post::new(&self.prepared, plan, memory, self.around.ids(camera));
+            *post.roll() = self.new_roll();
             self.posts.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(post));
             return;
         };
@@ -54,7 +55,7 @@ impl Analysis {
         let Some(post) = self.post_of(camera) else { return self.begin_with(camera, plan, memory) };
         let mut station = post.station();
         station.adopt(&self.prepared.classes, plan.rules.clone(), &memory, &plan.view);
-        self.around.attention(camera, station.attention());
+        self.attend(camera, &post, station.attention());
         *post.memory() = memory;
         post.set_plan(plan);
     }

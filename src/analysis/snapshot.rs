@@ -1,6 +1,6 @@
 //! A picture that the hub asked for: of the camera's next frame, with everybody in it looked for.
 
-use super::{Analysis, Record, Station, Still};
+use super::{Analysis, Post, Record, Station, Still};
 use crate::clock::Mono;
 use crate::detect::Detector;
 use crate::evidence::SensitiveObject;
@@ -89,16 +89,17 @@ impl Analysis {
     pub(super) fn take_snapshots(
         &self,
         camera: usize,
+        post: &Post,
         frame: &Arc<Frame>,
         detector: &mut Detector,
         station: &Station,
     ) -> Vec<Record> {
-        let wanted = std::mem::take(&mut *self.post(camera).snapshots());
+        let wanted = std::mem::take(&mut *post.snapshots());
         if wanted.is_empty() {
             return Vec::new();
         }
         // A panic costs the pictures, not the camera's engine; whoever asked hears nothing of them and asks again.
-        let look = || (Self::sensitive_in(station, camera, frame, detector), self.still(camera, detector, station));
+        let look = || self.look_for_picture(camera, frame, detector, station);
         let Ok((sensitive, still)) = catch_unwind(AssertUnwindSafe(look)) else {
             tracing::error!(camera, "taking a picture for the hub panicked");
             return Vec::new();

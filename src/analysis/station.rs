@@ -3,6 +3,7 @@
 //! Pure but for the inference, which lies between [`Station::look`] and [`Station::judge`]: no clock, no I/O, no thread.
 
 use super::Attention;
+use super::past::Moment;
 use super::prepare::View;
 use crate::camera::{CameraView, ClassTable, Engine, EngineRule};
 use crate::clock::{MediaTime, Mono};
@@ -185,6 +186,11 @@ impl Station {
         Ok(changed)
     }
 
+    /// The change by which the hub learns that there is news of an incident's evidence; see [`Engine::tell`].
+    pub(super) fn tell(&mut self, incident: Uuid, now: Mono, wall: Timestamp) -> Option<Transition> {
+        self.engine.tell(incident, now, wall)
+    }
+
     /// Answers the requests to look again for which no frame came.
     pub(super) fn answer_overdue(&mut self, now: Mono, wall: Timestamp) -> Vec<Transition> {
         self.engine.answer_overdue(now, wall)
@@ -213,6 +219,20 @@ impl Station {
     /// How every rule stands.
     pub(super) fn view(&self) -> CameraView {
         self.engine.view()
+    }
+
+    /// What the engine was given of the frame at hand, or that nothing could be seen in it; without people.
+    pub(super) fn moment(&self, at: &FrameStamp) -> Moment {
+        let is_person = |class: &u16| self.sensitive.get(class).is_some_and(|kind| kind.is_of_person());
+        match self.engine.blind() {
+            Some(why) => Moment::Blind { at: at.media, why },
+            None => Moment::Seen {
+                at: *at,
+                by: self.light(),
+                detections: self.detections.iter().filter(|seen| !is_person(&seen.class)).copied().collect(),
+                statics: self.engine.statics().into(),
+            },
+        }
     }
 
     /// By what light the camera sees.
@@ -282,7 +302,10 @@ impl Station {
 }
 
 /// The people and vehicles of what was seen in a frame.
-fn among(sensitive: &BTreeMap<u16, SensitiveKind>, detections: &Detections) -> impl Iterator<Item = SensitiveObject> {
+pub(super) fn among(
+    sensitive: &BTreeMap<u16, SensitiveKind>,
+    detections: &Detections,
+) -> impl Iterator<Item = SensitiveObject> {
     let sure_enough = detections.iter().filter(|detection| detection.confidence >= FAINT_CONFIDENCE);
     sure_enough
         .filter_map(|detection| Some(SensitiveObject { kind: *sensitive.get(&detection.class)?, bbox: detection.bbox }))

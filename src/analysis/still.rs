@@ -1,7 +1,7 @@
 //! The picture of the evidence stream that goes with a finding, and whom it shows.
 
-use super::{Analysis, Station};
-use crate::detect::{Detections, Detector};
+use super::{Analysis, Station, look_closely};
+use crate::detect::Detector;
 use crate::evidence::SensitiveObject;
 use crate::frame::Frame;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -30,8 +30,7 @@ impl Analysis {
         let attempt = catch_unwind(AssertUnwindSafe(|| -> Result<Still, Box<dyn std::error::Error + Send + Sync>> {
             let Some(frame) = self.around.still(camera) else { return Ok(Still::NotWanted) };
             let frame = frame?;
-            let mut detections = Detections::new();
-            detector.detect(&frame, &mut detections)?;
+            let detections = look_closely(&frame, detector)?;
             let mut sensitive = station.sensitive();
             sensitive.extend(station.sensitive_among(&detections));
             Ok(Still::Taken { frame: Arc::new(frame), sensitive })

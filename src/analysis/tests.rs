@@ -47,7 +47,7 @@ fn street() -> (Street, Uuid) {
     let manifest = crate::install::manifest("yolov4-tiny-416").unwrap();
     let provider = ProviderInUse { provider: Provider::Cpu, refused: vec![], nodes: BTreeMap::new() };
     let arrangement = Arrangement { runners: 1, threads: 1 };
-    let model = LoadedModel { manifest, provider, arrangement, detectors: vec![] };
+    let model = LoadedModel { manifest, provider, arrangement, detectors: vec![], spare: None };
     let prepared = Prepared::resolve(&serde_json::from_str(text).unwrap(), model).unwrap();
     let (sender, records) = sync_channel(64);
     let site = Arc::new(Site::default());

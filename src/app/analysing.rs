@@ -1,12 +1,14 @@
 //! The model is loaded, however long that takes; then runners and recorder work until the agent stops.
 
 use super::desk::{Desk, ToLink};
-use super::{Core, OVERDUE_EVERY, PREPARE_EVERY, chain, named_thread};
-use crate::analysis::{Analysis, PrepareError, Prepared, Record};
+use super::{AppError, Core, OVERDUE_EVERY, PREPARE_EVERY, chain, named_thread};
+use crate::analysis::{Analysis, PeopleFinder, PrepareError, Prepared, Record};
+use crate::clips::{self, ClipMaker, ClipMakerParts, ClipNews, RolledClip};
 use crate::command::Outcome;
 use crate::detect::{Arrangement, Detector};
 use crate::evidence::Custody;
 use crate::faces::Faces;
+use crate::health::Queue;
 use crate::mqtt::Link;
 use crate::recorder::{self, Recorder, RecorderParts};
 use crate::status;
@@ -41,6 +43,7 @@ impl Core {
         let threads = self.analyse(prepared, detectors, findings, recorder, found, link);
         while let (Some(analysis), false) = (self.analysis.get(), self.wait_for_stop(OVERDUE_EVERY)) {
             analysis.answer_overdue();
+            analysis.end_overdue_clips();
             for ticket in analysis.give_up_snapshots() {
                 self.finish(&ticket, &Outcome::failed("the camera gave no picture in time"));
             }
@@ -55,7 +58,7 @@ impl Core {
     /// Starts the runners and the recorder.
     pub(super) fn analyse(
         self: &Arc<Self>,
-        prepared: Prepared,
+        mut prepared: Prepared,
         detectors: Vec<Detector>,
         findings: SyncSender<Record>,
         mut recorder: Recorder,
@@ -65,7 +68,15 @@ impl Core {
         let desk = Arc::new(Desk { core: Arc::clone(self), link: Arc::downgrade(link) });
         let (mailboxes, latencies) = (Arc::clone(&self.mailboxes), Arc::clone(&self.latencies));
         let clocks = Arc::clone(&self.clocks);
-        let analysis = Arc::new(Analysis::new(prepared, mailboxes, desk, findings.clone(), latencies, clocks));
+        let clips = self.config().clips().zip(prepared.take_people_finder());
+        let analysis = Analysis::new(prepared, mailboxes, desk, findings.clone(), latencies, clocks);
+        let (analysis, clips) = match clips {
+            Some((terms, people)) => {
+                let (rolled, to_make) = sync_channel(clips::MAX_WAITING);
+                (Arc::new(analysis.with_clips(terms, rolled)), Some((people, to_make)))
+            }
+            None => (Arc::new(analysis), None),
+        };
         for (index, camera) in self.roster().cameras() {
             for (rule, incidents) in analysis.active(index) {
                 self.say_open(link, &camera.id, &rule, incidents);
@@ -79,12 +90,38 @@ impl Core {
             threads.push(named_thread(&format!("runner-{number}"), move || analysis.run(detector, findings)));
         }
         drop(findings);
+        threads.extend(clips.map(|(people, to_make)| self.make_clips(&analysis, people, to_make)));
         // The first preparation is the only one: nobody else sets it.
         let _ = self.analysis.set(analysis);
         threads
             .into_iter()
             .filter_map(|thread| thread.inspect_err(|error| tracing::error!("{}", chain(error))).ok())
             .collect()
+    }
+
+    /// Starts the thread that makes clips.
+    fn make_clips(
+        self: &Arc<Self>,
+        analysis: &Arc<Analysis>,
+        mut people: PeopleFinder,
+        to_make: Receiver<RolledClip>,
+    ) -> Result<JoinHandle<()>, AppError> {
+        let (analysis, core, roster) = (Arc::clone(analysis), Arc::clone(self), Arc::clone(self));
+        let mut maker = ClipMaker::new(ClipMakerParts {
+            config: Box::new(move || roster.config()),
+            time_zone: self.time_zone.clone(),
+            people: Box::new(move |frame| people.find(frame)),
+            faces: Box::new(Faces::default()),
+        });
+        named_thread("clips", move || {
+            let deliver = |camera: usize, incident, news: &ClipNews| {
+                if let Err(error) = analysis.tell_of_clip(camera, incident, news) {
+                    tracing::warn!(%incident, "a clip is given up: {error}");
+                    core.drops.add(Queue::Clips, 1);
+                }
+            };
+            maker.run(&to_make, &deliver, &|| core.is_stopping());
+        })
     }
 
     /// Tries to load the model until it succeeds; none if the agent stops first. Pictures of before are deleted in their time meanwhile.

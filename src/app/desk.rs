@@ -5,6 +5,7 @@ use super::watching::{Hold, pace};
 use crate::analysis::{Attention, PictureNews, Surroundings};
 use crate::command::Outcome;
 use crate::contract::{self, Evidence};
+use crate::evidence::RedactedJpeg;
 use crate::frame::Frame;
 use crate::ids::{IdSource, Name};
 use crate::incident::Memory;
@@ -89,5 +90,8 @@ impl Notice for ToLink {
             Err(reason) => Outcome::failed(reason),
         };
         self.core.finish(ticket, &outcome);
+    }
+    fn tile(&self, camera: usize, taken_at: jiff::Timestamp, made: Result<RedactedJpeg, String>) {
+        self.core.tiles.put(camera, taken_at, made, self.core.clocks.mono());
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn open(loaded: &Loaded, clocks: &dyn Clocks) -> Result<Opened, AppEr
     std::fs::create_dir_all(data_dir).map_err(|source| AppError::DataDir { path: data_dir.clone(), source })?;
     let time_zone = TimeZone::get(&config.agent.time_zone)
         .map_err(|source| AppError::TimeZone { name: config.agent.time_zone.clone(), source })?;
-    let mut store = Store::open(&data_dir.join("curbwatch.db"), clocks.wall())?;
+    let mut store = Store::open(&Store::path_in(data_dir), clocks.wall())?;
     if let Some(path) = store.set_aside() {
         tracing::error!(path = %path.display(), "the database was corrupt; it is set aside and a new one begun");
     }

@@ -5,11 +5,11 @@
 //! leaves everything as it is. What only a restart takes over is named.
 
 use super::roster::{Change, Roster, need_restart};
-use super::watching::{Watched, unseen};
+use super::watching::{self, Watched, unseen};
 use super::{Agent, Core, Ended, INGEST_STOP_LIMIT, chain};
 use crate::analysis::{Analysis, Configured, Plan};
 use crate::clock::Mono;
-use crate::config::{Config, Loaded};
+use crate::config::{CameraConfig, Config, EditError, Loaded, Written};
 use crate::contract::{self, WallTime};
 use crate::incident::Memory;
 use crate::ingest::{CameraState, IngestStats};
@@ -34,10 +34,15 @@ const MAX_REASON_CHARS: usize = 1000;
 /// Reads and checks the configuration anew: it, or in words what is wrong.
 pub type Load = dyn Fn() -> Result<Loaded, String> + Send + Sync;
 
+/// Writes the zones of a camera into the files of the configuration.
+pub type WriteZones = dyn Fn(&CameraConfig) -> Result<Written, EditError> + Send + Sync;
+
 /// What a reload needs of the program around the agent.
 pub struct Reloading {
     /// Reads the configuration.
     pub load: Box<Load>,
+    /// Writes it.
+    pub write_zones: Box<WriteZones>,
     /// What is logged.
     pub log: Logging,
 }
@@ -222,6 +227,8 @@ impl Agent {
         for index in stopping {
             core.mailboxes.clear(index);
         }
+        // Masks may be others, and cameras too.
+        core.tiles.clear();
         for (index, change) in changes {
             self.change_camera(analysis, roster, *index, *change, plans.remove(index).unwrap_or_default());
         }
@@ -282,10 +289,9 @@ impl Agent {
         });
         for (index, _) in changes.iter().filter(|(_, change)| matches!(change, Change::Added | Change::Streams)) {
             let camera = roster.camera(*index);
-            let is_on = camera.enabled && !switched_off.contains(&camera.id);
-            let state = if is_on { CameraState::Connecting } else { CameraState::Disabled };
+            let is_on = watching::is_on(camera, &switched_off);
             core.views.lock().unwrap_or_else(PoisonError::into_inner)[*index] =
-                unseen(Some(camera), state, core.clocks.wall());
+                watching::awaited(camera, is_on, core.clocks.wall());
             if is_on {
                 self.start_stream(*index);
             }

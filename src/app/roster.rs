@@ -139,6 +139,7 @@ fn takeable(running: &Config, wanted: Config) -> Config {
             delivery: running.evidence.delivery,
             storage: running.evidence.storage,
             encryption: running.evidence.encryption,
+            clips: running.evidence.clips,
             ..wanted.evidence
         },
         model: running.model,

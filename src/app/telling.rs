@@ -145,11 +145,11 @@ impl Agent {
             camera: Some(camera.id.clone()),
             dropped: core.mailboxes.dropped(index),
         };
-        let evidence = QueueDrops {
-            queue: Queue::Evidence.as_str().to_owned(),
+        let evidence = [Queue::Evidence, Queue::Clips].map(|queue| QueueDrops {
+            queue: queue.as_str().to_owned(),
             camera: None,
-            dropped: core.drops.total(Queue::Evidence),
-        };
+            dropped: core.drops.total(queue),
+        });
         let reason = core.not_prepared.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let alarm = core.model_alarm.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let health = Health {
@@ -173,13 +173,15 @@ impl Agent {
             storage: core.storage.as_ref().map(|storage| storage.health(&core.time_zone)),
             evidence: core.evidence_health(),
             audit: Some(status::audit_health(&core.audit)),
-            queues: core.roster().cameras().map(mailbox).chain([evidence]).collect(),
+            queues: core.roster().cameras().map(mailbox).chain(evidence).collect(),
             configuration: Some(core.configuration_health()),
             verdicts: status::rule_verdicts(verdicts),
         };
         self.link.volatile_state(core.topics.health(), contract::to_json(&health));
         let open = core.active.lock().unwrap_or_else(PoisonError::into_inner).counts();
         core.board.set_health(health, open, now);
+        core.history.record(&core.board.read());
+        core.tiles.forget(now);
     }
 }
 

@@ -7,11 +7,13 @@ use crate::command::Outcome;
 use crate::config::{AnalysisConfig, CameraConfig, IdlePace};
 use crate::frame::Frame;
 use crate::health::Queue;
+use crate::ids::Name;
 use crate::ingest::{
     CameraControl, CameraSource, CameraState, ConnectLimiter, Decoding, EvidenceSource, EvidenceStream, Ingest,
     IngestSettings, Pace, Sink, StillRunning, Stills,
 };
 use crate::status::{CameraView, StreamView};
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -70,6 +72,16 @@ impl Sink for CameraSink {
     fn state(&self, state: CameraState) {
         self.core.update_view(self.camera, |view, mono, now| view.detect.update(state, mono, now));
     }
+}
+
+/// Whether a camera is to be watched.
+pub(super) fn is_on(camera: &CameraConfig, switched_off: &BTreeSet<Name>) -> bool {
+    camera.enabled && !switched_off.contains(&camera.id)
+}
+
+/// A camera whose streams are about to begin, if it is to be watched.
+pub(super) fn awaited(camera: &CameraConfig, is_on: bool, now: jiff::Timestamp) -> CameraView {
+    unseen(Some(camera), if is_on { CameraState::Connecting } else { CameraState::Disabled }, now)
 }
 
 /// A camera of which nothing has been seen.

@@ -1,7 +1,7 @@
 //! The files of the log: where the next record goes, and which may be deleted.
 
 use super::record::{self, MAX_LINE_BYTES, Record};
-use super::{Actor, Deed, Head};
+use super::{Actor, Deed, Entry, Head};
 use jiff::{Timestamp, tz::TimeZone};
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -78,7 +78,7 @@ impl Refusals {
 impl AuditLog {
     /// The log below `data_dir`, which is made if absent; records stay for `keep` at least.
     pub fn open(data_dir: &Path, keep: Duration) -> Result<Self, AuditError> {
-        let folder = data_dir.join("audit");
+        let folder = folder(data_dir);
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
@@ -185,6 +185,23 @@ impl AuditLog {
         files(&self.folder)
     }
 
+    /// The last records before number `before`, the newest first, `limit` at most. A line that is no record is left out: see
+    /// [`verify`](super::verify()).
+    pub fn latest(&self, before: Option<u64>, limit: usize) -> Result<Vec<Entry>, AuditError> {
+        let mut latest = Vec::new();
+        for file in self.files()?.iter().rev() {
+            let text = fs::read(file).map_err(AuditError::at("read", file))?;
+            let text = String::from_utf8_lossy(&text);
+            let records = text.lines().rev().filter_map(record::read);
+            let wanted = records.filter(|record| before.is_none_or(|before| record.sequence < before));
+            latest.extend(wanted.take(limit - latest.len()).map(Entry::from));
+            if latest.len() >= limit {
+                break;
+            }
+        }
+        Ok(latest)
+    }
+
     fn append_locked(&self, actor: &Actor, deed: &Deed, now: Timestamp) -> Result<Head, AuditError> {
         // Read anew: a command of an operator may have appended since.
         let files = self.files()?;
@@ -239,6 +256,12 @@ impl AuditLog {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where the records of a data folder are.
+#[must_use]
+pub fn folder(data_dir: &Path) -> PathBuf {
+    data_dir.join("audit")
 }
 
 /// The files of a folder of records, in the order of the chain.

@@ -27,9 +27,11 @@ mod record;
 mod tests;
 mod verify;
 
-pub use log::{AuditError, AuditLog, files};
+pub use log::{AuditError, AuditLog, files, folder};
 pub use verify::{KnownHead, KnownHeadError, Problem, Report, verify};
 
+use crate::contract::CaseStatus;
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt;
@@ -44,6 +46,21 @@ pub struct Head {
     pub hash: String,
 }
 
+/// A record as people read it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// Its number.
+    pub sequence: u64,
+    /// When it was written.
+    pub time: Timestamp,
+    /// Who did it.
+    pub actor: String,
+    /// What was done.
+    pub action: String,
+    /// What exactly.
+    pub detail: Value,
+}
+
 /// Who did something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Actor {
@@ -53,6 +70,8 @@ pub enum Actor {
     Hub(Option<crate::ids::Name>),
     /// Somebody at the box, by the name of the account.
     Operator(String),
+    /// Somebody at the console, by the name under which they are signed in; none who is not.
+    Console(Option<String>),
 }
 
 impl fmt::Display for Actor {
@@ -62,6 +81,8 @@ impl fmt::Display for Actor {
             Self::Hub(None) => f.write_str("hub"),
             Self::Hub(Some(key)) => write!(f, "hub:{key}"),
             Self::Operator(account) => write!(f, "operator:{account}"),
+            Self::Console(None) => f.write_str("console"),
+            Self::Console(Some(user)) => write!(f, "console:{user}"),
         }
     }
 }
@@ -104,6 +125,22 @@ pub enum Deed {
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    /// The hub told of the case that an incident became.
+    Case {
+        /// The incident, as the message names it.
+        incident: Uuid,
+        /// How far the case has come; left out of a message that is not understood or not trusted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        course: Option<CaseStatus>,
+        /// Its number at the hub.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        number: Option<String>,
+        /// The answer in a word.
+        status: &'static str,
+        /// The answer's reason.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
     /// Further commands that were not carried out, too many to record each.
     CommandsRefused {
         /// How many.
@@ -120,11 +157,37 @@ pub enum Deed {
         /// Its SHA-256.
         sha256: String,
     },
-    /// A picture was read out of the box by hand; recorded before it is.
+    /// A picture was read out of the box by hand, or looked at at the console; recorded before it is.
     PictureOpened {
         /// The picture.
         evidence: Uuid,
         /// Its SHA-256.
+        sha256: String,
+    },
+    /// Somebody signed in at the console with the token.
+    SignedIn {
+        /// Their address, or that of the proxy before them.
+        from: String,
+    },
+    /// Somebody tried to, with another token.
+    SignInRefused {
+        /// Their address, or that of the proxy before them.
+        from: String,
+    },
+    /// Somebody signed out.
+    SignedOut {},
+    /// Somebody began to look at live pictures of a camera at the console; recorded before they see one.
+    LiveView {
+        /// The camera.
+        camera: String,
+    },
+    /// Somebody wrote the zones of a camera into the configuration.
+    ZonesChanged {
+        /// The camera.
+        camera: String,
+        /// The file.
+        file: String,
+        /// Its digest since.
         sha256: String,
     },
     /// Pictures were deleted.
@@ -167,6 +230,15 @@ pub enum Deed {
         camera: String,
         /// The incident, or the request for a picture.
         subject: String,
+        /// Why.
+        reason: String,
+    },
+    /// A clip was withheld, since it could not be redacted, not be encoded or not be kept.
+    ClipWithheld {
+        /// The camera.
+        camera: String,
+        /// The incident.
+        incident: Uuid,
         /// Why.
         reason: String,
     },

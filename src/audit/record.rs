@@ -1,9 +1,9 @@
 //! One record: its canonical form, its hash, and the check of a line.
 
-use super::{Actor, Deed, Head};
+use super::{Actor, Deed, Entry, Head};
+use crate::sha256::sha256_hex;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// What stands in `prev` of the first record.
@@ -18,6 +18,7 @@ pub(super) struct Record {
     pub(super) hash: String,
     pub(super) prev: String,
     pub(super) time: Timestamp,
+    pub(super) actor: String,
     pub(super) action: String,
     pub(super) detail: Value,
     /// Whether the hash is that of the line.
@@ -48,6 +49,7 @@ pub(super) fn read(line: &str) -> Option<Record> {
         sequence: fields.get("sequence")?.as_u64()?,
         prev: text(&fields, "prev")?,
         time: text(&fields, "time")?.parse().ok()?,
+        actor: text(&fields, "actor")?,
         action: text(&fields, "action")?,
         detail: fields.get("detail").cloned().unwrap_or(json!({})),
         is_intact: is_canonical && hash_of(&Value::Object(fields)) == hash,
@@ -62,8 +64,14 @@ impl Record {
     }
 }
 
+impl From<Record> for Entry {
+    fn from(Record { sequence, time, actor, action, detail, .. }: Record) -> Self {
+        Self { sequence, time, actor, action, detail }
+    }
+}
+
 fn hash_of(record: &Value) -> String {
-    format!("{:x}", Sha256::digest(canonical(record)))
+    sha256_hex(canonical(record))
 }
 
 /// The canonical form (RFC 8785) of a value without fractions: keys are sorted, and there is no white space.
@@ -97,7 +105,7 @@ mod tests {
         assert_eq!(first, expected);
         // By hand: the line without its hash.
         let bare = first.replace(&format!("\"hash\":\"{}\",", head.hash), "");
-        assert_eq!(format!("{:x}", Sha256::digest(bare)), head.hash);
+        assert_eq!(sha256_hex(bare), head.hash);
         let record = read(&first).unwrap();
         assert!(record.is_intact && record.head() == head && record.time == now);
         assert_eq!(line(&Actor::Agent, &deed, Some(&head), now).1.sequence, 2);

@@ -1,8 +1,10 @@
 //! How the rules of a camera stand after a frame, read from the engine's own state.
 
+use crate::geometry::BBox;
 use crate::ids::Name;
 use crate::incident::{CannotSee, CaseView};
 use crate::scene::PassedOver;
+use std::time::Duration;
 
 /// How every rule of a camera stands.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +13,21 @@ pub struct CameraView {
     pub blind: Option<CannotSee>,
     /// Every rule, in the order of the configuration.
     pub rules: Vec<RuleView>,
+    /// What is there of what the rules are about; never people.
+    pub things: Vec<ThingView>,
+}
+
+/// Something that is there, whether it stands or moves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ThingView {
+    /// Its class.
+    pub class: String,
+    /// Whether it was put down, rather than seen as what it is.
+    pub is_static: bool,
+    /// Where it is.
+    pub bbox: BBox,
+    /// For how long it has not moved, observed.
+    pub standing: Duration,
 }
 
 /// How one rule stands.

@@ -61,7 +61,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// The files of a box's log; none if its configuration is wrong, which has been said.
 fn files(args: &ConfigArgs) -> anyhow::Result<Option<Vec<PathBuf>>> {
     let Some(loaded) = load(&args.config) else { return Ok(None) };
-    Ok(Some(audit::files(&loaded.config.agent.data_dir.join("audit"))?))
+    Ok(Some(audit::files(&audit::folder(&loaded.config.agent.data_dir))?))
 }
 
 fn verify(files: &[PathBuf], is_whole: bool, heads: &[KnownHead]) -> anyhow::Result<ExitCode> {

@@ -6,18 +6,18 @@ use super::{EXIT_CONFIG, EXIT_FOUND, EXIT_IN_USE};
 use crate::audit::{Actor, AuditLog, Deed};
 use crate::clock::{Clocks, SystemClocks};
 use crate::config::Config;
+use crate::contract::MediaType;
 use crate::evidence::check::{Checked, check, repair};
 use crate::evidence::{EvidenceDir, Keyring};
+use crate::sha256::sha256_hex;
 use crate::store::{Store, StoreError};
 use anyhow::{Context, bail};
 use jiff::Timestamp;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 use uuid::Uuid;
 
 /// Arguments of `curbwatch evidence`.
@@ -29,7 +29,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Print the pictures that are kept, oldest first; the agent must be stopped.
+    /// Print the pictures and clips that are kept, oldest first: time, id, bytes, kind of rule or `snapshot`, incident, hold. The agent must be stopped.
     List {
         /// One JSON object a line.
         #[arg(long)]
@@ -46,7 +46,7 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Write a picture in the clear to a file. The audit log says who did.
+    /// Write a picture or clip in the clear to a file. The audit log says who did.
     Open {
         /// The picture's id, as events have it.
         id: Uuid,
@@ -73,7 +73,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 /// Works with the database of an agent that does not run.
 fn with_store(config: &Config, work: impl FnOnce(&mut Store) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
     check_user(&config.agent.data_dir)?;
-    match Store::open_existing(&config.agent.data_dir.join("curbwatch.db")) {
+    match Store::open_existing(&Store::path_in(&config.agent.data_dir)) {
         Ok(mut store) => work(&mut store),
         Err(error @ StoreError::InUse { .. }) => {
             eprintln!("curbwatch: {error}: stop the agent first");
@@ -89,14 +89,19 @@ fn list(store: &Store, as_json: bool, now: Timestamp) -> anyhow::Result<ExitCode
         let incident = picture.incident.map(|incident| incident.to_string());
         if as_json {
             let line = json!({
-                "id": picture.id, "incident": incident, "kind": picture.kind, "taken_at": picture.taken_at.to_string(),
+                "id": picture.id, "media_type": picture.media_type(), "incident": incident, "kind": picture.kind, "taken_at": picture.taken_at.to_string(),
                 "size_bytes": picture.size_bytes, "sha256": picture.sha256, "held": picture.is_held
             });
             writeln!(output, "{line}")?;
         } else {
             let (held, incident) = (if picture.is_held { "held" } else { "" }, incident.unwrap_or_default());
             let (taken_at, id) = (picture.taken_at.strftime("%Y-%m-%dT%H:%M:%SZ"), picture.id);
-            writeln!(output, "{taken_at} {id} {:>9} {} {incident} {held}", picture.size_bytes, picture.kind)?;
+            let ending = picture.media_type().map_or("", MediaType::extension);
+            writeln!(
+                output,
+                "{taken_at} {id} {ending:4} {:>9} {} {incident} {held}",
+                picture.size_bytes, picture.kind
+            )?;
         }
     }
     output.flush()?;
@@ -137,7 +142,7 @@ fn open(config: &Config, id: Uuid, out: &Path, now: Timestamp) -> anyhow::Result
         .open(out)
         .with_context(|| format!("failed to create {}", out.display()))?;
     // On record before anybody sees it.
-    let sha256 = format!("{:x}", Sha256::digest(&picture));
+    let sha256 = sha256_hex(&picture);
     audit(config)?.append(&operator(), &Deed::PictureOpened { evidence: id, sha256: sha256.clone() }, now)?;
     file.write_all(&picture).with_context(|| format!("failed to write {}", out.display()))?;
     println!("{}: {} bytes, SHA-256 {sha256}", out.display(), picture.len());
@@ -149,8 +154,7 @@ fn dir(config: &Config) -> EvidenceDir {
 }
 
 fn audit(config: &Config) -> anyhow::Result<AuditLog> {
-    let keep = Duration::from_secs(u64::from(config.audit.keep_days) * 86_400);
-    Ok(AuditLog::open(&config.agent.data_dir, keep)?)
+    Ok(AuditLog::open(&config.agent.data_dir, config.audit.keep())?)
 }
 
 /// The account that runs this, by its number: names can be anything.

@@ -34,7 +34,7 @@ enum Command {
     Recheck {
         #[command(flatten)]
         agent: AgentArgs,
-        /// The incident, open or closed within the last day.
+        /// The incident, open or closed within the last day, as `hub watch` prints it.
         incident: Uuid,
         /// For how many seconds to look.
         #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(2..=120))]

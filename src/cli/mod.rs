@@ -6,6 +6,7 @@ use std::process::ExitCode;
 mod audit;
 mod check;
 mod config;
+mod discover;
 mod doctor;
 mod evaluate;
 mod evidence;
@@ -51,6 +52,8 @@ enum Command {
     Doctor(doctor::Args),
     /// List, check, try and measure detectors, or begin the manifest of one's own.
     Models(models::Args),
+    /// Look for cameras on the networks of this box (ONVIF).
+    Discover(discover::Args),
     /// Watch a camera for a few seconds and say what its stream is.
     Probe(probe::Args),
     /// Run recordings through the rules of a camera and write the events that the hub would have got.
@@ -87,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Config(args) => Ok(config::run(&args)),
         Command::Doctor(args) => doctor::run(&args),
         Command::Models(args) => models::run(&args),
+        Command::Discover(args) => discover::run(&args),
         Command::Probe(args) => probe::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Evaluate(args) => evaluate::run(&args),

@@ -1,13 +1,11 @@
 //! `curbwatch probe`: what a camera's stream is, in a few seconds.
 
-use crate::analysis::sensitive_classes;
+use super::models::{self, try_on::sensitive_objects};
 use crate::clock::{Clocks, SystemClocks};
-use crate::config::{Config, EvidenceConfig, RtspConfig, RtspTransport, SecretSource};
-use crate::detect::{Detections, Detector, Runtime};
-use crate::evidence::{JpegEncoder, JpegLimits, RedactedPicture, SensitiveObject};
-use crate::faces::{FaceFinder, Faces};
+use crate::config::{Config, EvidenceConfig, ModelConfig, RtspConfig, RtspTransport, SecretSource};
+use crate::detect::Detections;
+use crate::evidence::{JpegEncoder, JpegLimits, RedactedPicture};
 use crate::frame::Frame;
-use crate::install;
 use crate::probe::{Probed, probe};
 use anyhow::Context;
 use std::net::{TcpStream, ToSocketAddrs};
@@ -81,6 +79,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn lines(probed: &Probed) -> Vec<String> {
     let stream = &probed.stream;
+    let profile = stream.profile.as_ref().map(|profile| format!(" {profile}")).unwrap_or_default();
     let decoder = stream.decoder.as_ref().map(|decoder| format!(", decoded by {decoder}")).unwrap_or_default();
     let group = probed.group.map_or_else(
         || "fewer than two were seen".to_owned(),
@@ -92,7 +91,7 @@ fn lines(probed: &Probed) -> Vec<String> {
     );
     let stats = &probed.stats;
     let mut lines = vec![
-        format!("video            {} {}x{}{decoder}", stream.codec.as_str(), stream.width, stream.height),
+        format!("video            {}{profile} {}x{}{decoder}", stream.codec.as_str(), stream.width, stream.height),
         format!("rate             {:.1} pictures a second", probed.fps),
         format!("key frames       {group}"),
         format!("first picture    after {:.1} s", probed.first_picture.as_secs_f64()),
@@ -111,15 +110,10 @@ fn lines(probed: &Probed) -> Vec<String> {
 
 /// Writes a picture that may leave the box, or none.
 fn write_picture(frame: &Frame, file: &Path) -> anyhow::Result<()> {
-    let manifest = install::manifest(&crate::config::ModelConfig::default().manifest)?;
-    let mut detector = Detector::open(&Runtime::load()?, &manifest, &install::model_file(&manifest)?)?;
-    let kinds = sensitive_classes(&detector.manifest().classes);
+    let (_, mut detector) = models::open(&ModelConfig::default().manifest)?;
     let mut seen = Detections::new();
     detector.detect(frame, &mut seen)?;
-    let mut hidden = Faces::default().find(frame)?;
-    let among =
-        seen.iter().filter_map(|found| Some(SensitiveObject { kind: *kinds.get(&found.class)?, bbox: found.bbox }));
-    hidden.extend(among);
+    let hidden = sensitive_objects(frame, &seen, &detector.manifest().classes)?;
     let limits = JpegLimits { quality: EvidenceConfig::default().jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
     let jpeg = RedactedPicture::from_frame(frame, &hidden).encode(&mut JpegEncoder::default(), limits)?;
     std::fs::write(file, jpeg.bytes()).with_context(|| format!("failed to write {}", file.display()))

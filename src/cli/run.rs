@@ -41,7 +41,13 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let clocks: Arc<dyn Clocks> = Arc::new(SystemClocks::new());
         let file = args.config.clone();
         let hangup = signal(SignalKind::hangup())?;
-        let agent = Agent::start(loaded, &clocks, Reloading { load: Box::new(move || read_again(&file)), log })?;
+        let main = file.clone();
+        let reloading = Reloading {
+            load: Box::new(move || read_again(&file)),
+            write_zones: Box::new(move |camera| config::write_zones(&main, camera, &classes_of_manifest)),
+            log,
+        };
+        let agent = Agent::start(loaded, &clocks, reloading)?;
         service::say_ready();
         let stop = async {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }

@@ -28,11 +28,11 @@ use crate::contract::{
 use crate::ids::Name;
 use crate::incident::Order;
 use crate::mqtt::{FromHub, Link, Reply};
+use crate::sha256::sha256_hex;
 use crate::store::{Held, Known, SharedStore, StoreError, Verdict};
 use bytes::Bytes;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sha2::{Digest, Sha256};
 use signature::Opened;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -169,11 +169,35 @@ impl Commander {
         CommandHealth { dropped: counts.dropped + dropped, ..counts }
     }
 
+    /// Carries out what somebody at the box asks, written down and on record as what the hub asks is. What the hub may ask
+    /// (`hub.commands.allow`) does not bind them. Of one whose answer comes later it is only said that it has begun.
+    pub fn carry_out_for(&self, by: Actor, command: &Command<Request>, actions: &dyn Actions) -> Outcome {
+        let verb = command.args.verb();
+        let begun = self.store.lock().begin_command(&command.id, &digest(verb, command), self.clocks.wall());
+        match begun {
+            Ok(Known::New) => {}
+            Ok(Known::Answered(_) | Known::Unanswered | Known::Other) => {
+                return Outcome::rejected("this was asked before");
+            }
+            Err(error) => return Outcome::failed(failed(&error).reason),
+        }
+        let args = args_of(&command.args);
+        let asked = Asked { verb, by, client: None, args, addresses: Vec::new() };
+        self.waiting().insert(command.id.clone(), asked);
+        let outcome = self.carry_out(command, actions);
+        if let Some(outcome) = &outcome {
+            self.finish(&command.id, outcome);
+        }
+        outcome.unwrap_or_else(Outcome::ok)
+    }
+
     /// Ends a request that was on its way. One that is not known any more is left alone.
     pub fn finish(&self, id: &RequestId, outcome: &Outcome) {
         let waiting = self.waiting().remove(id);
         let Some(Asked { verb, by, client, args, addresses }) = waiting else { return };
-        self.count(outcome.status);
+        if matches!(by, Actor::Hub(_)) {
+            self.count(outcome.status);
+        }
         if let Err(error) = self.store.lock().answer_command(id, &contract::to_json(outcome)) {
             tracing::error!(%id, error = &error as &dyn std::error::Error, "the answer to a command is not stored");
         }
@@ -186,7 +210,7 @@ impl Commander {
             reason: outcome.reason.clone(),
         };
         self.audit.note(&by, &deed, self.clocks.wall());
-        tracing::info!(%id, verb = verb.as_str(), status = ?outcome.status, reason = outcome.reason, "a command of the hub");
+        tracing::info!(%id, verb = verb.as_str(), status = ?outcome.status, reason = outcome.reason, by = %by, "a command");
         for address in addresses {
             self.reply(&address, Some(id), Some(verb), outcome, false);
         }
@@ -198,7 +222,7 @@ impl Commander {
         let verdict = verdict.map_err(|error| Refusal::rejected(error.to_string()));
         match Topic::parse(&self.prefix, &message.topic).map(|(_, _, what)| what) {
             Some(Topic::Command { verb }) => self.take_command(verb, message, verdict, actions),
-            Some(Topic::Case { incident }) => self.take_case(incident, message, verdict.map(drop)),
+            Some(Topic::Case { incident }) => self.take_case(incident, message, verdict),
             _ => tracing::warn!(topic = message.topic, "a message that is neither a command nor a case"),
         }
     }
@@ -362,20 +386,35 @@ impl Commander {
         Outcome::ok()
     }
 
-    fn take_case(&self, incident: Uuid, message: &FromHub, verdict: Result<(), Refusal>) {
+    fn take_case(&self, incident: Uuid, message: &FromHub, verdict: Result<Option<Name>, Refusal>) {
         let read = || contract::read_case(&message.payload).map_err(|error| Refusal::rejected(error.to_string()));
-        let stored = verdict.and_then(|()| read()).and_then(|update: CaseUpdate| {
+        let stored = verdict.and_then(|key| {
+            let update: CaseUpdate = read()?;
             let stored = self.store.lock().record_case(incident, &update).map_err(|error| failed(&error))?;
-            if stored { Ok(update) } else { Err(Refusal::rejected("no such incident is known")) }
+            if stored { Ok((key, update)) } else { Err(Refusal::rejected("no such incident is known")) }
         });
+        let now = self.clocks.wall();
         let outcome = match stored {
-            Ok(update) => {
-                tracing::info!(%incident, status = update.status.as_str(), "the case of an incident goes on");
-                Outcome::ok()
+            Ok((key, CaseUpdate { status, number, .. })) => {
+                tracing::info!(%incident, status = status.as_str(), "the case of an incident goes on");
+                let outcome = Outcome::ok();
+                let (course, answer) = (Some(status), outcome.status.as_str());
+                let deed = Deed::Case { incident, course, number, status: answer, reason: None };
+                self.audit.note(&Actor::Hub(key), &deed, now);
+                outcome
             }
             Err(Refusal { status, reason }) => {
                 tracing::warn!(%incident, reason, "the course of a case is not stored");
-                Outcome { status, reason: Some(reason), ..Outcome::ok() }
+                let reason = Some(reason);
+                let deed = Deed::Case {
+                    incident,
+                    course: None,
+                    number: None,
+                    status: status.as_str(),
+                    reason: reason.clone(),
+                };
+                self.audit.note_refusal(&Actor::Hub(None), &deed, now);
+                Outcome { status, reason, ..Outcome::ok() }
             }
         };
         self.count(outcome.status);
@@ -458,7 +497,7 @@ impl Commander {
 
 /// Tells one request from another with the same id: by what it asks, not by when.
 fn digest(verb: Verb, command: &Command<Request>) -> String {
-    format!("{:x}", Sha256::digest([verb.as_str().as_bytes(), &contract::to_json(&command.args)].concat()))
+    sha256_hex([verb.as_str().as_bytes(), &contract::to_json(&command.args)].concat())
 }
 
 /// The arguments of a request alone, for the record; its verb is told beside.

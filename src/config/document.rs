@@ -215,7 +215,9 @@ fn printable(text: &str) -> String {
 /// Whether what stands there, rightly or by mistake, may be a secret; the storage's address may have a token in its query.
 pub(super) fn is_secret(pointer: &str) -> bool {
     pointer == "/evidence/storage/url"
-        || pointer.split('/').any(|segment| segment.contains("password") || segment.contains("secret"))
+        || pointer
+            .split('/')
+            .any(|segment| segment == "token" || segment.contains("password") || segment.contains("secret"))
 }
 
 /// The pointer of a key below another pointer (RFC 6901).

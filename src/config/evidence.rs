@@ -49,7 +49,7 @@ impl EvidenceConfig {
     }
 }
 
-fn days_long(days: u16) -> Duration {
+pub(super) fn days_long(days: u16) -> Duration {
     Duration::from_secs(u64::from(days) * 86_400)
 }
 
@@ -60,6 +60,7 @@ pub(super) const MIN_FREE: ByteSize = ByteSize::mib(1 << 10);
 
 /// Reports what the keys of the pictures' keeping mean together.
 pub(super) fn check(document: &Document, evidence: &str, report: &mut Report) {
+    super::clips::check(document, evidence, report);
     let encryption = join(evidence, "encryption");
     let keys = join(&encryption, "keys");
     let known: Vec<&String> =

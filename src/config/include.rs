@@ -30,8 +30,8 @@ pub(super) struct Included {
     pub mistakes: Vec<Finding>,
 }
 
-/// Reads the files that a document names, and adds their cameras to it.
-pub(super) fn include(document: &mut Document) -> Included {
+/// Reads the files that a document names, and adds their cameras to it; `changed` is taken in the place of what that file holds.
+pub(super) fn include(document: &mut Document, changed: Option<&Source>) -> Included {
     let mut included = Included::default();
     let main = document.file_of("").1.to_owned();
     let base = main.parent().unwrap_or(Path::new(""));
@@ -55,7 +55,8 @@ pub(super) fn include(document: &mut Document) -> Included {
                     included.mistakes.push(at_name(format!("makes it more than {MAX_INCLUDED} files")));
                 }
                 for path in files.into_iter().take(room) {
-                    match read(&path, included.sources.iter().map(|source| source.bytes.len()).sum()) {
+                    let bytes_before = included.sources.iter().map(|source| source.bytes.len()).sum();
+                    match read(&path, changed, bytes_before) {
                         Ok(source) => included.sources.push(source),
                         Err(error) => included
                             .mistakes
@@ -89,12 +90,13 @@ fn files_of(named: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn read(path: &Path, bytes_before: usize) -> io::Result<Source> {
+fn read(path: &Path, changed: Option<&Source>, bytes_before: usize) -> io::Result<Source> {
     // A pipe would be waited for.
     if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no file"));
     }
-    let bytes = load::read_bounded(path)?;
+    let changed = changed.filter(|changed| changed.path == path);
+    let bytes = changed.map_or_else(|| load::read_bounded(path), |changed| Ok(changed.bytes.clone()))?;
     if bytes_before + bytes.len() > MAX_FILE_BYTES {
         return Err(io::Error::other(format!("with it the included files are longer than {MAX_FILE_BYTES} bytes")));
     }

@@ -2,9 +2,11 @@
 
 use super::document::{Document, MAX_FILE_BYTES};
 use super::finding::{Finding, Findings, Position};
+use super::include::Source;
 use super::report::{Draft, Report};
 use super::schema::SchemaTree;
 use super::{Config, ModelConfig, include, meaning, structure};
+use crate::ids::Name;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -89,14 +91,42 @@ pub fn load_bytes(path: &Path, bytes: &[u8], classes_of: &ClassesOf) -> Result<L
 
 /// Checks a configuration strictly: every mistake and warning of the file and of those that it includes.
 pub fn check(path: &Path, classes_of: &ClassesOf) -> Result<Findings, LoadError> {
-    let Examined { document, findings, .. } = examine(path, &read(path)?, classes_of);
+    Ok(judge(examine(path, &read(path)?, classes_of)))
+}
+
+fn judge(Examined { document, findings, .. }: Examined) -> Findings {
     match document {
         Some(document) if findings.errors.is_empty() => match without_cameras(&document.value, &[]) {
-            Some(Err(error)) => Ok(unfit(&document, &error, findings)),
-            Some(Ok(_)) | None => Ok(findings),
+            Some(Err(error)) => unfit(&document, &error, findings),
+            Some(Ok(_)) | None => findings,
         },
-        Some(_) | None => Ok(findings),
+        Some(_) | None => findings,
     }
+}
+
+/// As [`check`], with one of its files as it would be.
+pub(super) fn check_changed(
+    main: &Path,
+    changed: &Path,
+    content: &[u8],
+    classes_of: &ClassesOf,
+) -> Result<Findings, LoadError> {
+    let (bytes, changed) = if changed == main {
+        (content.to_vec(), None)
+    } else {
+        (read(main)?, Some(Source { path: changed.to_owned(), bytes: content.to_vec() }))
+    };
+    Ok(judge(examine_changed(main, &bytes, changed.as_ref(), classes_of)))
+}
+
+/// The file in which a camera stands; none if it stands in none. Mistakes elsewhere do not matter.
+pub(super) fn file_of_camera(main: &Path, camera: &Name) -> Result<Option<PathBuf>, LoadError> {
+    let mistaken = |mistake: Box<Finding>| LoadError::Wrong(Findings { errors: vec![*mistake], warnings: Vec::new() });
+    let mut document = parse(main, &read(main)?).map_err(mistaken)?;
+    include::include(&mut document, None);
+    let cameras = document.get("/cameras").and_then(Value::as_array);
+    let index = cameras.and_then(|cameras| cameras.iter().position(|known| known["id"] == camera.as_str()));
+    Ok(index.map(|index| document.file_of(&format!("/cameras/{index}")).1.to_owned()))
 }
 
 /// A configuration without mistakes, and the document from which it is; any mistake is an error.
@@ -134,6 +164,11 @@ struct Examined {
 
 /// Parses and checks a file with those that it includes.
 fn examine(path: &Path, bytes: &[u8], classes_of: &ClassesOf) -> Examined {
+    examine_changed(path, bytes, None, classes_of)
+}
+
+/// The same, with one of the included files as it would be.
+fn examine_changed(path: &Path, bytes: &[u8], changed: Option<&Source>, classes_of: &ClassesOf) -> Examined {
     let mut digest = Sha256::new_with_prefix(bytes);
     let mut files = vec![path.to_owned()];
     let mut document = match parse(path, bytes) {
@@ -143,7 +178,7 @@ fn examine(path: &Path, bytes: &[u8], classes_of: &ClassesOf) -> Examined {
             return Examined { document: None, findings, digest_sha256: format!("{:x}", digest.finalize()), files };
         }
     };
-    let included = include::include(&mut document);
+    let included = include::include(&mut document, changed);
     for source in &included.sources {
         digest.update(&source.bytes);
     }

@@ -11,8 +11,10 @@
 mod audit;
 mod bytes;
 mod classes;
+mod clips;
 mod conditions;
 mod document;
+mod edit;
 mod evidence;
 mod explain;
 mod finding;
@@ -31,6 +33,7 @@ mod rule;
 mod schema;
 mod secret;
 mod show;
+mod spans;
 mod storage;
 mod streams;
 mod structure;
@@ -41,6 +44,8 @@ mod webhook;
 pub use audit::AuditConfig;
 pub use bytes::{ByteSize, ByteSizeError};
 pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_head, is_person, moves_by_itself};
+pub use clips::ClipsConfig;
+pub use edit::{EditError, Written, write_zones, zones_as_yaml};
 pub use evidence::EncryptionConfig;
 pub use explain::explain;
 pub use finding::{Finding, Findings, Position, Related};
@@ -58,7 +63,7 @@ pub use secret::SecretError;
 pub use show::show;
 pub use storage::StorageConfig;
 pub use streams::{EvidenceStreamConfig, RtspConfig, RtspTransport, StreamsConfig};
-pub use web::WebConfig;
+pub use web::{ConsoleConfig, MIN_TOKEN_CHARS, ProxyConfig, WebConfig};
 pub use webhook::{HeaderConfig, WebhookConfig};
 
 use crate::contract::Verb;
@@ -116,7 +121,7 @@ pub struct AgentConfig {
     pub site: Name,
     /// The box, unique within the site; also the MQTT client id.
     pub id: Name,
-    /// Folder of the database and the evidence. Created if absent.
+    /// Folder of the database and the evidence. Created if absent. A relative path begins where the agent is started.
     #[serde(default = "default_data_dir")]
     pub data_dir: PathBuf,
     /// Time zone of the IANA database in which times are written and the windows of rules are meant.
@@ -149,7 +154,7 @@ fn default_time_zone() -> String {
 #[serde(deny_unknown_fields)]
 pub struct HubConfig {
     /// Host name or address of the broker.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9._:-]+$"), extend("x-allowed" = "a host name or address, without scheme and port"))]
+    #[schemars(regex(pattern = r"^([A-Za-z0-9._-]+|[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,})$"), extend("x-allowed" = "a host name or address, without scheme and port"))]
     pub host: String,
     /// TCP port of the broker.
     #[serde(default = "default_mqtt_port")]
@@ -251,7 +256,7 @@ impl Default for CommandsConfig {
 #[serde(deny_unknown_fields)]
 pub struct BrokerConfig {
     /// Host name or address of the broker.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9._:-]+$"), extend("x-allowed" = "a host name or address, without scheme and port"))]
+    #[schemars(regex(pattern = r"^([A-Za-z0-9._-]+|[0-9A-Fa-f.]*(:[0-9A-Fa-f.]*){2,})$"), extend("x-allowed" = "a host name or address, without scheme and port"))]
     pub host: String,
     /// TCP port of the broker.
     #[serde(default = "default_mqtt_port")]
@@ -425,6 +430,8 @@ pub struct EvidenceConfig {
     pub min_free: ByteSize,
     /// Encryption of the pictures on the disk; without it they lie in the clear.
     pub encryption: Option<EncryptionConfig>,
+    /// Clips of the time around the opening of an incident.
+    pub clips: ClipsConfig,
 }
 
 /// Days by kind: names that are no kind are mistakes with their place.
@@ -448,6 +455,7 @@ impl Default for EvidenceConfig {
             max_bytes: evidence::MAX_BYTES,
             min_free: evidence::MIN_FREE,
             encryption: None,
+            clips: ClipsConfig::default(),
         }
     }
 }

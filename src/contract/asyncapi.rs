@@ -1,7 +1,10 @@
 //! The contract as an `AsyncAPI` 3.0 document: every topic with its messages, who sends them, `QoS` and retention.
 
-use super::{CLOUDEVENTS_JSON, JPEG, JSON, SCHEMA_VERSION};
+use super::{CLOUDEVENTS_JSON, JSON, MediaType, SCHEMA_VERSION};
 use serde_json::{Map, Value, json};
+
+/// Content type of pictures.
+const JPEG: &str = MediaType::Jpeg.as_str();
 
 /// Who sends on a topic.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -63,7 +66,7 @@ const CHANNELS: [Channel; 23] = [
         "evidence/{incident}/{evidence}",
         (1, false),
         JPEG,
-        "A redacted picture, before the event that names it.",
+        "A redacted picture, before the event that names it; or a clip, as video/webm.",
     ),
     agent("snapshot", "evidence/snapshot/{evidence}", (1, false), JPEG, "A redacted picture that the hub asked for."),
     agent(

@@ -340,6 +340,25 @@ pub enum Request {
     Release(ReleaseArgs),
 }
 
+impl Request {
+    /// What is asked, in a word.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        match self {
+            Self::Recheck(_) => Verb::Recheck,
+            Self::Snapshot(_) => Verb::Snapshot,
+            Self::Camera(_) => Verb::Camera,
+            Self::Rule(_) => Verb::Rule,
+            Self::Feedback(_) => Verb::Feedback,
+            Self::Reload => Verb::Reload,
+            Self::Replay(_) => Verb::Replay,
+            Self::Status => Verb::Status,
+            Self::Hold(_) => Verb::Hold,
+            Self::Release(_) => Verb::Release,
+        }
+    }
+}
+
 /// A message of the hub that cannot be used.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommandError {

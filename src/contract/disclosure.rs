@@ -87,9 +87,12 @@ const FROM_LIMITED: &[&str] = &[
     "data.place.division_code",
     "data.place.grid_id",
 ];
-/// Fields that leave at `full` alone: where it is, for people, and where on the map.
+/// Fields that leave at `full` alone: where it is, for people, and where on the map; and what is said of clips.
 const AT_FULL: &[&str] = &[
     "data.camera.name",
+    "data.clip",
+    "data.evidence.0.duration_secs",
+    "data.evidence.0.frame_count",
     "data.place.address",
     "data.place.point.accuracy_m",
     "data.place.point.crs",

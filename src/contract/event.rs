@@ -1,8 +1,8 @@
 //! From a transition to the event that tells the hub of it. Pure: ids, sequence and times are arguments.
 
 use super::event_types::{
-    CameraRef, Channel, Dedup, Evidence, FrameRef, IncidentData, IncidentEvent, MapPoint, ModelRef, ObjectSeen, Place,
-    Quality, RuleRef, Timing, Trace, Verification, ZoneRef,
+    CameraRef, Channel, ClipState, Dedup, Evidence, FrameRef, IncidentData, IncidentEvent, MapPoint, ModelRef,
+    ObjectSeen, Place, Quality, RuleRef, Timing, Trace, Verification, ZoneRef,
 };
 use super::matter::matter;
 use super::scalars::{Sequence, WallTime};
@@ -78,6 +78,7 @@ pub fn incident_event(id: Uuid, sequence: u64, transition: &Transition, parts: &
             objects: incident.objects.iter().map(object_seen).collect(),
             frame: parts.frame,
             evidence: parts.evidence.to_vec(),
+            clip: None,
             model: parts.model.clone(),
             dedup: Dedup { suppressed: incident.suppressed, continues: incident.continues, related: Vec::new() },
             quality: Quality { flags: Vec::new(), completed: Vec::new() },
@@ -110,6 +111,7 @@ pub fn closing_event(
     (data.phase, data.revision, data.replayed) = (Phase::Closed, closed.revision, false);
     (data.closed_reason, data.recheck) = (closed.closed_reason, None);
     data.evidence.clear();
+    data.clip = (data.clip == Some(ClipState::Awaited)).then_some(ClipState::Absent);
     data.timing.last_seen = written(closed.last_seen);
     data.timing.closed_at = closed.closed_at.map(written);
     data.timing.dwell_secs = tenths(closed.dwell_secs);

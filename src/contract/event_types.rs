@@ -126,8 +126,13 @@ pub struct IncidentData {
     pub objects: Vec<ObjectSeen>,
     /// Size of the frame in which the boxes are.
     pub frame: FrameRef,
-    /// Its pictures.
+    /// Its pictures, or its clip.
     pub evidence: Vec<Evidence>,
+    /// How its clip stands, where one was begun: an update with `attached` or `absent` tells of that alone, unless something else has
+    /// changed too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "ClipState")]
+    pub clip: Option<ClipState>,
     /// The detector that saw it.
     pub model: ModelRef,
     /// What was not reported because it belongs to this incident.
@@ -276,7 +281,59 @@ pub struct FrameRef {
     pub height: u32,
 }
 
-/// A redacted picture of an incident.
+/// How the clip of an incident stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClipState {
+    /// It is being made; an update will come.
+    Awaited,
+    /// This event names it.
+    Attached,
+    /// It was awaited, and there will be none.
+    Absent,
+}
+
+/// Media type of a picture or clip.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum MediaType {
+    /// A picture.
+    #[serde(rename = "image/jpeg")]
+    Jpeg,
+    /// A clip: VP8 in `WebM`, which browsers play.
+    #[serde(rename = "video/webm")]
+    WebM,
+}
+
+impl MediaType {
+    /// Every media type.
+    pub const ALL: [Self; 2] = [Self::Jpeg, Self::WebM];
+
+    /// Its registered name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jpeg => "image/jpeg",
+            Self::WebM => "video/webm",
+        }
+    }
+
+    /// How the names of its files end.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Jpeg => "jpg",
+            Self::WebM => "webm",
+        }
+    }
+
+    /// The media type of the files whose names end so.
+    #[must_use]
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|media_type| media_type.extension() == extension)
+    }
+}
+
+/// A redacted picture of an incident, or a clip of redacted pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Evidence {
@@ -291,8 +348,7 @@ pub struct Evidence {
     #[schemars(schema_with = "bbox_schema")]
     pub shown: BBox,
     /// Media type of its bytes.
-    #[schemars(extend("const" = "image/jpeg"))]
-    pub media_type: String,
+    pub media_type: MediaType,
     /// SHA-256 of its bytes, lower-case hexadecimal.
     #[schemars(schema_with = "sha256_schema")]
     pub sha256: String,
@@ -304,8 +360,16 @@ pub struct Evidence {
     pub height: u32,
     /// Height of the strip at its lower edge in which is written what it shows; 0 if there is none.
     pub strip_height: u32,
-    /// When the picture was taken.
+    /// When the picture was taken, or the first one of a clip.
     pub captured_at: WallTime,
+    /// Time from the first to the last picture of a clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "f64", range(min = 0))]
+    pub duration_secs: Option<f64>,
+    /// Pictures of a clip; there is at most one for each second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = 1))]
+    pub frame_count: Option<u32>,
     /// When the box deletes it.
     pub expires_at: WallTime,
     /// How the hub gets it.
@@ -328,6 +392,8 @@ pub enum EvidenceRole {
     Closed,
     /// What a camera showed when the hub asked for a picture.
     Snapshot,
+    /// The time around its opening, as pictures in a row.
+    Clip,
 }
 
 impl EvidenceRole {

@@ -117,6 +117,9 @@ pub struct EvidenceHealth {
     pub held_incidents: u64,
     /// Pictures of these.
     pub held_pictures: u64,
+    /// What was written since the program started.
+    #[serde(default)]
+    pub written: WrittenEvidence,
     /// What was deleted, by the reason.
     pub deleted: DeletedPictures,
     /// Of these, pictures that somebody was still to have.
@@ -125,6 +128,16 @@ pub struct EvidenceHealth {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub alarm: Option<String>,
+}
+
+/// What was written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WrittenEvidence {
+    /// Pictures.
+    pub pictures: u64,
+    /// Clips.
+    pub clips: u64,
 }
 
 /// Pictures that were deleted, by the reason.

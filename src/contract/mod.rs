@@ -44,8 +44,6 @@ use std::collections::BTreeMap;
 pub const CLOUDEVENTS_JSON: &str = "application/cloudevents+json";
 /// Content type of the state topics.
 pub const JSON: &str = "application/json";
-/// Content type of pictures.
-pub const JPEG: &str = "image/jpeg";
 
 /// Version of every message's schema; a part of each schema's `$id`.
 pub const SCHEMA_VERSION: u32 = 1;

@@ -1,8 +1,9 @@
 //! Requests signed with AWS Signature Version 4, as storages with the interface of S3 want it
 //! ("Authenticating Requests: Using the Authorization Header", one chunk, in the Amazon S3 API reference).
 
+use crate::sha256::sha256_hex;
 use jiff::Timestamp;
-use ring::{digest, hmac};
+use ring::hmac;
 use std::fmt::Write;
 
 /// Who signs, for which region.
@@ -48,11 +49,6 @@ impl Signer<'_> {
 /// The value of the header `x-amz-date`.
 pub(super) fn date(now: Timestamp) -> String {
     now.strftime("%Y%m%dT%H%M%SZ").to_string()
-}
-
-/// A digest in lower-case hexadecimal.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
-    hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }
 
 fn secret(key: &str) -> hmac::Key {

@@ -5,8 +5,8 @@ use super::signature::{self, Request, Signer};
 use super::{Errand, Outcome};
 use crate::clock::Clocks;
 use crate::config::{SecretError, StorageConfig};
-use crate::contract::JPEG;
 use crate::evidence::{FileError, Keyring, read_picture};
+use crate::sha256::sha256_hex;
 use crate::store::{Body, Destination, OutboxRow};
 use secrecy::{ExposeSecret, SecretString};
 use std::sync::Arc;
@@ -30,17 +30,17 @@ impl Storage {
         Self { config, client, keys, clocks }
     }
 
-    fn put(&mut self, name: &str, picture: &[u8]) -> Outcome {
+    fn put(&mut self, name: &str, content_type: &str, content: &[u8]) -> Outcome {
         let keys = match self.access() {
             Ok(keys) => keys,
             Err(reason) => return NotReady::from(reason).into(),
         };
         let now = self.clocks.wall();
-        let (sha256, date) = (signature::sha256_hex(picture), signature::date(now));
+        let (sha256, date) = (sha256_hex(content), signature::date(now));
         let object = self.config.object(name);
         let (host, path) = host_and_path(&object);
         let headers = [
-            ("content-type", JPEG),
+            ("content-type", content_type),
             ("host", host),
             ("x-amz-content-sha256", sha256.as_str()),
             ("x-amz-date", date.as_str()),
@@ -62,7 +62,7 @@ impl Storage {
             if let Some(authorization) = &authorization {
                 request = request.header("authorization", authorization);
             }
-            request.send(picture)
+            request.send(content)
         })
     }
 
@@ -83,7 +83,7 @@ impl Errand for Storage {
             return Outcome::Rejected { reason: "it is no picture".to_owned() };
         };
         match read_picture(path, &self.keys) {
-            Ok(picture) => self.put(&row.topic, &picture),
+            Ok(content) => self.put(&row.topic, &row.content_type, &content),
             Err(error) if error.is_final() => Outcome::Rejected { reason: told(&error) },
             Err(error) => Outcome::Failed { detail: told(&error) },
         }

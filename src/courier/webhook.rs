@@ -4,7 +4,7 @@ use super::client::{Client, NotReady};
 use super::{Errand, Outcome};
 use crate::clock::Clocks;
 use crate::config::WebhookConfig;
-use crate::contract::{JSON, mark_replayed};
+use crate::contract::{JSON, MediaType, mark_replayed};
 use crate::evidence::EvidenceDir;
 use crate::store::{Body, Destination, OutboxRow};
 use base64::Engine;
@@ -47,7 +47,11 @@ impl Webhook {
 
     /// The event's picture in base64; none if it has none, or none any more.
     fn picture(&self, event: &Value) -> Option<String> {
-        let id = event.pointer("/data/evidence/0/id")?.as_str()?.parse::<uuid::Uuid>().ok()?;
+        let evidence = event.pointer("/data/evidence/0")?;
+        if evidence["media_type"] != MediaType::Jpeg.as_str() {
+            return None;
+        }
+        let id = evidence["id"].as_str()?.parse::<uuid::Uuid>().ok()?;
         match self.evidence.read(id) {
             Ok(bytes) => Some(base64::engine::general_purpose::STANDARD.encode(bytes)),
             Err(error) => {

@@ -1,9 +1,9 @@
 //! Whether index and folder agree, and whether each picture is what it was: `curbwatch evidence fsck`.
 
 use super::files::{EvidenceDir, FileError, Listing};
-use crate::store::{IndexedPicture, KIND_UNKNOWN, Store, StoreError};
+use crate::sha256::sha256_hex;
+use crate::store::{IndexedPicture, Store, StoreError};
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use uuid::Uuid;
@@ -113,18 +113,7 @@ pub fn check(dir: &EvidenceDir, store: &Store, now: Timestamp) -> Result<Checked
             checked.findings.extend(compare(dir, &row));
         }
     }
-    checked.findings.extend(files.into_values().map(|file| Finding::NotIndexed {
-        picture: Box::new(IndexedPicture {
-            id: file.id,
-            incident: None,
-            kind: KIND_UNKNOWN.to_owned(),
-            sha256: None,
-            size_bytes: file.size_bytes,
-            path: file.path,
-            taken_at: file.taken_at,
-            is_held: false,
-        }),
-    }));
+    checked.findings.extend(files.into_values().map(|file| Finding::NotIndexed { picture: Box::new(file.into()) }));
     Ok(checked)
 }
 
@@ -143,7 +132,7 @@ fn compare(dir: &EvidenceDir, row: &IndexedPicture) -> Option<Finding> {
     if found != row.size_bytes {
         return Some(Finding::WrongSize { id, expected: row.size_bytes, found });
     }
-    (format!("{:x}", Sha256::digest(&picture)) != *expected).then_some(Finding::WrongHash(id))
+    (sha256_hex(&picture) != *expected).then_some(Finding::WrongHash(id))
 }
 
 /// Mends what can be mended: rows without a file go, files without a row get one, deletions are finished, left-overs go.

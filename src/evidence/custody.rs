@@ -11,14 +11,13 @@
 //!   holds stays, even beyond the limits.
 
 use super::files::{EvidenceDir, FileError};
-use super::redact::RedactedJpeg;
+use super::redact::Redacted;
 use super::seal::Keyring;
 use crate::audit::{Actor, AuditError, AuditLog, Deed};
 use crate::clock::{Clocks, Mono};
 use crate::config::{Config, EvidenceConfig, RuleKind};
-use crate::store::{
-    DeletionReason, DoomedPicture, IndexedPicture, KIND_SNAPSHOT, KIND_UNKNOWN, SharedStore, StoreError,
-};
+use crate::contract::MediaType;
+use crate::store::{DeletionReason, DoomedPicture, IndexedPicture, KIND_SNAPSHOT, SharedStore, StoreError};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,14 +30,21 @@ const AGED_EVERY: Duration = Duration::from_hours(1);
 /// The part of the disk beyond which `min_free` is not heeded: on a small disk nothing could be kept.
 const MIN_FREE_PART: u64 = 10;
 
-/// What was deleted since the program started; shared with who tells of it.
+/// What was written and deleted since the program started; shared with who tells of it.
 #[derive(Debug, Default)]
 pub struct CustodyCounts {
+    written: [AtomicU64; MediaType::ALL.len()],
     by_reason: [AtomicU64; DeletionReason::ALL.len()],
     undelivered: AtomicU64,
 }
 
 impl CustodyCounts {
+    /// Pictures or clips written.
+    #[must_use]
+    pub fn written(&self, media_type: MediaType) -> u64 {
+        self.written[media_type as usize].load(Ordering::Relaxed)
+    }
+
     /// Pictures deleted for that reason.
     #[must_use]
     pub fn deleted(&self, reason: DeletionReason) -> u64 {
@@ -83,8 +89,7 @@ impl Custody {
     pub fn open(config: &Config, store: SharedStore, clocks: Arc<dyn Clocks>) -> Result<Self, CustodyError> {
         let data_dir = &config.agent.data_dir;
         let dir = EvidenceDir::open(data_dir, Keyring::new(config.evidence.encryption.as_ref()))?;
-        let keep = Duration::from_secs(u64::from(config.audit.keep_days) * 86_400);
-        let audit = Arc::new(AuditLog::open(data_dir, keep)?);
+        let audit = Arc::new(AuditLog::open(data_dir, config.audit.keep())?);
         let (limits, counts) = (config.evidence.clone(), Arc::default());
         let custody = Self { dir, store, audit, limits, clocks, counts, aged_at: None };
         custody.reconcile()?;
@@ -115,15 +120,19 @@ impl Custody {
     }
 
     /// Writes a picture and what says what it is durably, and tells the picture's path. On a full disk room is made for them once.
-    pub fn write(&self, id: Uuid, picture: &RedactedJpeg, sidecar: &[u8]) -> Result<PathBuf, FileError> {
-        match self.dir.write(id, picture, sidecar) {
+    pub fn write(&self, id: Uuid, picture: &dyn Redacted, sidecar: &[u8]) -> Result<PathBuf, FileError> {
+        let written = match self.dir.write(id, picture, sidecar) {
             Err(FileError::DiskFull { .. }) => {
                 let size = (picture.bytes().len() + sidecar.len()) as u64;
                 self.make_room(size);
                 self.dir.write(id, picture, sidecar)
             }
             other => other,
+        };
+        if written.is_ok() {
+            self.counts.written[picture.media_type() as usize].fetch_add(1, Ordering::Relaxed);
         }
+        written
     }
 
     fn reconcile(&self) -> Result<(), CustodyError> {
@@ -132,20 +141,8 @@ impl Custody {
         let files = self.dir.list()?.pictures;
         let index = self.store.lock().pictures(now)?;
         let indexed: BTreeSet<Uuid> = index.iter().filter(|row| row.size_bytes > 0).map(|row| row.id).collect();
-        let adopted: Vec<IndexedPicture> = files
-            .iter()
-            .filter(|file| !indexed.contains(&file.id))
-            .map(|file| IndexedPicture {
-                id: file.id,
-                incident: None,
-                kind: KIND_UNKNOWN.to_owned(),
-                sha256: None,
-                size_bytes: file.size_bytes,
-                path: file.path.clone(),
-                taken_at: file.taken_at,
-                is_held: false,
-            })
-            .collect();
+        let adopted: Vec<IndexedPicture> =
+            files.iter().filter(|file| !indexed.contains(&file.id)).cloned().map(IndexedPicture::from).collect();
         if !adopted.is_empty() {
             self.store.lock().adopt_pictures(&adopted)?;
             tracing::warn!(count = adopted.len(), "pictures that the index did not know are in it now");

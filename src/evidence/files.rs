@@ -2,8 +2,8 @@
 //!
 //! Layout, all below the data folder and readable by the agent's user alone (folders 0700, files 0600):
 //! ```text
-//! evidence/2026-11-21/0199….jpg   day (UTC) and name both follow from the UUIDv7
-//! evidence/2026-11-21/0199….json  beside each picture: what it is
+//! evidence/2026-11-21/0199….jpg   day (UTC) and name both follow from the UUIDv7; a clip ends with .webm
+//! evidence/2026-11-21/0199….json  beside each: what it is
 //! evidence/tmp/0199….jpg          being written
 //! ```
 //! Invariants
@@ -14,11 +14,15 @@
 //! - A file is gone when [`EvidenceDir::remove`] says so: unlinked, and its folder synced.
 //! - Only what carries the name of a picture is ever deleted. A file that someone else put here stays.
 //!
+//! What is said of pictures here holds for clips too.
+//!
 //! One agent per data folder: nothing here locks. Which pictures there are and which may go, the [store](crate::store) knows;
 //! [`custody`](super::custody) keeps both in step.
 
-use super::redact::RedactedJpeg;
+use super::redact::Redacted;
 use super::seal::{Keyring, SealError};
+use crate::contract::MediaType;
+use crate::store::{IndexedPicture, KIND_UNKNOWN};
 use jiff::{Timestamp, civil, tz::TimeZone};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -123,6 +127,22 @@ pub struct StoredFile {
     pub size_bytes: u64,
 }
 
+impl From<StoredFile> for IndexedPicture {
+    /// The row of a file of which nothing else is known.
+    fn from(StoredFile { id, path, taken_at, size_bytes }: StoredFile) -> Self {
+        Self {
+            id,
+            path,
+            taken_at,
+            size_bytes,
+            incident: None,
+            kind: KIND_UNKNOWN.to_owned(),
+            sha256: None,
+            is_held: false,
+        }
+    }
+}
+
 /// All that lies in the folder.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listing {
@@ -166,14 +186,14 @@ impl EvidenceDir {
 
     /// Writes a picture durably, with a file beside it that says what it is, and tells the picture's path. Writing the same id again
     /// replaces both.
-    pub fn write(&self, id: Uuid, picture: &RedactedJpeg, sidecar: &[u8]) -> Result<PathBuf, FileError> {
+    pub fn write(&self, id: Uuid, picture: &dyn Redacted, sidecar: &[u8]) -> Result<PathBuf, FileError> {
         let day = self.day(id)?;
         if !day.is_dir() {
             create_dir(&day)?;
             sync_dir(&self.root)?;
         }
         self.put(&day, &sidecar_name(id), sidecar)?;
-        self.put(&day, &file_name(id), picture.bytes())
+        self.put(&day, &file_name(id, picture.media_type()), picture.bytes())
     }
 
     /// Puts a file into a folder, whole, and sealed if there is a key.
@@ -190,14 +210,21 @@ impl EvidenceDir {
         written.map(|()| path)
     }
 
-    /// Where the picture of this id is, or would be.
-    pub fn path(&self, id: Uuid) -> Result<PathBuf, FileError> {
-        Ok(self.day(id)?.join(file_name(id)))
+    /// Where the picture or clip of this id is, or would be.
+    pub fn path(&self, id: Uuid, media_type: MediaType) -> Result<PathBuf, FileError> {
+        Ok(self.day(id)?.join(file_name(id, media_type)))
     }
 
-    /// The picture of this id.
+    /// The picture or clip of this id.
     pub fn read(&self, id: Uuid) -> Result<Vec<u8>, FileError> {
-        read_picture(&self.path(id)?, &self.keys)
+        let clip = self.path(id, MediaType::WebM)?;
+        let path = if clip.exists() { clip } else { self.path(id, MediaType::Jpeg)? };
+        read_picture(&path, &self.keys)
+    }
+
+    /// What was written beside the picture of this id.
+    pub fn read_sidecar(&self, id: Uuid) -> Result<Vec<u8>, FileError> {
+        read_picture(&self.day(id)?.join(sidecar_name(id)), &self.keys)
     }
 
     /// Deletes pictures for good, and the folders that become empty. One that is not there counts as deleted.
@@ -302,8 +329,8 @@ fn day_in_name(folder: &Path) -> Option<civil::Date> {
     folder.file_name()?.to_str()?.parse().ok()
 }
 
-fn file_name(id: Uuid) -> String {
-    format!("{id}.jpg")
+fn file_name(id: Uuid, media_type: MediaType) -> String {
+    format!("{id}.{}", media_type.extension())
 }
 
 /// The id of a picture's file, and of whatever lies beside it under the picture's name.
@@ -312,7 +339,7 @@ fn id_in_name(file: &Path) -> Option<Uuid> {
 }
 
 fn is_picture(file: &Path) -> bool {
-    file.extension().is_some_and(|extension| extension == "jpg")
+    file.extension().and_then(|extension| extension.to_str()).and_then(MediaType::of_extension).is_some()
 }
 
 fn sidecar_name(id: Uuid) -> String {
@@ -370,7 +397,7 @@ mod tests {
         let (id, picture) = (id_at("2026-11-21T23:59:59.999Z"), test_pictures::redacted());
         let path = dir.write(id, &picture, SIDECAR).unwrap();
         assert_eq!(path, data.path().join(format!("evidence/2026-11-21/{id}.jpg")));
-        assert_eq!(path, dir.path(id).unwrap());
+        assert_eq!(path, dir.path(id, MediaType::Jpeg).unwrap());
         assert_eq!(fs::read(&path).unwrap(), picture.bytes().as_ref());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&path), 0o600);

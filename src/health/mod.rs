@@ -19,11 +19,13 @@ pub enum Queue {
     Mailbox,
     /// Pictures that could not be made or kept; their events went without them.
     Evidence,
+    /// Clips that could not be made or kept.
+    Clips,
 }
 
 impl Queue {
     /// Every queue, in the order of the way of a frame.
-    pub const ALL: [Self; 2] = [Self::Mailbox, Self::Evidence];
+    pub const ALL: [Self; 3] = [Self::Mailbox, Self::Evidence, Self::Clips];
 
     /// Name in messages and metrics.
     #[must_use]
@@ -31,6 +33,7 @@ impl Queue {
         match self {
             Self::Mailbox => "mailbox",
             Self::Evidence => "evidence",
+            Self::Clips => "clips",
         }
     }
 }
@@ -62,6 +65,6 @@ mod tests {
         drops.add(Queue::Mailbox, 2);
         drops.add(Queue::Mailbox, 3);
         drops.add(Queue::Evidence, 1);
-        assert_eq!(Queue::ALL.map(|queue| drops.total(queue)), [5, 1]);
+        assert_eq!(Queue::ALL.map(|queue| drops.total(queue)), [5, 1, 0]);
     }
 }

@@ -9,8 +9,9 @@ mod pictures;
 mod view;
 mod watcher;
 
+pub use crate::sha256::sha256_hex;
 pub use asker::{AskError, Question, Signer, ask};
 pub use ledger::{Ledger, Sighting};
-pub use pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
+pub use pictures::{Picture, PictureOutcome, Pictures};
 pub use view::View;
 pub use watcher::{Content, HubMessage, Sight, WatchSettings, Watcher};

@@ -1,10 +1,9 @@
-//! Evidence at the hub: kept until the event that names it arrives, checked against it, saved.
+//! Pictures and clips at the hub: kept until the event that names it arrives, checked against it, saved.
 
 use crate::contract::{DeliveryVia, Evidence, IncidentEvent};
+use crate::sha256::sha256_hex;
 use bytes::Bytes;
-use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use uuid::Uuid;
 
@@ -85,7 +84,13 @@ impl Pictures {
         }
         let Some(folder) = &self.folder else { return PictureOutcome::Right };
         let stamp = event.time.to_string().replace(':', "").chars().take(17).collect::<String>();
-        let name = format!("{stamp}-{}-{}-{}.jpg", event.data.camera.id, event.data.matter.kind.as_str(), evidence.id);
+        let name = format!(
+            "{stamp}-{}-{}-{}.{}",
+            event.data.camera.id,
+            event.data.matter.kind.as_str(),
+            evidence.id,
+            evidence.media_type.extension()
+        );
         let path = folder.join(name);
         let written = std::fs::create_dir_all(folder).and_then(|()| std::fs::write(&path, &bytes));
         match written {
@@ -93,15 +98,6 @@ impl Pictures {
             Err(error) => PictureOutcome::NotSaved(format!("{}: {error}", path.display())),
         }
     }
-}
-
-/// SHA-256 in lower-case hexadecimal.
-#[must_use]
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-        text
-    })
 }
 
 #[cfg(test)]

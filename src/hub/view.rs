@@ -1,13 +1,14 @@
 //! Lines for a terminal: what a person at the hub wants to know, one line per thing that happened.
 
 use super::ledger::{Ledger, Sighting};
-use super::pictures::{Picture, PictureOutcome, Pictures, sha256_hex};
+use super::pictures::{Picture, PictureOutcome, Pictures};
 use super::watcher::{Content, HubMessage, Sight};
 use crate::contract::{
     AgentState, AgentStatus, CameraState, CameraStatus, EventType, EventsLost, ImageHealth, IncidentEvent, LostRange,
 };
 use crate::incident::Phase;
 use crate::picture::PictureState;
+use crate::sha256::sha256_hex;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -82,7 +83,7 @@ impl View {
             Content::CameraImage(image) => self.image_line(&who, image).into_iter().collect(),
             Content::Birth(birth) => {
                 let models: Vec<_> = birth.models.iter().map(|m| format!("{} on {}", m.name, m.provider)).collect();
-                let models = if models.is_empty() { "no detector".to_owned() } else { models.join(", ") };
+                let models = if models.is_empty() { "no detector loaded yet".to_owned() } else { models.join(", ") };
                 let (time, version) = (birth.started_at.time_of_day(), &birth.agent_version);
                 vec![format!("{time}  agent   {who}  version {version}, {} cameras, {models}", birth.cameras.len())]
             }
@@ -176,13 +177,14 @@ impl View {
         let zone = data.zone.name.as_deref().unwrap_or(data.zone.id.as_str());
         let replayed = if data.replayed { "  (sent later)" } else { "" };
         lines.push(format!(
-            "{}  {:9}  {camera}  {} ({} {})  {zone}  {:.0} s{replayed}",
+            "{}  {:9}  {camera}  {} ({} {})  {zone}  {:.0} s  {}{replayed}",
             event.time.time_of_day(),
             self.paint(colour, word),
             data.matter.name,
             data.matter.kind.as_str(),
             data.matter.code.as_deref().unwrap_or("without a code"),
             data.timing.dwell_secs,
+            data.incident_id,
         ));
         lines.extend(pictures.iter().map(|picture| format!("          {}", picture_text(picture))));
         lines
@@ -317,9 +319,11 @@ mod tests {
     #[test]
     fn an_incident_is_told_once_in_a_readable_line() {
         let mut view = View::new(None, false);
-        let opened = sight(&event(Phase::Opened, 1));
+        let event = event(Phase::Opened, 1);
+        let opened = sight(&event);
         let lines = view.lines(&opened);
-        assert_eq!(lines[0], "15:29:41  OPENED     文一路东口  占道经营 (street_vending 09006)  机动车道  183 s");
+        let told = "15:29:41  OPENED     文一路东口  占道经营 (street_vending 09006)  机动车道  183 s";
+        assert_eq!(lines[0], format!("{told}  {}", event.data.incident_id));
         assert!(lines[1].contains("has not arrived"), "{lines:?}");
         assert_eq!(view.lines(&opened), Vec::<String>::new(), "told twice");
         assert_eq!((view.count(Phase::Opened), view.count(Phase::Closed)), (1, 0));

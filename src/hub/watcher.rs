@@ -45,7 +45,7 @@ pub enum Sight {
     Connected,
     /// The connection failed or ended; it is tried again.
     Disconnected {
-        /// Why.
+        /// The broker, and why.
         reason: String,
     },
     /// A message.
@@ -166,6 +166,7 @@ async fn watch(settings: &WatchSettings, sights: &SyncSender<Sight>) {
     loop {
         let (client, mut event_loop) = AsyncClient::new(options(settings), 8);
         let Err(reason) = read(settings, &client, &mut event_loop, sights).await else { return };
+        let reason = format!("{}:{}: {reason}", settings.host, settings.port);
         if sights.send(Sight::Disconnected { reason }).is_err() {
             return;
         }

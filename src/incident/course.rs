@@ -225,6 +225,18 @@ impl Course {
 
     /// Tells what was found when looking again at an incident, open or closed.
     pub fn answer(&mut self, id: Uuid, recheck: Recheck, at: &FrameStamp) -> Option<Transition> {
+        let incident = self.revise(id)?;
+        Some(Transition { phase: Phase::Rechecked, at: *at, incident, recheck: Some(recheck) })
+    }
+
+    /// Tells of an incident, open or closed, as it stands: there is news of its evidence.
+    pub fn tell(&mut self, id: Uuid, at: &FrameStamp) -> Option<Transition> {
+        let incident = self.revise(id)?;
+        Some(Transition { phase: Phase::Updated, at: *at, incident, recheck: None })
+    }
+
+    /// The next revision of an incident, open or closed, as it stands.
+    fn revise(&mut self, id: Uuid) -> Option<Incident> {
         for case in &mut self.cases {
             if let State::Open(reported) | State::Clearing(reported) | State::Stale(reported) = &mut case.state
                 && reported.id == id
@@ -235,8 +247,7 @@ impl Course {
         if let Some(closed) = self.closed.iter_mut().rfind(|incident| incident.id == id) {
             closed.revision += 1;
         }
-        let incident = self.find(id)?;
-        Some(Transition { phase: Phase::Rechecked, at: *at, incident, recheck: Some(recheck) })
+        self.find(id)
     }
 
     /// The next revision of an incident, closed; remembered for a while.

@@ -133,6 +133,11 @@ impl Pipeline {
         self.taps.stream()
     }
 
+    /// Profile and level of the video; none before its parameter sets came.
+    pub(super) fn profile(&self) -> Option<String> {
+        self.taps.profile()
+    }
+
     /// Units of this connection so far.
     pub(super) fn units(&self) -> UnitCounts {
         self.taps.counts()

@@ -42,6 +42,8 @@ impl Codec {
 pub struct StreamInfo {
     /// Its codec.
     pub codec: Codec,
+    /// Its profile and level, as in `high 4.1` (ISO/IEC 14496-10 annex A, 23008-2 annex A); none if the parameter sets do not tell.
+    pub profile: Option<String>,
     /// Width in pixels.
     pub width: u32,
     /// Height in pixels.
@@ -153,7 +155,7 @@ impl fmt::Display for CameraState {
         match self {
             Self::Connecting => f.write_str("connecting"),
             Self::Online(stream) => {
-                let StreamInfo { codec, width, height, decoder } = stream;
+                let StreamInfo { codec, width, height, decoder, profile: _ } = stream;
                 write!(f, "online: {} {width}x{height}", codec.as_str())?;
                 decoder.as_ref().map_or(Ok(()), |decoder| write!(f, ", decoded by {decoder}"))
             }

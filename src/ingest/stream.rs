@@ -63,6 +63,8 @@ pub(super) struct Taps {
     selected: OnceLock<Codec>,
     /// Encoding of a video that cannot be read.
     unreadable: OnceLock<String>,
+    /// Where the units come out whose caps say what the parser found in them.
+    parsed: OnceLock<glib::WeakRef<gst::Pad>>,
     /// The video, and the name of its decoder if it has one.
     stream: OnceLock<(Codec, Option<String>)>,
     failure: OnceLock<Failure>,
@@ -91,9 +93,18 @@ impl Taps {
             state: Mutex::new(state),
             selected: OnceLock::new(),
             unreadable: OnceLock::new(),
+            parsed: OnceLock::new(),
             stream: OnceLock::new(),
             failure: OnceLock::new(),
         }
+    }
+
+    /// Profile and level of the video as its parameter sets name them, as in `high 4.1`; none before they came.
+    pub(super) fn profile(&self) -> Option<String> {
+        let caps = self.parsed.get()?.upgrade()?.current_caps()?;
+        let words = ["profile", "level"].map(|key| caps.structure(0)?.get::<String>(key).ok());
+        let words: Vec<String> = words.into_iter().flatten().collect();
+        (!words.is_empty()).then(|| words.join(" "))
     }
 
     pub(super) fn counts(&self) -> UnitCounts {
@@ -301,6 +312,8 @@ fn append_chain(
     gst::Element::link_many(chain.iter().chain([frames.upcast_ref()])).map_err(internal)?;
     if let Some(gated) = units.static_pad("src") {
         gate_units(&gated, taps);
+        // Nobody else sets it, as above.
+        let _ = taps.parsed.set(gated.downgrade());
     }
     for element in chain.into_iter().rev() {
         element.sync_state_with_parent().map_err(internal)?;

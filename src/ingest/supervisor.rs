@@ -205,7 +205,8 @@ impl<C: Consumer> Supervisor<C> {
         {
             return;
         }
-        let stream = StreamInfo { codec: *codec, width, height, decoder: decoder.clone() };
+        let (profile, decoder) = (pipeline.profile(), decoder.clone());
+        let stream = StreamInfo { codec: *codec, profile, width, height, decoder };
         self.report(CameraState::Online(stream));
     }
 

@@ -53,6 +53,7 @@ impl Recorder {
         };
         let id = self.ids.next(self.clocks.wall());
         let mut event = contract::incident_event(id, 0, transition, &parts);
+        event.data.clip = self.clip_state(finding, !pictures.files.is_empty())?;
         if let Some(head) = self.custody.audit().head() {
             (event.data.trace.prev_audit_sequence, event.data.trace.prev_audit_hash) =
                 (Some(head.sequence), Some(head.hash));
@@ -111,16 +112,21 @@ impl Recorder {
         let incident = &finding.transition.incident;
         match finding.transition.phase {
             Phase::Closed | Phase::Withdrawn => self.stages.note_closed(incident.id),
-            // One that is over stays so when it is looked at again.
-            Phase::Rechecked if incident.closed_at.is_some() => {}
+            // One that is over stays so when it is looked at again, or its clip comes.
+            Phase::Rechecked | Phase::Updated if incident.closed_at.is_some() => {}
             Phase::Opened | Phase::Updated | Phase::Rechecked => self.stages.note_open(&camera.id, incident),
         }
     }
 
     /// Size of the frame in which an incident was last reported: what is decided without a frame is about that one.
     fn last_frame_size(&self, incident: Uuid) -> Result<FrameSize, StoreError> {
-        let event = self.store.lock().last_event(incident)?;
-        let event: Option<IncidentEvent> = event.and_then(|payload| serde_json::from_slice(&payload).ok());
+        let event = self.last_event(incident)?;
         Ok(event.map_or(FrameSize { width: 0, height: 0 }, |event| event.data.frame))
+    }
+
+    /// What the hub was last told of an incident.
+    pub(super) fn last_event(&self, incident: Uuid) -> Result<Option<IncidentEvent>, StoreError> {
+        let event = self.store.lock().last_event(incident)?;
+        Ok(event.and_then(|payload| serde_json::from_slice(&payload).ok()))
     }
 }

@@ -6,20 +6,21 @@
 use super::Recorder;
 use super::sidecar::Sidecar;
 use crate::analysis::{Finding, Still};
-use crate::config::{CameraConfig, EvidenceDelivery, RuleConfig};
+use crate::clips::ClipNews;
+use crate::config::{CameraConfig, Config, EvidenceDelivery, RuleConfig};
 use crate::contract::{self, Delivery, DeliveryVia, Evidence, EvidenceRole, EvidenceView, Redaction, Topics, WallTime};
-use crate::evidence::{FileError, JpegLimits, RedactError, RedactedJpeg, RedactedPicture, SensitiveObject};
+use crate::evidence::{
+    Caption, FileError, JpegLimits, MAX_MQTT_BYTES, RedactError, Redacted, RedactedPicture, SensitiveObject,
+};
 use crate::faces::FacesError;
 use crate::frame::Frame;
 use crate::geometry::BBox;
 use crate::health::Queue;
 use crate::store::{Destination, EvidenceFile};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use uuid::Uuid;
-
-/// Largest picture, below the packet limits that brokers commonly set.
-const MAX_PICTURE_BYTES: usize = 1_000_000;
 
 /// Why a picture is not kept.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,8 @@ pub(super) enum NotKept {
     Redact(#[from] RedactError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error("making the picture panicked")]
+    Panicked,
 }
 
 /// The pictures of a finding.
@@ -54,9 +57,19 @@ pub(super) struct Subject<'a> {
     pub(super) taken_at: Timestamp,
 }
 
+impl<'a> Subject<'a> {
+    fn caption(&self, config: &'a Config, time_zone: &'a TimeZone) -> Caption<'a> {
+        let incident = self.incident.map(|(id, _)| id);
+        Caption { config, time_zone, camera: self.camera, rule: self.rule, incident }
+    }
+}
+
 impl Recorder {
     /// Makes the pictures of a change, and keeps them. Whatever fails costs the picture, never the finding.
     pub(super) fn pictures(&mut self, finding: &Finding, camera: &CameraConfig, rule: &RuleConfig) -> Pictures {
+        if let ClipNews::Made(clip) = &finding.clip {
+            return self.clip(clip, finding, camera, rule);
+        }
         let transition = &finding.transition;
         // What was decided without a frame has nothing to show.
         let wanted = EvidenceRole::of(transition.phase).zip(finding.frame.as_ref());
@@ -83,7 +96,10 @@ impl Recorder {
                 tracing::error!(camera = %camera.id, error, "an incident goes without a picture");
                 self.note_withheld(&camera.id, &incident.id.to_string(), error);
             }
-            Err(_) => tracing::error!(camera = %camera.id, "making a picture panicked; the incident goes without it"),
+            Err(_) => {
+                tracing::error!(camera = %camera.id, "making a picture panicked; the incident goes without it");
+                self.note_withheld(&camera.id, &incident.id.to_string(), &NotKept::Panicked);
+            }
         }
         self.drops.add(Queue::Evidence, 1);
         pictures.has_failed = true;
@@ -134,12 +150,26 @@ impl Recorder {
         subject: &Subject<'_>,
     ) -> Result<EvidenceFile, NotKept> {
         let config = &self.config.evidence;
-        let limits = JpegLimits { quality: config.jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
-        let picture = if config.strip { picture.with_strip(&self.facts(subject)) } else { picture };
+        let limits = JpegLimits { quality: config.jpeg_quality, max_bytes: MAX_MQTT_BYTES };
+        let picture = if config.strip {
+            picture.with_strip(&subject.caption(&self.config, &self.time_zone).facts(subject.captured_at))
+        } else {
+            picture
+        };
         let jpeg = picture.encode(&mut self.encoder, limits)?;
+        Ok(self.write(&jpeg, view, subject)?)
+    }
+
+    /// Writes a picture or clip, and beside it what it is.
+    pub(super) fn write(
+        &mut self,
+        redacted: &dyn Redacted,
+        view: EvidenceView,
+        subject: &Subject<'_>,
+    ) -> Result<EvidenceFile, FileError> {
         let id = self.ids.next(subject.taken_at);
-        let path = self.custody.dir().path(id)?;
-        let file = self.evidence_file(id, path, &jpeg, view, subject);
+        let path = self.custody.dir().path(id, redacted.media_type())?;
+        let file = self.evidence_file(id, path, redacted, view, subject);
         let sidecar = Sidecar {
             agent: &self.config.agent.id,
             camera: &subject.camera.id,
@@ -151,38 +181,27 @@ impl Recorder {
             config_sha256: &self.config_sha256,
             picture: &file.evidence,
         };
-        self.custody.write(id, &jpeg, &contract::to_json(&sidecar))?;
+        self.custody.write(id, redacted, &contract::to_json(&sidecar))?;
         Ok(file)
     }
 
-    /// What is written in the strip: when, which camera, where, what, and which incident.
-    fn facts(&self, subject: &Subject<'_>) -> Vec<String> {
-        let Subject { camera, .. } = subject;
-        let are_named = self.config.hub.disclosure.allows_names();
-        let name = camera.name.as_ref().filter(|_| are_named);
-        let name = name.map_or_else(|| camera.id.to_string(), |name| format!("{name} ({})", camera.id));
-        let address = camera.place.address.as_ref().or(self.config.place.address.as_ref()).filter(|_| are_named);
-        let matter = subject.rule.map(|rule| {
-            let matter = contract::matter(rule.kind);
-            matter.code.as_ref().map_or_else(|| matter.name.clone(), |code| format!("{} {code}", matter.name))
-        });
-        let incident = subject.incident.map(|(id, _)| id.to_string());
-        let time = WallTime::new(subject.captured_at, &self.time_zone).for_people();
-        [Some(time), Some(name), address.cloned(), matter, incident].into_iter().flatten().collect()
-    }
-
-    /// What is said of a picture that is on disk.
+    /// What is said of a picture or clip that is on disk.
     fn evidence_file(
         &self,
         id: Uuid,
         path: std::path::PathBuf,
-        jpeg: &RedactedJpeg,
+        redacted: &dyn Redacted,
         view: EvidenceView,
         subject: &Subject<'_>,
     ) -> EvidenceFile {
         let incident = subject.incident.map(|(id, _)| id);
         let leaves = self.config.hub.disclosure.allows_picture(view);
-        let delivery = if leaves { self.config.evidence.delivery } else { EvidenceDelivery::None };
+        let is_too_large = redacted.bytes().len() > MAX_MQTT_BYTES;
+        let delivery = match self.config.evidence.delivery {
+            EvidenceDelivery::Mqtt if is_too_large => EvidenceDelivery::None,
+            delivery if leaves => delivery,
+            EvidenceDelivery::Mqtt | EvidenceDelivery::Http | EvidenceDelivery::None => EvidenceDelivery::None,
+        };
         let (via, destination, topic, reference) = match delivery {
             EvidenceDelivery::Mqtt => {
                 let (topic, reference) = match incident {
@@ -193,31 +212,34 @@ impl Recorder {
             }
             EvidenceDelivery::Http => {
                 let folder = incident.map_or_else(|| "snapshot".to_owned(), |incident| incident.to_string());
-                let name = format!("{folder}/{id}.jpg");
+                let name = format!("{folder}/{id}.{}", redacted.media_type().extension());
                 let reference = self.config.evidence.storage.as_ref().map(|storage| storage.object(&name));
                 (DeliveryVia::Http, Destination::Storage, Some(name), reference)
             }
             EvidenceDelivery::None => (DeliveryVia::None, Destination::Hub, None, None),
         };
         let keep = self.config.evidence.keep(subject.rule.map(|rule| rule.kind));
+        let film = redacted.film();
         let evidence = Evidence {
             id,
             role: subject.role,
             view,
-            shown: jpeg.shown(),
-            media_type: contract::JPEG.to_owned(),
-            sha256: jpeg.sha256().to_owned(),
-            size_bytes: jpeg.bytes().len() as u64,
-            width: u32::from(jpeg.width()),
-            height: u32::from(jpeg.height()),
-            strip_height: u32::from(jpeg.strip_height()),
+            shown: redacted.shown(),
+            media_type: redacted.media_type(),
+            sha256: redacted.sha256().to_owned(),
+            size_bytes: redacted.bytes().len() as u64,
+            width: u32::from(redacted.width()),
+            height: u32::from(redacted.height()),
+            strip_height: u32::from(redacted.strip_height()),
             captured_at: WallTime::new(subject.captured_at, &self.time_zone),
+            duration_secs: film.map(|film| (film.duration.as_secs_f64() * 1e3).round() / 1e3),
+            frame_count: film.map(|film| film.frame_count),
             expires_at: WallTime::new(subject.taken_at + keep, &self.time_zone),
             delivery: Delivery { via, reference },
             redaction: Redaction {
                 applied: true,
-                classes: jpeg.redaction().classes().iter().map(|class| class.as_str().to_owned()).collect(),
-                version: u32::from(jpeg.redaction().version()),
+                classes: redacted.redaction().classes().iter().map(|class| class.as_str().to_owned()).collect(),
+                version: u32::from(redacted.redaction().version()),
             },
         };
         EvidenceFile { evidence, path, destination, topic }

@@ -37,6 +37,7 @@ impl Recorder {
             }
             Err(_) => {
                 tracing::error!("making a picture for the hub panicked");
+                self.note_withheld(&self.config.cameras[snapshot.camera].id, &snapshot.ticket, &NotKept::Panicked);
                 Err("the picture could not be made".to_owned())
             }
         };

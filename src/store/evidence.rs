@@ -1,10 +1,11 @@
-//! The index of the pictures on disk, which of them have to go, and which must stay because the hub holds their incident.
+//! The index of the pictures and clips on disk, which of them have to go, and which must stay because the hub holds their incident.
 //!
 //! A picture that is to be deleted is *doomed* first, with the reason, in the transaction that takes what waits for its file out of the
 //! outbox; its row goes when its file is gone ([`Store::forget_pictures`]). After a crash in between the doomed are still known.
 
 use super::error::failed;
 use super::{Dropped, EvidenceFile, Store, StoreError};
+use crate::contract::MediaType;
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
@@ -75,6 +76,14 @@ pub struct IndexedPicture {
     pub taken_at: Timestamp,
     /// Whether its incident is held now.
     pub is_held: bool,
+}
+
+impl IndexedPicture {
+    /// What it is, by the name of its file; none for one of a later version.
+    #[must_use]
+    pub fn media_type(&self) -> Option<MediaType> {
+        MediaType::of_extension(self.path.extension()?.to_str()?)
+    }
 }
 
 /// A picture whose file must go.

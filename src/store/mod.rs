@@ -26,6 +26,7 @@ mod destinations;
 mod error;
 mod evidence;
 mod hub;
+mod listing;
 mod memory;
 mod open;
 mod properties;
@@ -39,6 +40,7 @@ pub use destinations::{Adapters, Destination, Rejected};
 pub use error::StoreError;
 pub use evidence::{DeletionReason, DoomedPicture, EvidenceTotals, Held, IndexedPicture, KIND_SNAPSHOT, KIND_UNKNOWN};
 pub use hub::{COMMAND_MEMORY, Known};
+pub use listing::{Listed, ListedIncident};
 pub use memory::{Verdict, Verdicts};
 pub use withheld::Withheld;
 
@@ -191,6 +193,12 @@ impl Store {
     /// Opens or creates the database; `now` names a corrupt one that has to be set aside.
     pub fn open(path: &Path, now: Timestamp) -> Result<Self, StoreError> {
         open::open(path, now)
+    }
+
+    /// Where the database of a data folder is.
+    #[must_use]
+    pub fn path_in(data_dir: &Path) -> PathBuf {
+        data_dir.join("curbwatch.db")
     }
 
     /// Opens the database that an agent has left. A damaged one stays where it is.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Each entry brings the schema from the version of its index to the next; entries are added, never changed.
-const MIGRATIONS: [&str; 8] = ["
+const MIGRATIONS: [&str; 9] = ["
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
     CREATE TABLE incident (
         id TEXT PRIMARY KEY,
@@ -163,6 +163,8 @@ const MIGRATIONS: [&str; 8] = ["
     CREATE INDEX picture_incident ON picture (incident);
     CREATE TABLE hold (incident TEXT PRIMARY KEY, since_ms INTEGER NOT NULL, until_ms INTEGER) STRICT;
     CREATE INDEX outbox_path ON outbox (path) WHERE path IS NOT NULL;
+", "
+    CREATE INDEX sent_incident ON sent (incident);
 "];
 
 /// Opens the database, setting a damaged one aside.

@@ -2,7 +2,6 @@
 
 use super::evidence;
 use super::{Body, Change, Destination, EvidenceFile, Message, OutboxRow, RowId, phase_of};
-use crate::contract::JPEG;
 use jiff::Timestamp;
 use rusqlite::{Transaction, params};
 
@@ -83,7 +82,7 @@ pub(super) fn insert_picture(
             file.destination.as_str(),
             incident,
             topic,
-            JPEG,
+            file.evidence.media_type.as_str(),
             file.path.to_string_lossy(),
             now.as_millisecond(),
             file.evidence.size_bytes as i64

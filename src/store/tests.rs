@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::contract::tests::{event, evidence, transition};
-use crate::contract::{CLOUDEVENTS_JSON, JPEG, LossReason, LostRange, Sequence, to_json};
+use crate::contract::{CLOUDEVENTS_JSON, LossReason, LostRange, Sequence, to_json};
 use crate::incident::{Dismissal, Memo, Phase};
 use proptest::prelude::*;
 use std::time::Duration;
@@ -58,7 +58,7 @@ fn the_picture_goes_before_the_event_and_both_wait_for_acknowledgement() {
     assert_eq!(record(&mut store, 1, Phase::Opened, &[picture(1)]).unwrap(), 1);
     let rows = store.pending(Destination::Hub, RowId::ZERO, 10).unwrap();
     assert_eq!(rows[0].body, Body::File("/nowhere/picture.jpg".into()));
-    assert_eq!((rows[0].content_type.as_str(), rows[1].content_type.as_str()), (JPEG, CLOUDEVENTS_JSON));
+    assert_eq!((rows[0].content_type.as_str(), rows[1].content_type.as_str()), ("image/jpeg", CLOUDEVENTS_JSON));
     assert_eq!(rows[1].body, Body::Payload(message(1).payload));
     store.acknowledge(&[rows[0].row]).unwrap();
     assert_eq!(topics(&store), ["event/1"]);

@@ -80,6 +80,7 @@ pub(super) fn render(facts: &Facts) -> Result<String, Error> {
         of_agent(&mut pages, health);
         of_host(&mut pages, &health.host);
         of_hub(&mut pages, health);
+        of_evidence(&mut pages, health);
         of_couriers(&mut pages, &[("webhook", health.webhook.as_ref()), ("storage", health.storage.as_ref())]);
     }
     of_cameras(&mut pages, &facts.cameras);
@@ -192,6 +193,33 @@ fn of_hub(pages: &mut Pages, health: &Health) {
     });
     pages.counter("event_stage", "What each stage before an event leaves did", stages);
     pages.counter("evidence_lost", "Pictures whose file had gone before they were sent", one(outbox.pictures_lost));
+}
+
+/// What is kept of pictures and clips, and whether what is done with them is on record.
+fn of_evidence(pages: &mut Pages, health: &Health) {
+    if let Some(evidence) = &health.evidence {
+        pages.gauge("evidence_files", "Pictures and clips on disk", None, one(evidence.pictures as f64));
+        pages.gauge("evidence_size", "Bytes of these", Some(Unit::Bytes), one(evidence.bytes as f64));
+        pages.gauge("evidence_held_files", "Those that the hub holds", None, one(evidence.held_pictures as f64));
+        let holds = one(evidence.held_incidents as f64);
+        pages.gauge("evidence_holds", "Incidents whose pictures and clips the hub holds", None, holds);
+        let written = [("picture", evidence.written.pictures), ("clip", evidence.written.clips)];
+        let written = written.map(|(kind, count)| (vec![("kind", kind)], count));
+        pages.counter("evidence_written", "Pictures and clips written", written);
+        let deleted = &evidence.deleted;
+        let deleted = [("age", deleted.age), ("bytes", deleted.bytes), ("space", deleted.space)];
+        let deleted = deleted.map(|(reason, count)| (vec![("reason", reason)], count));
+        pages.counter("evidence_deleted", "Pictures and clips deleted, by the reason", deleted);
+        let undelivered = one(evidence.undelivered);
+        pages.counter("evidence_deleted_undelivered", "Those of them that somebody was still to have", undelivered);
+        let alarm = one(flag(evidence.alarm.is_some()));
+        pages.gauge("evidence_alarm", "Whether no picture can be kept, since a key cannot be read", None, alarm);
+    }
+    if let Some(audit) = &health.audit {
+        pages.counter("audit_records", "Records of the audit log, ever", one(audit.sequence.unwrap_or(0)));
+        let alarm = one(flag(audit.alarm.is_some()));
+        pages.gauge("audit_alarm", "Whether the audit log cannot be written", None, alarm);
+    }
 }
 
 /// What goes by HTTP to servers besides the hub.

@@ -31,6 +31,11 @@ fn health(is_loaded: bool) -> Health {
             "backlog": 4, "backlog_bytes": 9000, "requests": 21, "taken": 12, "failures": 9, "rejected": {"count": 2, "reason": "status 400"},
             "trouble": {"trouble": "busy", "since": "2026-11-21T15:29:31.000+08:00", "count": 3, "detail": "status 503"}
         },
+        "evidence": {
+            "pictures": 12, "bytes": 2_400_000, "held_incidents": 1, "held_pictures": 2, "written": {"pictures": 14, "clips": 3},
+            "deleted": {"age": 4, "bytes": 1, "space": 0}, "undelivered": 1, "alarm": "failed to read the key"
+        },
+        "audit": {"sequence": 77, "hash": "ab".repeat(32)},
         "configuration": {"sha256": "ab", "since": "2026-11-21T15:29:41.120+08:00", "refused": "edge.yaml:3:7: hub.port is 0"},
         "queues": [{"queue": "mailbox", "camera": "east", "dropped": 5}],
         "verdicts": [{"camera": "east", "rule": "vending", "confirmed": 9, "dismissed": 1, "precision": 0.9}]
@@ -76,8 +81,7 @@ fn open() -> Vec<OpenIncidents> {
 }
 
 async fn get(board: Board, path: &str) -> (u16, String) {
-    let shared = Shared { board: Arc::new(board), clocks: Arc::new(SystemClocks::new()) };
-    let mut routes = routes(shared);
+    let mut routes = routes(Arc::new(board), Arc::new(SystemClocks::new()));
     let request = Request::get(path).body(Body::empty()).unwrap();
     let response = tower_service::Service::call(&mut routes, request).await.unwrap();
     let status = response.status().as_u16();

@@ -1,6 +1,7 @@
 //! Recorder, store and link of an agent, fed with made-up findings.
 
 use curbwatch::analysis::{Finding, Record, Still};
+use curbwatch::clips::ClipNews;
 use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
 use curbwatch::config::Config;
 use curbwatch::contract::{Evidence, ModelIdentity};
@@ -140,5 +141,14 @@ pub fn finding(camera: usize, phase: Phase, incident: &Incident, picture: Pictur
         segment: 0,
     };
     let transition = Transition { phase, at: stamp, incident: incident.clone(), recheck: None };
-    Finding { camera, transition, active: vec![], frame: None, sensitive: vec![], still: Still::NotWanted, picture }
+    Finding {
+        camera,
+        transition,
+        active: vec![],
+        frame: None,
+        sensitive: vec![],
+        still: Still::NotWanted,
+        picture,
+        clip: ClipNews::None,
+    }
 }

@@ -2,6 +2,7 @@
 
 use curbwatch::analysis::{Finding, Record, Still};
 use curbwatch::camera::{ClassTable, Engine, EngineRule};
+use curbwatch::clips::ClipNews;
 use curbwatch::clock::{ClockQuality, Clocks, MediaTime, Mono, SystemClocks};
 use curbwatch::config::Config;
 use curbwatch::contract::{Evidence, ModelIdentity};
@@ -254,6 +255,7 @@ impl Street {
                 sensitive: vec![],
                 still: Still::NotWanted,
                 picture: PictureState::Ok,
+                clip: ClipNews::None,
             })
         };
         memos.chain(transitions.into_iter().map(finding)).collect()

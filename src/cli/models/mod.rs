@@ -3,7 +3,7 @@
 mod bench;
 mod picture;
 mod quantize;
-mod try_on;
+pub(super) mod try_on;
 
 use crate::detect::layout;
 use crate::detect::manifest::Manifest;
@@ -105,7 +105,7 @@ fn verify(model: &str) -> anyhow::Result<()> {
 }
 
 /// Loads a model by its name or the path of its manifest.
-fn open(model: &str) -> anyhow::Result<(PathBuf, Detector)> {
+pub(super) fn open(model: &str) -> anyhow::Result<(PathBuf, Detector)> {
     let manifest = install::manifest(model)?;
     let path = install::model_file(&manifest)?;
     let detector = Detector::open(&Runtime::load()?, &manifest, &path)?;

@@ -69,7 +69,11 @@ fn draw(
 }
 
 /// Who must be redacted, however faint, as in the agent's own pictures: people, vehicles and faces. A model that shows no people is helped by the agent's own.
-fn sensitive_objects(frame: &Frame, found: &[Detection], classes: &[String]) -> anyhow::Result<Vec<SensitiveObject>> {
+pub(in crate::cli) fn sensitive_objects(
+    frame: &Frame,
+    found: &[Detection],
+    classes: &[String],
+) -> anyhow::Result<Vec<SensitiveObject>> {
     let of = |found: &[Detection], classes: &[String]| -> Vec<SensitiveObject> {
         let kinds = sensitive_classes(classes);
         let object = |d: &Detection| Some(SensitiveObject { kind: *kinds.get(&d.class)?, bbox: d.bbox });

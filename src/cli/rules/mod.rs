@@ -1,6 +1,5 @@
 //! `curbwatch rules`: what the rules of a configuration mean, and why they did or did not report what a recording shows.
 
-mod reasons;
 pub(super) mod trace;
 
 use super::EXIT_CONFIG;

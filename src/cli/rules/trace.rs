@@ -1,7 +1,6 @@
 //! `curbwatch rules trace`: second by second, why the rules did or did not report what a recording shows.
 
-use super::reasons::{Reason, reasons};
-use crate::camera::CameraView;
+use crate::camera::{CameraView, Reason, reasons};
 use crate::cli::EXIT_CONFIG;
 use crate::cli::check::load;
 use crate::cli::replay::Source;
@@ -111,7 +110,7 @@ impl<W: Write> Audience for Trace<'_, W> {
         if self.second.replace(second) == Some(second) {
             return Ok(());
         }
-        let CameraView { blind, rules } = state();
+        let CameraView { blind, rules, .. } = state();
         for rule in rules.iter().filter(|rule| self.is_wanted(rule.rule.as_str())).collect::<Vec<_>>() {
             let reasons = reasons(rule, blind);
             let keys = reasons.iter().map(|reason| (reason.key().0, reason.key().1.to_owned())).collect();

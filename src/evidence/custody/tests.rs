@@ -5,6 +5,7 @@ use crate::audit::{files, verify};
 use crate::clock::ManualClocks;
 use crate::config::ByteSize;
 use crate::contract::{Evidence, tests as contract_tests};
+use crate::evidence::Redacted;
 use crate::evidence::redact::test_pictures;
 use crate::ids::{IdSource, Name};
 use crate::incident::Phase;

@@ -61,27 +61,11 @@ pub(super) struct RawPicture {
 }
 
 impl RawPicture {
-    /// Copies planes into rows that end with whole blocks: what lies beyond the width repeats the last pixel.
+    /// Copies planes.
     pub(super) fn new(planes: &JfifPlanes) -> Result<Self, EncodeError> {
-        gst::init().map_err(|error| EncodeError::Start(error.to_string()))?;
         let (width, height) = (planes.luma.width, planes.luma.height);
-        let stride = width.next_multiple_of(BLOCKS_WIDE);
-        let strides = [stride, stride / 2, stride / 2];
-        let all = [&planes.luma, &planes.cb, &planes.cr];
-        let mut bytes = Vec::with_capacity(stride * height * 3 / 2 + stride);
-        let mut offsets = [0; 3];
-        for ((plane, stride), offset) in all.into_iter().zip(strides).zip(&mut offsets) {
-            *offset = bytes.len();
-            append_padded(&mut bytes, plane, stride);
-        }
-        let refused = |reason: String| EncodeError::Refused { width, height, reason };
-        let mut buffer = gst::Buffer::from_mut_slice(bytes);
-        let (flags, format) = (VideoFrameFlags::empty(), VideoFormat::I420);
-        let described = buffer.make_mut();
-        let strides = strides.map(|stride| stride as i32);
-        VideoMeta::add_full(described, flags, format, width as u32, height as u32, &offsets, &strides)
-            .map_err(|error| refused(error.to_string()))?;
-        described.set_pts(gst::ClockTime::ZERO);
+        let mut buffer = padded_i420(planes)?;
+        buffer.make_mut().set_pts(gst::ClockTime::ZERO);
         // Colours are those of JFIF already; the encoder takes the planes as they are.
         let caps = gst::Caps::builder("video/x-raw")
             .field("format", "I420")
@@ -95,6 +79,27 @@ impl RawPicture {
     fn refused(&self, reason: String) -> EncodeError {
         EncodeError::Refused { width: self.width, height: self.height, reason }
     }
+}
+
+/// Copies planes into rows that end with whole blocks: what lies beyond the width repeats the last pixel.
+pub(super) fn padded_i420(planes: &JfifPlanes) -> Result<gst::Buffer, EncodeError> {
+    gst::init().map_err(|error| EncodeError::Start(error.to_string()))?;
+    let (width, height) = (planes.luma.width, planes.luma.height);
+    let stride = width.next_multiple_of(BLOCKS_WIDE);
+    let strides = [stride, stride / 2, stride / 2];
+    let all = [&planes.luma, &planes.cb, &planes.cr];
+    let mut bytes = Vec::with_capacity(stride * height * 3 / 2 + stride);
+    let mut offsets = [0; 3];
+    for ((plane, stride), offset) in all.into_iter().zip(strides).zip(&mut offsets) {
+        *offset = bytes.len();
+        append_padded(&mut bytes, plane, stride);
+    }
+    let mut buffer = gst::Buffer::from_mut_slice(bytes);
+    let (flags, format) = (VideoFrameFlags::empty(), VideoFormat::I420);
+    let strides = strides.map(|stride| stride as i32);
+    VideoMeta::add_full(buffer.make_mut(), flags, format, width as u32, height as u32, &offsets, &strides)
+        .map_err(|error| EncodeError::Refused { width, height, reason: error.to_string() })?;
+    Ok(buffer)
 }
 
 fn append_padded(bytes: &mut Vec<u8>, plane: &Plane, stride: usize) {

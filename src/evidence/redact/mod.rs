@@ -1,4 +1,4 @@
-//! Frame + areas to hide → redacted picture → JPEG.
+//! Frame + areas to hide → redacted picture → JPEG, or several in a row → clip.
 //!
 //! What is hidden, by [`SensitiveObject`] (the figures are in [`areas`]):
 //! - **person**: the head region over the whole width of the box; the whole box if the person is small, not upright or
@@ -17,19 +17,24 @@
 //! picture with what its event says of it. A crop is a part of the redacted picture, never of the frame.
 
 mod areas;
+mod clip;
 mod crop;
 mod encoder;
 mod jpeg;
 mod mosaic;
 mod picture;
 mod planes;
+mod scale;
 mod strip;
 mod text;
 
+pub use clip::{ClipError, RedactedClip, RedactedFrames};
 pub use encoder::{EncodeError, JpegEncoder};
 pub use picture::RedactedPicture;
 
+use crate::contract::MediaType;
 use crate::geometry::BBox;
+use std::time::Duration;
 
 /// Version of what is hidden and how; it counts up when either changes.
 pub const REDACTION_VERSION: u16 = 2;
@@ -148,6 +153,42 @@ pub enum RedactError {
     Encode(#[from] EncodeError),
 }
 
+/// How long a clip is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Film {
+    /// From its first to its last picture.
+    pub duration: Duration,
+    /// Pictures.
+    pub frame_count: u32,
+}
+
+/// What may be written to the disk and leave the box. Only what this module makes is.
+pub trait Redacted: private::Sealed + std::fmt::Debug {
+    /// What it is.
+    fn media_type(&self) -> MediaType;
+    /// The encoded picture or clip.
+    fn bytes(&self) -> &bytes::Bytes;
+    /// SHA-256 of [`Self::bytes`], 64 lower-case hexadecimal digits.
+    fn sha256(&self) -> &str;
+    /// Width in pixels.
+    fn width(&self) -> u16;
+    /// Height in pixels, the strip included.
+    fn height(&self) -> u16;
+    /// Height of the strip at its lower edge in pixels; 0 if there is none.
+    fn strip_height(&self) -> u16;
+    /// The part of the frame that it shows, 0..1, above the strip.
+    fn shown(&self) -> BBox;
+    /// How long it is; none of a picture.
+    fn film(&self) -> Option<Film>;
+    /// What was hidden.
+    fn redaction(&self) -> &RedactionSummary;
+}
+
+mod private {
+    /// Nothing outside can say of itself that it is redacted.
+    pub trait Sealed {}
+}
+
 /// A picture that may leave the box. Cheap to clone.
 #[derive(Clone, PartialEq)]
 pub struct RedactedJpeg {
@@ -166,34 +207,36 @@ impl RedactedJpeg {
     pub fn bytes(&self) -> &bytes::Bytes {
         &self.bytes
     }
-    /// SHA-256 of [`Self::bytes`], 64 lower-case hexadecimal digits.
-    #[must_use]
-    pub fn sha256(&self) -> &str {
+}
+
+impl private::Sealed for RedactedJpeg {}
+
+impl Redacted for RedactedJpeg {
+    fn media_type(&self) -> MediaType {
+        MediaType::Jpeg
+    }
+    fn bytes(&self) -> &bytes::Bytes {
+        &self.bytes
+    }
+    fn sha256(&self) -> &str {
         &self.sha256
     }
-    /// Width in pixels.
-    #[must_use]
-    pub fn width(&self) -> u16 {
+    fn width(&self) -> u16 {
         self.width
     }
-    /// Height in pixels, the strip included.
-    #[must_use]
-    pub fn height(&self) -> u16 {
+    fn height(&self) -> u16 {
         self.height
     }
-    /// The part of the frame that it shows, 0..1, above the strip.
-    #[must_use]
-    pub fn shown(&self) -> BBox {
-        self.shown
-    }
-    /// Height of the strip at its lower edge in pixels; 0 if there is none.
-    #[must_use]
-    pub fn strip_height(&self) -> u16 {
+    fn strip_height(&self) -> u16 {
         self.strip_height
     }
-    /// What was hidden.
-    #[must_use]
-    pub fn redaction(&self) -> &RedactionSummary {
+    fn shown(&self) -> BBox {
+        self.shown
+    }
+    fn film(&self) -> Option<Film> {
+        None
+    }
+    fn redaction(&self) -> &RedactionSummary {
         &self.redaction
     }
 }

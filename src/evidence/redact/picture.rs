@@ -6,7 +6,7 @@ use super::planes::JfifPlanes;
 use super::{JpegLimits, Mark, RedactError, RedactedJpeg, RedactionSummary, SensitiveObject, crop, jpeg, mosaic};
 use crate::frame::Frame;
 use crate::geometry::BBox;
-use sha2::{Digest, Sha256};
+use crate::sha256::sha256_hex;
 
 /// A copy of a frame in which whoever must not be recognised is hidden already. Nothing but an encoded picture can be had of it.
 ///
@@ -48,6 +48,12 @@ impl RedactedPicture {
         Some(Self { planes: self.planes.part(&rect), areas, shown, strip_height: 0 })
     }
 
+    /// The same picture at this width at most, what is hidden in it included.
+    #[must_use]
+    pub fn scaled_to(self, max_width: u16) -> Self {
+        Self { planes: self.planes.scaled_to(usize::from(max_width)), ..self }
+    }
+
     /// Draws a thin amber rectangle around each of these things in the frame.
     #[must_use]
     pub fn outlined(mut self, extents: &[BBox]) -> Self {
@@ -82,7 +88,7 @@ impl RedactedPicture {
     pub fn encode(&self, encoder: &mut JpegEncoder, limits: JpegLimits) -> Result<RedactedJpeg, RedactError> {
         let bytes = jpeg::encode(&self.planes, encoder, limits)?;
         Ok(RedactedJpeg {
-            sha256: format!("{:x}", Sha256::digest(&bytes)),
+            sha256: sha256_hex(&bytes),
             width: self.planes.width(),
             height: self.planes.height(),
             bytes: bytes.into(),
@@ -90,6 +96,11 @@ impl RedactedPicture {
             strip_height: self.strip_height,
             redaction: self.summary(),
         })
+    }
+
+    /// What an encoder of clips needs: the redacted planes with all that is drawn, the hidden areas, and the height of the strip.
+    pub(super) fn into_parts(self) -> (JfifPlanes, Vec<HiddenArea>, u16) {
+        (self.planes, self.areas, self.strip_height)
     }
 
     /// What was hidden.

@@ -108,6 +108,16 @@ impl JfifPlanes {
         }
     }
 
+    /// Luma 0..=255 and chroma to 16..=235 and 16..=240, to the nearest value or its neighbour: as video has them.
+    pub(super) fn compress_range(&mut self) {
+        for v in &mut self.luma.samples {
+            *v = ((u16::from(*v) * 219 + 127) / 255) as u8 + 16;
+        }
+        for v in self.cb.samples.iter_mut().chain(&mut self.cr.samples) {
+            *v = ((u16::from(*v) * 224 + 127) / 255) as u8 + 16;
+        }
+    }
+
     /// Full-range `Y'CbCr` of BT.709 to that of BT.601, both derived from the same R'G'B' (ITU-R BT.709-6 and
     /// BT.601-7, clauses 3 and 2.5.1): the luma of each pixel moves by a term of its chroma sample.
     fn convert_bt709_to_bt601(&mut self) {
@@ -217,6 +227,19 @@ mod tests {
         let ends = [16, 235].map(|v| planes.luma.samples[v]);
         assert_eq!(ends, [0, 255]);
         assert_eq!(planes.cb.samples[128], 128, "grey stays grey");
+    }
+
+    #[test]
+    fn what_is_compressed_to_the_range_of_video_comes_back_as_it_was() {
+        let plane = || Plane { samples: (0..=255).collect(), width: 256, height: 1 };
+        let mut planes = JfifPlanes { luma: plane(), cb: plane(), cr: plane() };
+        planes.compress_range();
+        assert_eq!([0, 255].map(|v| planes.luma.samples[v]), [16, 235]);
+        assert_eq!([0, 128, 255].map(|v| planes.cb.samples[v]), [16, 128, 240]);
+        planes.expand_range();
+        for found in [&planes.luma.samples, &planes.cb.samples, &planes.cr.samples] {
+            assert!(found.iter().zip(0u8..=255).all(|(found, v)| found.abs_diff(v) <= 1), "{found:?}");
+        }
     }
 
     #[test]

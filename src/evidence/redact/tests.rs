@@ -1,3 +1,4 @@
+use super::Redacted;
 use super::areas::{HiddenArea, PixelRect};
 use super::planes::JfifPlanes;
 use super::test_pictures::{AMPLE, encode, frame, noise};

@@ -1,6 +1,6 @@
 //! How a rule stands, in words: why it has, or has not, reported what is there.
 
-use crate::camera::RuleView;
+use super::RuleView;
 use crate::geometry::BBox;
 use crate::incident::{CannotSee, CaseStage, CaseView};
 use crate::scene::{Hindrance, PassedOver};
@@ -9,17 +9,17 @@ use std::time::Duration;
 
 /// Why something is, or is not, reported.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Reason {
+pub struct Reason {
     /// A word for programs; while it and the thing stay the same, nothing has changed.
-    pub(super) code: &'static str,
+    pub code: &'static str,
     /// Classes of the thing; none if it is about the rule as such.
     #[serde(skip_serializing_if = "String::is_empty")]
-    pub(super) thing: String,
+    pub thing: String,
     /// Where the thing is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) bbox: Option<BBox>,
+    pub bbox: Option<BBox>,
     /// The reason in words.
-    pub(super) text: String,
+    pub text: String,
 }
 
 impl Reason {
@@ -28,7 +28,8 @@ impl Reason {
     }
 
     /// What makes it another reason, rather than the same one a second later.
-    pub(super) fn key(&self) -> (&'static str, &str) {
+    #[must_use]
+    pub fn key(&self) -> (&'static str, &str) {
         (self.code, &self.thing)
     }
 }
@@ -43,7 +44,8 @@ impl std::fmt::Display for Reason {
 }
 
 /// Every reason of a rule after a frame, at least one.
-pub(super) fn reasons(rule: &RuleView, blind: Option<CannotSee>) -> Vec<Reason> {
+#[must_use]
+pub fn reasons(rule: &RuleView, blind: Option<CannotSee>) -> Vec<Reason> {
     if let Some(why) = blind {
         return vec![Reason::of_rule("cannot_see", format!("the rules rest: {}", sight(why)))];
     }
@@ -57,6 +59,14 @@ pub(super) fn reasons(rule: &RuleView, blind: Option<CannotSee>) -> Vec<Reason> 
         return vec![Reason::of_rule("nothing", "nothing of its classes is seen".to_owned())];
     }
     reasons
+}
+
+impl RuleView {
+    /// How something that the rule follows stands, in words.
+    #[must_use]
+    pub fn why(&self, case: &CaseView) -> String {
+        of_case(case, self).text
+    }
 }
 
 fn of_case(case: &CaseView, rule: &RuleView) -> Reason {
@@ -99,16 +109,14 @@ fn of_case(case: &CaseView, rule: &RuleView) -> Reason {
 
 /// For how long what is with a thing was as the rule asks.
 fn company(case: &CaseView) -> String {
-    format!("with what the rule asks for near by for {} of {}", secs(case.as_asked), secs(case.as_asked_needed))
+    format!("what the rule asks for near by was there for {} of {}", secs(case.as_asked), secs(case.as_asked_needed))
 }
 
 fn of_passed_over(class: &str, seen: &PassedOver, rule: &RuleView) -> Reason {
     let (code, text) = match seen.why {
         Hindrance::OutOfSight => ("out_of_sight", "is looked for, and not seen in this frame".to_owned()),
         Hindrance::Moves(standing) => ("moves", format!("moves, or has stood for {} only", secs(standing))),
-        Hindrance::OutsideZones => {
-            ("outside_zones", "the middle of its lower edge is in none of the rule's zones".to_owned())
-        }
+        Hindrance::OutsideZones => ("outside_zones", "its foot is in none of the rule's zones".to_owned()),
         Hindrance::Excepted => ("excepted", "stands where the rule does not apply".to_owned()),
         Hindrance::TooSmall(area) => (
             "too_small",
@@ -184,7 +192,7 @@ mod tests {
         let told = reasons(&rule(vec![case(CaseStage::Pending, 5, 4, 0)]), None)[0].to_string();
         assert_eq!(
             told,
-            "dining table and umbrella at (0.50, 0.70): in road for 5.0 s of the dwell of 20.0 s; with what the rule asks for near by for 4.0 s of 10.0 s"
+            "dining table and umbrella at (0.50, 0.70): in road for 5.0 s of the dwell of 20.0 s; what the rule asks for near by was there for 4.0 s of 10.0 s"
         );
     }
 
