@@ -22,9 +22,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::time::Duration;
+use uuid::Uuid;
 
 const LIMIT: Duration = Duration::from_secs(30);
 const MAX_BYTES: u64 = 1 << 20;
+/// A UUIDv7 of the first of February 2020.
+const OF_ANOTHER_DAY: &str = "01700000-0000-7000-8000-000000000000";
 const KEY: &str = "dGhpcnR5LXR3byBieXRlcyB0aGF0IGFyZSBhIGtleSE=";
 
 /// A box, its configuration on the disk, and a hub.
@@ -230,16 +233,19 @@ fn somebody_was_at_the_pictures(site: &Site, files: &[PathBuf], ids: &[String]) 
     std::fs::write(&changed, &bytes).unwrap();
     std::fs::remove_file(path_of(files, before)).unwrap();
     let day = changed.parent().unwrap();
-    std::fs::write(day.join("01a200a7-f161-76c2-9ff1-3e49a84e1138.jpg"), b"\xff\xd8\xff").unwrap();
+    let stranger = Uuid::from_u128(newest.parse::<Uuid>().unwrap().as_u128() ^ 1);
+    std::fs::write(day.join(format!("{stranger}.jpg")), b"\xff\xd8\xff").unwrap();
     std::fs::write(site.data().join("evidence/tmp/half.jpg"), b"\xff\xd8\xff").unwrap();
+    std::fs::write(day.join(format!("{OF_ANOTHER_DAY}.jpg")), b"\xff\xd8\xff").unwrap();
     std::fs::write(day.join("notes.txt"), b"").unwrap();
     let (code, said) = site.says(&["evidence", "fsck"]);
     assert_eq!(code, Some(1), "{said}");
     for told in [
         format!("{newest}: failed to seal or open"),
         format!("{before}: its file is gone"),
-        "01a200a7-f161-76c2-9ff1-3e49a84e1138.jpg: the index does not know it".to_owned(),
+        format!("{stranger}.jpg: the index does not know it"),
         "half.jpg: it was left half written".to_owned(),
+        format!("{OF_ANOTHER_DAY}.jpg: it is none of the agent's, and stays"),
         "notes.txt: it is none of the agent's, and stays".to_owned(),
     ] {
         assert!(said.contains(&told), "{told}: {said}");

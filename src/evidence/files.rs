@@ -258,9 +258,13 @@ impl EvidenceDir {
         for folder in entries(&self.root)? {
             if folder == self.tmp() {
                 listing.temporaries = entries(&folder)?;
-            } else if day_in_name(&folder).is_some() && folder.is_dir() {
+            } else if let Some(day) = day_in_name(&folder)
+                && folder.is_dir()
+            {
+                // A picture in another day's folder is not the agent's: it would look for it elsewhere.
+                let of_this_day = |taken_at: &Timestamp| day_of(*taken_at) == day;
                 for path in entries(&folder)? {
-                    match id_in_name(&path).and_then(|id| Some((id, timestamp_of(id)?))) {
+                    match id_in_name(&path).and_then(|id| Some((id, timestamp_of(id).filter(of_this_day)?))) {
                         Some(_) if !is_picture(&path) => {}
                         Some((id, taken_at)) => {
                             let metadata = fs::metadata(&path).map_err(FileError::at("look at", &path))?;
@@ -431,10 +435,12 @@ mod tests {
         let paths = ids.map(|id| dir.write(id, &picture, SIDECAR).unwrap());
         let foreign = paths[2].parent().unwrap().join("notes.txt");
         fs::write(&foreign, b"not ours").unwrap();
+        let misplaced = paths[2].with_file_name(paths[0].file_name().unwrap());
+        fs::copy(&paths[0], &misplaced).unwrap();
         let listing = dir.list().unwrap();
         assert_eq!(listing.pictures.iter().map(|file| file.id).collect::<Vec<_>>(), ids);
         assert_eq!(listing.pictures[0].taken_at.to_string(), times[0]);
-        assert_eq!(listing.foreign, std::slice::from_ref(&foreign));
+        assert_eq!(listing.foreign, [misplaced.clone(), foreign.clone()], "nothing would look for it in that folder");
 
         let gone = IdSource::from_seed(9).next(times[0].parse().unwrap());
         let removed = dir.remove(&[ids[0], ids[2], gone]);
@@ -442,7 +448,7 @@ mod tests {
         assert_eq!(removed.ids.len(), 3, "one that is not there is gone");
         assert_eq!(paths.each_ref().map(|path| path.exists()), [false, true, false]);
         assert_eq!(paths.each_ref().map(|path| path.with_extension("json").exists()), [false, true, false]);
-        assert!(foreign.exists());
+        assert!(foreign.exists() && misplaced.exists());
         assert!(dir.remove(&[ids[1]]).failures.is_empty());
         assert!(!paths[1].parent().unwrap().exists(), "an empty day is not kept");
         assert_eq!(dir.remove(&[ids[1]]).ids, [ids[1]], "nor is it an error that it is gone");
