@@ -4,8 +4,7 @@
 //! than the model's input is looked at as a whole and in four overlapping parts, so that faces far away are found too; that takes five
 //! inferences (a quarter of a CPU-second in all) for each picture that is made. Nothing is kept of what is found, and it identifies nobody.
 
-use crate::analysis::parts;
-use crate::config::Region;
+use crate::analysis::look_closely;
 use crate::detect::{DetectError, Detections, Detector, Runtime, RuntimeError};
 use crate::evidence::{SensitiveKind, SensitiveObject};
 use crate::frame::Frame;
@@ -51,13 +50,10 @@ pub struct Faces {
 impl FaceFinder for Faces {
     fn find(&mut self, frame: &Frame) -> Result<Vec<SensitiveObject>, FacesError> {
         let detector = self.detector()?;
-        let mut found = Detections::new();
         if frame.layout().width > detector.manifest().input.width {
-            detector.detect_in(frame, &parts(Region::Tiles, &[]), &mut found)?;
-        } else {
-            detector.detect(frame, &mut found)?;
+            return Ok(heads(&look_closely(frame, detector)?));
         }
-        Ok(heads(&found))
+        self.find_coarsely(frame)
     }
 
     fn find_coarsely(&mut self, frame: &Frame) -> Result<Vec<SensitiveObject>, FacesError> {

@@ -2,6 +2,10 @@
 //!
 //! Planes stay in the decoder's own memory and format (I420 or NV12): nobody converts to RGB unless a pixel is needed as such.
 
+mod plane;
+
+pub(crate) use plane::Plane;
+
 use crate::clock::{ClockQuality, MediaTime, Mono};
 use std::time::Duration;
 

@@ -325,11 +325,10 @@ impl Analysis {
         self.post(camera).memory().open.iter().map(|incident| incident.bbox).collect()
     }
 
-    /// People and vehicles at a camera, of the frame judged last and of the second before it.
+    /// People and vehicles of a frame that is going to be shown, and of the frame judged last and the second before it.
     #[must_use]
     pub fn sensitive(&self, camera: usize, frame: &Frame, detector: &mut Detector) -> Vec<SensitiveObject> {
-        let post = self.post(camera);
-        Self::sensitive_at(&post, &post.station(), camera, frame, detector)
+        Self::sensitive_in(&self.post(camera).station(), camera, frame, detector)
     }
 
     /// The picture of the evidence stream, and whom the frame shows: looked for closely if it is the frame that is shown.
@@ -346,20 +345,6 @@ impl Analysis {
             Still::Missing | Still::NotWanted => Self::sensitive_in(station, camera, frame, detector),
         };
         (sensitive, still)
-    }
-
-    /// As [`Self::sensitive`]. Where only a part of the picture is inferred, all of it is once more: a picture shows more than the part.
-    fn sensitive_at(
-        post: &Post,
-        station: &Station,
-        camera: usize,
-        frame: &Frame,
-        detector: &mut Detector,
-    ) -> Vec<SensitiveObject> {
-        if post.plan().parts.is_empty() {
-            return station.sensitive();
-        }
-        Self::sensitive_in(station, camera, frame, detector)
     }
 
     /// People and vehicles of the whole of a picture, which is looked at closely for that, and of the second before it.
@@ -493,8 +478,9 @@ impl Analysis {
     }
 }
 
-/// Looks at a picture that is going to be shown as a whole and in four parts: one look misses who is far away, or cut by the edge.
-fn look_closely(frame: &Frame, detector: &mut Detector) -> Result<Detections, DetectError> {
+/// Looks at a picture that is going to be shown as a whole and in four overlapping parts: one look misses who is far away, or cut by the
+/// edge.
+pub(crate) fn look_closely(frame: &Frame, detector: &mut Detector) -> Result<Detections, DetectError> {
     let mut seen = Detections::new();
     detector.detect_in(frame, &parts(Region::Tiles, &[]), &mut seen)?;
     Ok(seen)

@@ -1,10 +1,10 @@
 //! The seconds around an opening, kept for its clip.
 
-use super::{Analysis, Post, Record, Station, parts};
+use super::{Analysis, Post, Record, Station, look_closely};
 use crate::clips::{ClipNews, Roll, RolledClip};
 use crate::clock::Mono;
-use crate::config::{ClipsConfig, Region};
-use crate::detect::{DetectError, Detections, Detector};
+use crate::config::ClipsConfig;
+use crate::detect::{DetectError, Detector};
 use crate::evidence::{SensitiveKind, SensitiveObject};
 use crate::frame::Frame;
 use crate::incident::{OrderError, Phase, Transition};
@@ -27,10 +27,9 @@ pub struct PeopleFinder {
 }
 
 impl PeopleFinder {
-    /// Those in a frame, however unsure: of the whole and of four overlapping parts of it.
+    /// Those in a frame that is looked at closely, however unsure.
     pub fn find(&mut self, frame: &Frame) -> Result<Vec<SensitiveObject>, DetectError> {
-        let mut seen = Detections::new();
-        self.detector.detect_in(frame, &parts(Region::Tiles, &[]), &mut seen)?;
+        let seen = look_closely(frame, &mut self.detector)?;
         Ok(super::station::among(&self.sensitive, &seen).collect())
     }
 }

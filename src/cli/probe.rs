@@ -3,7 +3,6 @@
 use super::models::{self, try_on::sensitive_objects};
 use crate::clock::{Clocks, SystemClocks};
 use crate::config::{Config, EvidenceConfig, ModelConfig, RtspConfig, RtspTransport, SecretSource};
-use crate::detect::Detections;
 use crate::evidence::{JpegEncoder, JpegLimits, RedactedPicture};
 use crate::frame::Frame;
 use crate::probe::{Probed, probe};
@@ -111,9 +110,7 @@ fn lines(probed: &Probed) -> Vec<String> {
 /// Writes a picture that may leave the box, or none.
 fn write_picture(frame: &Frame, file: &Path) -> anyhow::Result<()> {
     let (_, mut detector) = models::open(&ModelConfig::default().manifest)?;
-    let mut seen = Detections::new();
-    detector.detect(frame, &mut seen)?;
-    let hidden = sensitive_objects(frame, &seen, &detector.manifest().classes)?;
+    let hidden = sensitive_objects(frame, &mut detector)?;
     let limits = JpegLimits { quality: EvidenceConfig::default().jpeg_quality, max_bytes: MAX_PICTURE_BYTES };
     let jpeg = RedactedPicture::from_frame(frame, &hidden).encode(&mut JpegEncoder::default(), limits)?;
     std::fs::write(file, jpeg.bytes()).with_context(|| format!("failed to write {}", file.display()))

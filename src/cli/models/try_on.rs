@@ -1,13 +1,14 @@
 //! `curbwatch models try`.
 
 use super::picture;
-use crate::analysis::sensitive_classes;
+use crate::analysis::{look_closely, sensitive_classes};
 use crate::config::ModelConfig;
-use crate::detect::Detection;
-use crate::evidence::{JpegEncoder, JpegLimits, Mark, RedactedPicture, SensitiveObject};
+use crate::detect::{DetectError, Detection, Detector};
+use crate::evidence::{JpegEncoder, JpegLimits, Mark, RedactedPicture, SensitiveKind, SensitiveObject};
 use crate::faces::{FaceFinder, Faces};
 use crate::frame::Frame;
 use anyhow::Context;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const JPEG_QUALITY: u8 = 90;
@@ -33,12 +34,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let frame = picture::read(&args.image)?;
     let mut found = Vec::new();
     detector.detect(&frame, &mut found)?;
-    let manifest = detector.manifest();
-    let limit = args.confidence.unwrap_or(manifest.thresholds.confidence);
+    let limit = args.confidence.unwrap_or(detector.manifest().thresholds.confidence);
+    let classes = detector.manifest().classes.clone();
     let shown: Vec<&Detection> = found.iter().filter(|detection| detection.confidence >= limit).collect();
     for detection in &shown {
         let [left, top, right, bottom] = <[f32; 4]>::from(detection.bbox);
-        let class = &manifest.classes[usize::from(detection.class)];
+        let class = &classes[usize::from(detection.class)];
         println!(
             "{:.2}  {class}  left {left:.3} top {top:.3} right {right:.3} bottom {bottom:.3}",
             detection.confidence
@@ -46,7 +47,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     }
     println!("{} objects from {limit} of confidence up", shown.len());
     match &args.out {
-        Some(path) => draw(path, &frame, &found, &shown, &manifest.classes),
+        Some(path) => draw(path, &frame, &shown, &classes, &sensitive_objects(&frame, &mut detector)?),
         None => Ok(()),
     }
 }
@@ -54,41 +55,45 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
 fn draw(
     path: &Path,
     frame: &Frame,
-    found: &[Detection],
     shown: &[&Detection],
     classes: &[String],
+    sensitive: &[SensitiveObject],
 ) -> anyhow::Result<()> {
     let mark =
         |d: &&Detection| Mark { bbox: d.bbox, text: format!("{} {:.2}", classes[usize::from(d.class)], d.confidence) };
     let marks: Vec<Mark> = shown.iter().map(mark).collect();
     let limits = JpegLimits { quality: JPEG_QUALITY, max_bytes: usize::MAX };
-    let sensitive = sensitive_objects(frame, found, classes)?;
-    let picture = RedactedPicture::from_frame(frame, &sensitive).marked(&marks);
+    let picture = RedactedPicture::from_frame(frame, sensitive).marked(&marks);
     let jpeg = picture.encode(&mut JpegEncoder::default(), limits)?;
     std::fs::write(path, jpeg.bytes()).with_context(|| format!("failed to write {}", path.display()))
 }
 
-/// Who must be redacted, however faint, as in the agent's own pictures: people, vehicles and faces. A model that shows no people is helped by the agent's own.
+/// Who must be redacted in a picture that is going to be written, however faint: people, vehicles and faces, looked for closely. A model
+/// that shows no people is helped by the agent's own.
 pub(in crate::cli) fn sensitive_objects(
     frame: &Frame,
-    found: &[Detection],
-    classes: &[String],
+    detector: &mut Detector,
 ) -> anyhow::Result<Vec<SensitiveObject>> {
-    let of = |found: &[Detection], classes: &[String]| -> Vec<SensitiveObject> {
-        let kinds = sensitive_classes(classes);
-        let object = |d: &Detection| Some(SensitiveObject { kind: *kinds.get(&d.class)?, bbox: d.bbox });
-        found.iter().filter_map(object).collect()
-    };
-    let mut sensitive = of(found, classes);
-    sensitive.extend(Faces::default().find(frame)?);
-    if !sensitive_classes(classes).values().any(|kind| kind.is_of_person()) {
+    let kinds = sensitive_classes(&detector.manifest().classes);
+    let mut sensitive = Faces::default().find(frame)?;
+    sensitive.extend(sensitive_among(frame, detector, &kinds)?);
+    if !kinds.values().any(|kind| kind.is_of_person()) {
         let own = ModelConfig::default().manifest;
         let (_, mut detector) = super::open(&own).with_context(|| {
             format!("the model shows no people, and {own}, which would find whom to redact, is not there")
         })?;
-        let mut people = Vec::new();
-        detector.detect(frame, &mut people)?;
-        sensitive.extend(of(&people, &detector.manifest().classes));
+        let kinds = sensitive_classes(&detector.manifest().classes);
+        sensitive.extend(sensitive_among(frame, &mut detector, &kinds)?);
     }
     Ok(sensitive)
+}
+
+fn sensitive_among(
+    frame: &Frame,
+    detector: &mut Detector,
+    kinds: &BTreeMap<u16, SensitiveKind>,
+) -> Result<Vec<SensitiveObject>, DetectError> {
+    let seen = look_closely(frame, detector)?;
+    let object = |d: &Detection| Some(SensitiveObject { kind: *kinds.get(&d.class)?, bbox: d.bbox });
+    Ok(seen.iter().filter_map(object).collect())
 }

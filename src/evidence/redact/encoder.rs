@@ -4,7 +4,8 @@
 //! One small pipeline (`appsrc ! jpegenc ! appsink`) is made for the first picture and kept. It holds one picture at a time. Every wait has
 //! a limit; after a failure the pipeline is thrown away, and made anew for the next picture.
 
-use super::planes::{JfifPlanes, Plane};
+use super::planes::JfifPlanes;
+use crate::frame::Plane;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};

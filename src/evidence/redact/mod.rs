@@ -24,7 +24,6 @@ mod jpeg;
 mod mosaic;
 mod picture;
 mod planes;
-mod scale;
 mod strip;
 mod text;
 

@@ -10,7 +10,8 @@
 //! read nor written.
 
 use super::areas::HiddenArea;
-use super::planes::{JfifPlanes, Plane};
+use super::planes::JfifPlanes;
+use crate::frame::Plane;
 use std::ops::Range;
 
 /// Hides one area in all three planes; the chroma planes have the same cells at half the size.

@@ -3,7 +3,7 @@
 //! JFIF (ITU-T T.871, clause 7) knows one colour space: BT.601 coefficients, full range. Frames of other range or
 //! coefficients are converted while they are copied, so that the encoder needs no further pass.
 
-use crate::frame::{ColorMatrix, ColorRange, Frame, PixelFormat};
+use crate::frame::{ColorMatrix, ColorRange, Frame, Plane};
 use crate::geometry::BBox;
 use std::ops::Range;
 
@@ -12,44 +12,6 @@ const OUTLINE: (u8, u8, u8) = (180, 27, 182);
 /// Pictures of at least this width get an outline of two chroma samples instead of one, so that it is still seen when
 /// the picture is shown at half its size.
 const WIDE_PICTURE_PX: u16 = 1600;
-
-/// One plane without padding between its rows.
-pub(super) struct Plane {
-    pub(super) samples: Vec<u8>,
-    pub(super) width: usize,
-    pub(super) height: usize,
-}
-
-impl Plane {
-    /// The samples of row `y`.
-    pub(super) fn row(&self, y: usize) -> &[u8] {
-        &self.samples[y * self.width..][..self.width]
-    }
-
-    /// The samples of row `y`, to be written.
-    pub(super) fn row_mut(&mut self, y: usize) -> &mut [u8] {
-        &mut self.samples[y * self.width..][..self.width]
-    }
-
-    /// A copy of a part of it.
-    pub(super) fn part(&self, columns: Range<usize>, rows: Range<usize>) -> Self {
-        let (width, height) = (columns.len(), rows.len());
-        let samples = rows.flat_map(|y| &self.row(y)[columns.clone()]).copied().collect();
-        Self { samples, width, height }
-    }
-
-    /// Appends rows of one value.
-    pub(super) fn extend(&mut self, rows: usize, value: u8) {
-        self.height += rows;
-        self.samples.resize(self.width * self.height, value);
-    }
-
-    fn fill(&mut self, columns: Range<usize>, rows: Range<usize>, value: u8) {
-        for y in rows {
-            self.row_mut(y)[columns.clone()].fill(value);
-        }
-    }
-}
 
 /// Y, Cb and Cr in JFIF colours, chroma halved in both directions and rounded up.
 pub(super) struct JfifPlanes {
@@ -62,17 +24,7 @@ impl JfifPlanes {
     /// Copies and converts the planes of a frame.
     pub(super) fn from_frame(frame: &Frame) -> Self {
         let layout = frame.layout();
-        let (width, height) = (layout.width as usize, layout.height as usize);
-        let (chroma_width, chroma_height) = (width.div_ceil(2), height.div_ceil(2));
-        let copy = |plane: usize, width, height, step, offset| {
-            let source = Source { bytes: frame.plane(plane), stride: layout.strides[plane], step, offset };
-            source.tight(width, height)
-        };
-        let luma = copy(0, width, height, 1, 0);
-        let [cb, cr] = match layout.format {
-            PixelFormat::I420 => [1, 2].map(|plane| copy(plane, chroma_width, chroma_height, 1, 0)),
-            PixelFormat::Nv12 => [0, 1].map(|offset| copy(1, chroma_width, chroma_height, 2, offset)),
-        };
+        let [luma, cb, cr] = frame.planes().map(|plane| plane.tight());
         let mut planes = Self { luma, cb, cr };
         match layout.range {
             ColorRange::Limited => planes.expand_range(),
@@ -83,6 +35,22 @@ impl JfifPlanes {
             ColorMatrix::Bt601 => {}
         }
         planes
+    }
+
+    /// Planes of at most this width, in the same proportions; wider ones are never made of narrower ones.
+    pub(super) fn scaled_to(self, max_width: usize) -> Self {
+        let (width, height) = (self.luma.width, self.luma.height);
+        if width <= max_width {
+            return self;
+        }
+        // At least one chroma sample.
+        let (wide, high) = (max_width.max(2), (height * max_width).div_ceil(width).max(2));
+        let (half_wide, half_high) = (wide.div_ceil(2), high.div_ceil(2));
+        Self {
+            luma: self.luma.averaged(wide, high),
+            cb: self.cb.averaged(half_wide, half_high),
+            cr: self.cr.averaged(half_wide, half_high),
+        }
     }
 
     /// Width of the picture in pixels.
@@ -171,28 +139,6 @@ impl JfifPlanes {
     }
 }
 
-/// A plane inside a frame: every `step`-th byte from `offset` of each row.
-struct Source<'a> {
-    bytes: &'a [u8],
-    stride: usize,
-    step: usize,
-    offset: usize,
-}
-
-impl Source<'_> {
-    fn tight(&self, width: usize, height: usize) -> Plane {
-        let mut samples = Vec::with_capacity(width * height);
-        for row in self.bytes.chunks(self.stride).take(height) {
-            if self.step == 1 {
-                samples.extend_from_slice(&row[..width]);
-            } else {
-                samples.extend(row[self.offset..].iter().step_by(self.step).take(width));
-            }
-        }
-        Plane { samples, width, height }
-    }
-}
-
 /// One half in 16-bit fixed point: added before the shift, it rounds.
 const HALF: i32 = 1 << 15;
 
@@ -253,5 +199,23 @@ mod tests {
         };
         assert_eq!(convert(1.0, 0.0), [LUMA_FROM_CB, CB_FROM_CB, CR_FROM_CB]);
         assert_eq!(convert(0.0, 1.0), [LUMA_FROM_CR, CB_FROM_CR, CR_FROM_CR]);
+    }
+
+    #[test]
+    fn proportions_stay_and_nothing_is_enlarged() {
+        let plane =
+            |width: usize, height: usize, sample| Plane { samples: vec![sample; width * height], width, height };
+        let planes = |width: usize, height: usize| JfifPlanes {
+            luma: plane(width, height, 7),
+            cb: plane(width.div_ceil(2), height.div_ceil(2), 8),
+            cr: plane(width.div_ceil(2), height.div_ceil(2), 9),
+        };
+        let sizes = |planes: &JfifPlanes| [&planes.luma, &planes.cb, &planes.cr].map(|p| (p.width, p.height));
+        let small = planes(1920, 1080).scaled_to(960);
+        assert_eq!(sizes(&small), [(960, 540), (480, 270), (480, 270)]);
+        assert!(small.luma.samples.iter().all(|sample| *sample == 7));
+        assert_eq!(sizes(&planes(1921, 1081).scaled_to(960)), [(960, 541), (480, 271), (480, 271)]);
+        assert_eq!(sizes(&planes(640, 360).scaled_to(960)), [(640, 360), (320, 180), (320, 180)]);
+        assert_eq!(sizes(&planes(16384, 2).scaled_to(960))[0], (960, 2));
     }
 }

@@ -1,6 +1,7 @@
 //! Letters in a picture, in GNU Unifont: every script that a name may be written in, without a font on the box.
 
-use super::planes::{JfifPlanes, Plane};
+use super::planes::JfifPlanes;
+use crate::frame::Plane;
 use crate::geometry::BBox;
 use unifont::Glyph;
 
