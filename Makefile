@@ -93,7 +93,7 @@ lint: ## check the format and the lints, with and without the staging feature
 
 unit: ## run every test
 	$(call say,tests)
-	@cargo test --locked
+	@cargo test --locked --no-fail-fast
 
 generated: ## write the generated files (schemas, reference) anew; the tests compare them
 	$(call say,generated files)

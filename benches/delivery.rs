@@ -163,7 +163,8 @@ fn latencies_ms() -> (f64, f64) {
     let broker = Mosquitto::anonymous();
     let mut agent = Agent::new(broker.port());
     let (host, prefix) = ("127.0.0.1".into(), Name::try_new("curbwatch").unwrap());
-    let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
+    let hub =
+        Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None, tls: None }).unwrap();
     assert_eq!(hub.next(LIMIT), Some(Sight::Connected));
     let clocks = Arc::clone(&agent.clocks);
     let link = agent.link();

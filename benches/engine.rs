@@ -126,6 +126,7 @@ fn rule(id: &str, class: u16, attended: Attended, schedule: Schedule) -> EngineR
             except: vec![],
             classes: [class].into(),
             person_classes: [PERSON].into(),
+            hanging_classes: [].into(),
             min_area: 0.001,
             is_composite: class == UMBRELLA,
             attended,

@@ -20,7 +20,7 @@ use crate::incident::{
 };
 use crate::picture::Light;
 use crate::quality::{QualityStage, Tallies};
-use crate::scene::{Hindrance, SeenObject, Sighting, StaticObject, Statics, Watch};
+use crate::scene::{Hindrance, Mover, PersonHeights, SeenObject, Sighting, StaticObject, Statics, Street, Watch};
 use crate::track::{StartConfidence, Track, Tracker};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,6 +105,8 @@ pub struct Engine {
     ground: Option<Ground>,
     /// What was put down and stays, as of the last frame.
     statics: Vec<SeenObject>,
+    /// How tall people look where: it tells where on the ground a parasol stands.
+    heights: PersonHeights,
     rules: Vec<(Watch, Course)>,
     rechecks: Vec<Looking>,
     ids: IdSource,
@@ -138,6 +140,7 @@ impl Engine {
             tracker,
             ground,
             statics: Vec::new(),
+            heights: PersonHeights::default(),
             rules,
             rechecks: Vec::new(),
             ids,
@@ -215,9 +218,13 @@ impl Engine {
         let tallies = &mut self.tallies;
         tallies.of_mut(QualityStage::Filtering).stopped += self.tracker.faint() as u64;
         let tracks = self.tracker.tracks();
+        let is_person =
+            |track: &&Track| self.rules.iter().any(|(watch, _)| watch.person_classes.contains(&track.class()));
+        tracks.iter().filter(is_person).for_each(|person| self.heights.learn(person));
+        let street = Street { tracks, statics: &self.statics, heights: &self.heights };
         let mut transitions = Vec::new();
         for (watch, course) in &mut self.rules {
-            let sightings = watch.sift(tracks, &self.statics, &mut |passed_over| {
+            let sightings = watch.sift(street, &mut |passed_over| {
                 if let Some(stage) = stage_that_stops(passed_over.why) {
                     tallies.of_mut(stage).stopped += 1;
                 }
@@ -235,10 +242,10 @@ impl Engine {
     /// does not ask for it.
     #[must_use]
     pub fn wants_attention(&self) -> bool {
-        let tracks = self.tracker.tracks();
         let awaits = |watch: &Watch, course: &Course| {
             self.may_report(course)
-                && (watch.awaits(tracks) || (course.lacks_company() && watch.holds_as_asked(tracks, &self.statics)))
+                && (watch.awaits(self.tracker.tracks())
+                    || (course.lacks_company() && watch.holds_as_asked(self.street())))
         };
         !self.rechecks.is_empty()
             || self.rules.iter().any(|(watch, course)| course.is_undecided() || awaits(watch, course))
@@ -332,7 +339,7 @@ impl Engine {
     pub fn view(&self) -> CameraView {
         let rule = |(watch, course): &(Watch, Course)| {
             let mut passed_over = Vec::new();
-            watch.sift(self.tracker.tracks(), &self.statics, &mut |seen| passed_over.push(seen));
+            watch.sift(self.street(), &mut |seen| passed_over.push(seen));
             RuleView {
                 rule: course.rule().clone(),
                 is_permitted: self.last.is_some_and(|last| course.is_permitted(last.wall)),
@@ -361,6 +368,11 @@ impl Engine {
         let put_down =
             self.statics.iter().filter_map(|object| thing(object.class, true, object.bbox, object.stationary));
         tracked.chain(put_down).collect()
+    }
+
+    /// As of the last frame.
+    fn street(&self) -> Street<'_> {
+        Street { tracks: self.tracker.tracks(), statics: &self.statics, heights: &self.heights }
     }
 
     fn course_of(&mut self, incident: Uuid) -> Option<&mut Course> {
@@ -461,7 +473,8 @@ impl Ground {
     }
 
     fn advance(&mut self, observed: Option<Duration>, tracks: &[Track]) -> Vec<SeenObject> {
-        let movers = tracks.iter().filter(|track| self.movers.contains(&track.class())).map(Track::bbox);
+        let movers = tracks.iter().filter(|track| self.movers.contains(&track.class()));
+        let movers = movers.map(|track| Mover { bbox: track.bbox(), is_seen: track.is_seen() });
         let seen = |object: &StaticObject| SeenObject {
             track: object.id,
             class: self.class,

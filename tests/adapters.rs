@@ -124,7 +124,8 @@ fn what_waited_goes_on_every_way_and_so_does_what_ends_at_the_start() {
     let (broker, platform, folder) = (Mosquitto::anonymous(), Platform::start(), tempfile::tempdir().unwrap());
     leave_an_incident(folder.path());
     let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
-    let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
+    let hub =
+        Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None, tls: None }).unwrap();
     let mut agent = start(folder.path(), &broker, &platform, "fire");
     let webhook = health(&hub).webhook.unwrap();
     assert_eq!((webhook.backlog, webhook.trouble), (0, None));

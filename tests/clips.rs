@@ -39,7 +39,8 @@ const MASKED: [[f32; 2]; 4] = [[0.0, 0.0], [0.25, 0.0], [0.25, 0.25], [0.0, 0.25
 
 fn hub_of(broker: &Mosquitto) -> Watcher {
     let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
-    let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
+    let hub =
+        Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None, tls: None }).unwrap();
     assert_eq!(hub.next(LIMIT), Some(Sight::Connected));
     hub
 }

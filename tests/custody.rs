@@ -58,7 +58,8 @@ impl Site {
         });
         std::fs::write(folder.path().join("edge.yaml"), config.to_string()).unwrap();
         let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
-        let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
+        let hub =
+            Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None, tls: None }).unwrap();
         assert_eq!(hub.next(LIMIT), Some(Sight::Connected));
         let agent = Agent::new(&data, serde_json::from_value(config).unwrap());
         Self { folder, broker, hub, agent: Some(agent) }

@@ -148,7 +148,8 @@ fn listen(hub: &Watcher, after: u64, events: usize) -> Heard {
 
 fn hub_of(broker: &Mosquitto) -> Watcher {
     let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
-    let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
+    let hub =
+        Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None, tls: None }).unwrap();
     assert_eq!(hub.next(SILENCE), Some(Sight::Connected));
     hub
 }

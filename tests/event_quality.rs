@@ -79,7 +79,8 @@ fn the_hub_gets_events_related_and_completed_and_none_that_is_wrong() {
     let broker = Mosquitto::anonymous();
     let wire = Wire::listen(&broker);
     let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
-    let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
+    let hub =
+        Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None, tls: None }).unwrap();
     assert_eq!(hub.next(LIMIT), Some(Sight::Connected));
     let folder = tempfile::tempdir().unwrap();
     let mut agent = Agent::new(folder.path(), config(broker.port()));
@@ -156,7 +157,8 @@ impl FaceFinder for OneFace {
 fn a_picture_in_which_faces_cannot_be_looked_for_is_withheld_and_the_event_says_so() {
     let broker = Mosquitto::anonymous();
     let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
-    let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
+    let hub =
+        Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None, tls: None }).unwrap();
     assert_eq!(hub.next(LIMIT), Some(Sight::Connected));
     let folder = tempfile::tempdir().unwrap();
     let mut agent = Agent::new(folder.path(), config(broker.port()));

@@ -76,7 +76,8 @@ fn pictures_are_of_the_main_stream_and_of_the_analysed_one_only_for_want_of_it()
     let (mounts, truth) = streams(folder.path());
     let broker = Mosquitto::anonymous();
     let prefix = Name::try_new("curbwatch").unwrap();
-    let settings = WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix, credentials: None };
+    let settings =
+        WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix, credentials: None, tls: None };
     let hub = Watcher::start(settings).unwrap();
     let cameras = VirtualCamera::start(&Options::looping(mounts)).unwrap();
     let config = folder.path().join("edge.yaml");

@@ -101,7 +101,8 @@ fn broker_camera_and_model_may_come_later() {
     broker.start();
     let wire = Wire::listen(&broker);
     let prefix = Name::try_new("curbwatch").unwrap();
-    let settings = WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix, credentials: None };
+    let settings =
+        WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix, credentials: None, tls: None };
     let hub = Watcher::start(settings).unwrap();
     // In whatever order they come.
     let mut cameras = BTreeMap::new();

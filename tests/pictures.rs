@@ -114,7 +114,8 @@ fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
 fn story(disclosure: &str, evidence: &Value) -> (Vec<HubMessage>, tempfile::TempDir) {
     let broker = Mosquitto::anonymous();
     let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
-    let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
+    let hub =
+        Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None, tls: None }).unwrap();
     assert_eq!(hub.next(LIMIT), Some(Sight::Connected));
     let folder = tempfile::tempdir().unwrap();
     let mut agent = Agent::new(folder.path(), config(broker.port(), disclosure, evidence));

@@ -120,7 +120,8 @@ fn what_changed_is_taken_over_and_the_rest_goes_on() {
     .map(|(name, scene)| street(folder.path(), &footage, name, scene));
     let broker = Mosquitto::anonymous();
     let prefix = Name::try_new("curbwatch").unwrap();
-    let settings = WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix, credentials: None };
+    let settings =
+        WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix, credentials: None, tls: None };
     let mut hub = Hub(Watcher::start(settings).unwrap(), Vec::new());
     assert_eq!(hub.0.next(SILENCE), Some(Sight::Connected));
     let cameras =

@@ -73,7 +73,8 @@ fn config(port: u16) -> Config {
 fn with_a_full_disk(disk: &Path) {
     let broker = Mosquitto::anonymous();
     let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
-    let hub = Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None }).unwrap();
+    let hub =
+        Watcher::start(WatchSettings { host, port: broker.port(), prefix, credentials: None, tls: None }).unwrap();
     assert_eq!(hub.next(LIMIT), Some(Sight::Connected));
     let mut agent = Agent::new(disk, config(broker.port()));
     let findings: Vec<_> = (0..FINDINGS)

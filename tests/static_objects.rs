@@ -39,6 +39,7 @@ fn engine(truth: &Truth, needs_attendant: bool) -> Engine {
         except: Vec::new(),
         classes: [STATIC].into(),
         person_classes: [0].into(),
+        hanging_classes: [].into(),
         min_area: 0.0,
         is_composite: needs_attendant,
         attended: if needs_attendant { Attended::Required } else { Attended::Any },

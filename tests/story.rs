@@ -59,8 +59,13 @@ fn street(folder: &Path, footage: &Footage, name: &str, scene: Scene) -> (Mount,
 
 /// A hub at that broker.
 fn hub_of(broker: &Mosquitto) -> Watcher {
-    let settings =
-        WatchSettings { host: "127.0.0.1".into(), port: broker.port(), prefix: name("curbwatch"), credentials: None };
+    let settings = WatchSettings {
+        host: "127.0.0.1".into(),
+        port: broker.port(),
+        prefix: name("curbwatch"),
+        credentials: None,
+        tls: None,
+    };
     let hub = Watcher::start(settings).unwrap();
     assert_eq!(hub.next(SILENCE), Some(Sight::Connected));
     hub

@@ -6,7 +6,7 @@ use crate::camera::{ClassTable, Engine, EngineRule};
 use crate::clock::Clocks;
 use crate::config::{
     CameraConfig, ClassError, ClassGroups, Config, EscalationConfig, IdlePace, ModelConfig, NearConfig, RuleConfig,
-    STATIC_CLASS, ThresholdConfig, bears_plate, is_head, is_person,
+    STATIC_CLASS, ThresholdConfig, bears_plate, hangs, is_head, is_person,
 };
 use crate::detect::manifest::Manifest;
 use crate::detect::{
@@ -312,6 +312,7 @@ impl Resolver<'_> {
             except: polygons(&rule.except_zones).into_iter().map(|(_, polygon)| polygon).collect(),
             classes: classes.into_iter().collect(),
             person_classes: self.people.iter().copied().collect(),
+            hanging_classes: (0..).zip(self.classes).filter(|(_, name)| hangs(name)).map(|(class, _)| class).collect(),
             min_area: rule.min_area,
             is_composite,
             attended: rule.attendance(),

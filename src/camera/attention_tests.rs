@@ -19,6 +19,7 @@ fn engine_with(needs_attendant: bool) -> Engine {
         except: vec![],
         classes: [CAR].into(),
         person_classes: [PERSON].into(),
+        hanging_classes: [].into(),
         min_area: 0.0,
         is_composite: false,
         attended: if needs_attendant { Attended::Required } else { Attended::Any },

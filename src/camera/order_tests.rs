@@ -14,6 +14,7 @@ fn engine(memory: Memory) -> Engine {
         except: vec![],
         classes: [CAR].into(),
         person_classes: [].into(),
+        hanging_classes: [].into(),
         min_area: 0.0,
         is_composite: false,
         attended: Attended::Any,

@@ -30,6 +30,7 @@ fn rule(id: &str, dwell_secs: u64) -> EngineRule {
             except: vec![],
             classes: [CAR, TRUCK].into(),
             person_classes: [PERSON].into(),
+            hanging_classes: [].into(),
             min_area: 0.0,
             is_composite: false,
             attended: Attended::Any,

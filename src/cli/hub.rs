@@ -1,12 +1,12 @@
 //! `curbwatch hub`.
 
 use crate::clock::{Clocks, Mono, SystemClocks};
-use crate::config::SecretSource;
-use crate::contract::{ReplyStatus, Verb};
-use crate::hub::{self, Content, Question, Sight, Signer, View, WatchSettings, Watcher};
+use crate::config::{SecretSource, TlsConfig};
+use crate::contract::{Reply, ReplyStatus, Verb};
+use crate::hub::{self, Answer, Content, Question, Sight, Signer, View, WatchSettings, Watcher, sha256_hex};
 use crate::ids::Name;
 use crate::incident::Phase;
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use ring::signature::Ed25519KeyPair;
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -50,6 +50,9 @@ enum Command {
         /// The incident that is outlined in it.
         #[arg(long)]
         incident: Option<Uuid>,
+        /// Write the picture here.
+        #[arg(long, value_name = "JPEG")]
+        out: Option<PathBuf>,
     },
     /// Report nothing new of a rule for a while.
     Mute {
@@ -121,6 +124,15 @@ struct BrokerArgs {
     /// File whose first line is the password.
     #[arg(long, value_name = "FILE", requires = "username")]
     password_file: Option<PathBuf>,
+    /// Encrypt, and trust the certificate authorities of this file (PEM); for public ones `/etc/ssl/certs/ca-certificates.crt`.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Certificate to be known by at the broker (PEM), with its key.
+    #[arg(long, value_name = "FILE", requires_all = ["ca", "certificate_key"])]
+    certificate: Option<PathBuf>,
+    /// Its key (PEM).
+    #[arg(long, value_name = "FILE", requires = "certificate")]
+    certificate_key: Option<PathBuf>,
 }
 
 /// Which agent.
@@ -177,11 +189,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Command::Recheck { agent, incident, look_secs } => {
             run_ask(agent, Verb::Recheck, json!({"incident": incident, "look_secs": look_secs}))
         }
-        Command::Snapshot { agent, camera, incident: None } => {
-            run_ask(agent, Verb::Snapshot, json!({"camera": camera}))
-        }
-        Command::Snapshot { agent, camera, incident: Some(incident) } => {
-            run_ask(agent, Verb::Snapshot, json!({"camera": camera, "incident": incident}))
+        Command::Snapshot { agent, camera, incident, out } => {
+            let mut args = json!({"camera": camera});
+            if let Some(incident) = incident {
+                args["incident"] = json!(incident);
+            }
+            run_snapshot(agent, args, out.as_deref())
         }
         Command::Mute { agent, camera, rule, minutes } => {
             let until = SystemClocks::new().wall() + Duration::from_secs(60 * u64::from(*minutes));
@@ -213,13 +226,34 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 /// Prints the answer; the exit status is 0 if it was carried out.
 fn run_ask(args: &AgentArgs, verb: Verb, command: Value) -> anyhow::Result<ExitCode> {
+    let Answer { reply, .. } = ask(args, verb, command)?;
+    Ok(exit_of(&reply))
+}
+
+/// As [`run_ask`], and writes the picture down.
+fn run_snapshot(args: &AgentArgs, command: Value, out: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let Answer { reply, picture } = ask(args, Verb::Snapshot, command)?;
+    if let (ReplyStatus::Ok, Some(out)) = (reply.status, out) {
+        let picture = picture.context("the picture did not come to the broker: see `delivery` in the answer")?;
+        let expected = reply.evidence.as_ref().map(|evidence| &*evidence.sha256);
+        ensure!(expected == Some(&*sha256_hex(&picture)), "the picture that came is not the one that the answer names");
+        std::fs::write(out, picture).with_context(|| format!("failed to write {}", out.display()))?;
+    }
+    Ok(exit_of(&reply))
+}
+
+fn exit_of(reply: &Reply) -> ExitCode {
+    if reply.status == ReplyStatus::Ok { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn ask(args: &AgentArgs, verb: Verb, command: Value) -> anyhow::Result<Answer> {
     let (site, agent) = args.agent.clone();
     let at = SystemClocks::new().wall();
     let question = Question { site, agent, verb, args: command, at };
     let signer = args.key.as_deref().zip(args.key_id.clone()).map(|(file, id)| signer(file, id)).transpose()?;
-    let reply = hub::ask(&settings(&args.broker)?, &question, signer.as_ref(), Duration::from_secs(args.wait))?;
-    print(&[serde_json::to_string_pretty(&reply)?]).context("failed to print")?;
-    Ok(if reply.status == ReplyStatus::Ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let answer = hub::ask(&settings(&args.broker)?, &question, signer.as_ref(), Duration::from_secs(args.wait))?;
+    print(&[serde_json::to_string_pretty(&answer.reply)?]).context("failed to print")?;
+    Ok(answer)
 }
 
 fn signer(file: &Path, id: Name) -> anyhow::Result<Signer> {
@@ -273,7 +307,12 @@ fn settings(args: &BrokerArgs) -> anyhow::Result<WatchSettings> {
         (Some(user), Some(file)) => Some((user.clone(), SecretSource::File(file.clone()).read()?)),
         (_, _) => None,
     };
-    Ok(WatchSettings { host: args.host.clone(), port: args.port, prefix: args.prefix.clone(), credentials })
+    let tls = args.ca.clone().map(|ca| TlsConfig {
+        ca,
+        certificate: args.certificate.clone(),
+        key: args.certificate_key.clone(),
+    });
+    Ok(WatchSettings { host: args.host.clone(), port: args.port, prefix: args.prefix.clone(), credentials, tls })
 }
 
 /// Prints at once, also into a pipe.

@@ -62,10 +62,19 @@ const PLATED_CLASSES: [&str; 16] = [
 const MOVING_CLASSES: [&str; 12] =
     ["bicycle", "bike", "train", "tram", "boat", "bird", "cat", "dog", "horse", "sheep", "cow", "stroller"];
 
+/// Classes of what hangs over a thing: roofs of stalls.
+const HANGING_CLASSES: [&str; 4] = ["umbrella", "parasol", "canopy", "awning"];
+
 /// Whether a class shows something that moves by itself or with whoever it carries: where one is, nothing was put down.
 #[must_use]
 pub fn moves_by_itself(class: &str) -> bool {
     is_person(class) || bears_plate(class) || MOVING_CLASSES.contains(&class.to_lowercase().as_str())
+}
+
+/// Whether a class shows something that hangs over a thing: its lower edge is not where the thing stands.
+#[must_use]
+pub fn hangs(class: &str) -> bool {
+    HANGING_CLASSES.contains(&class.to_lowercase().as_str())
 }
 
 /// Whether a class shows something that bears a number plate.

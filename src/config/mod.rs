@@ -43,7 +43,7 @@ mod webhook;
 
 pub use audit::AuditConfig;
 pub use bytes::{ByteSize, ByteSizeError};
-pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, is_head, is_person, moves_by_itself};
+pub use classes::{ClassError, ClassGroups, STATIC_CLASS, bears_plate, hangs, is_head, is_person, moves_by_itself};
 pub use clips::ClipsConfig;
 pub use edit::{EditError, Written, write_zones, zones_as_yaml};
 pub use evidence::EncryptionConfig;

@@ -110,6 +110,12 @@ impl Topics {
         topic.strip_prefix(&*self.base)?.strip_prefix('/')
     }
 
+    /// The filter that matches the pictures of this agent.
+    #[must_use]
+    pub fn evidence_filter(&self) -> String {
+        format!("{}/evidence/+/+", self.base)
+    }
+
     /// The filter that matches every topic of every agent.
     #[must_use]
     pub fn filter(prefix: &Name) -> String {

@@ -2,17 +2,21 @@
 
 use super::WatchSettings;
 use crate::command::sign;
-use crate::contract::{JSON, Reply, Topics, Verb, to_json};
+use crate::contract::{JSON, Reply, Topic, Topics, Verb, to_json};
 use crate::ids::Name;
+use bytes::Bytes;
 use jiff::Timestamp;
 use rand::Rng;
 use ring::signature::Ed25519KeyPair;
 use rumqttc::v5::mqttbytes::QoS;
-use rumqttc::v5::mqttbytes::v5::{Packet, PubAckReason, PublishProperties, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
-use secrecy::ExposeSecret;
+use rumqttc::v5::mqttbytes::v5::{Filter, Packet, PubAckReason, PublishProperties, SubscribeReasonCode};
+use rumqttc::v5::{AsyncClient, Event, EventLoop};
 use serde_json::{Value, json};
 use std::time::Duration;
+use uuid::Uuid;
+
+/// Pictures that are kept until the answer says which of them it is: others are on their way at the same time.
+const MAX_PICTURES: usize = 16;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +24,9 @@ pub enum AskError {
     /// No thread or socket could be had.
     #[error("failed to begin")]
     Begin(#[from] std::io::Error),
+    /// The certificates cannot be used.
+    #[error("failed to connect: {0}")]
+    Tls(String),
     /// The broker is not there, or not willing.
     #[error("failed to ask: {0}")]
     Broker(String),
@@ -46,6 +53,15 @@ pub struct Question {
     pub at: Timestamp,
 }
 
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The answer.
+    pub reply: Reply,
+    /// The picture that it names, JPEG: it comes before the answer. None if the answer names none, or it is delivered otherwise.
+    pub picture: Option<Bytes>,
+}
+
 /// What commands are signed with.
 pub struct Signer {
     /// The key's id in `hub.commands.keys` of the agent.
@@ -60,7 +76,7 @@ pub fn ask(
     question: &Question,
     signer: Option<&Signer>,
     limit: Duration,
-) -> Result<Reply, AskError> {
+) -> Result<Answer, AskError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
     let answer = runtime.block_on(async {
         let exchange = Box::pin(exchange(settings, question, signer));
@@ -70,18 +86,19 @@ pub fn ask(
     answer
 }
 
-async fn exchange(settings: &WatchSettings, question: &Question, signer: Option<&Signer>) -> Result<Reply, AskError> {
+async fn exchange(settings: &WatchSettings, question: &Question, signer: Option<&Signer>) -> Result<Answer, AskError> {
     let name = format!("console-{:08x}", rand::rng().random::<u32>());
-    let mut options = MqttOptions::new(format!("curbwatch-{name}"), &settings.host, settings.port);
-    options.set_clean_start(true);
-    if let Some((user, password)) = &settings.credentials {
-        options.set_credentials(user, password.expose_secret());
-    }
+    let options = settings.options(format!("curbwatch-{name}")).map_err(|error| AskError::Tls(error.to_string()))?;
     let (client, mut event_loop) = AsyncClient::new(options, 8);
     let topics = Topics::new(&settings.prefix, &question.site, &question.agent);
     let replies = topics.reply(&Name::try_new(&*name).expect("a literal and digits"));
     let broker = |error: &dyn std::fmt::Display| AskError::Broker(error.to_string());
-    client.try_subscribe(&*replies, QoS::AtLeastOnce).map_err(|error| broker(&error))?;
+    let mut filters = vec![Filter::new(replies.clone(), QoS::AtLeastOnce)];
+    if question.verb == Verb::Snapshot {
+        filters.push(Filter::new(topics.evidence_filter(), QoS::AtLeastOnce));
+    }
+    client.try_subscribe_many(filters).map_err(|error| broker(&error))?;
+    let mut pictures: Vec<(Uuid, Bytes)> = Vec::new();
     loop {
         let packet = incoming(&mut event_loop).await?;
         if let Packet::SubAck(ack) = &packet {
@@ -119,9 +136,22 @@ async fn exchange(settings: &WatchSettings, question: &Question, signer: Option<
                 }
             }
         } else if let Packet::Publish(publish) = &packet {
-            return Ok(serde_json::from_slice(&publish.payload)?);
+            match Topic::parse(&settings.prefix, &String::from_utf8_lossy(&publish.topic)) {
+                Some((_, _, Topic::Snapshot { evidence } | Topic::Evidence { evidence, .. })) => {
+                    pictures.truncate(MAX_PICTURES - 1);
+                    pictures.insert(0, (evidence, publish.payload.clone()));
+                }
+                _ => return answer(&publish.payload, pictures),
+            }
         }
     }
+}
+
+fn answer(payload: &[u8], pictures: Vec<(Uuid, Bytes)>) -> Result<Answer, AskError> {
+    let reply: Reply = serde_json::from_slice(payload)?;
+    let named = reply.evidence.as_ref().map(|evidence| evidence.id);
+    let picture = pictures.into_iter().find(|(id, _)| Some(*id) == named).map(|(_, bytes)| bytes);
+    Ok(Answer { reply, picture })
 }
 
 async fn incoming(event_loop: &mut EventLoop) -> Result<Packet, AskError> {

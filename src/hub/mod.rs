@@ -10,7 +10,7 @@ mod view;
 mod watcher;
 
 pub use crate::sha256::sha256_hex;
-pub use asker::{AskError, Question, Signer, ask};
+pub use asker::{Answer, AskError, Question, Signer, ask};
 pub use ledger::{Ledger, Sighting};
 pub use pictures::{Picture, PictureOutcome, Pictures};
 pub use view::View;

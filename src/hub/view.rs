@@ -25,6 +25,8 @@ pub struct View {
     pictures: Pictures,
     /// The last line about each camera: its status is renewed with figures that people need not read.
     camera_lines: BTreeMap<String, String>,
+    /// Why there is no connection, while there is none: it is tried twice a second.
+    no_connection: Option<String>,
     coloured: bool,
     opened: u64,
     closed: u64,
@@ -38,6 +40,7 @@ impl View {
             ledger: Ledger::default(),
             pictures: Pictures::new(evidence),
             camera_lines: BTreeMap::new(),
+            no_connection: None,
             coloured,
             opened: 0,
             closed: 0,
@@ -57,8 +60,16 @@ impl View {
     /// Lines for people; none for what they need not know (heartbeats, health, repetitions).
     pub fn lines(&mut self, sight: &Sight) -> Vec<String> {
         match sight {
-            Sight::Connected => vec![self.paint(GREEN, "connected to the broker")],
-            Sight::Disconnected { reason } => vec![self.paint(RED, &format!("no connection to the broker: {reason}"))],
+            Sight::Connected => {
+                self.no_connection = None;
+                vec![self.paint(GREEN, "connected to the broker")]
+            }
+            Sight::Disconnected { reason } => {
+                if self.no_connection.replace(reason.clone()).as_ref() == Some(reason) {
+                    return Vec::new();
+                }
+                vec![self.paint(RED, &format!("no connection to the broker: {reason}"))]
+            }
             Sight::Message(message) => self.message_lines(message),
         }
     }

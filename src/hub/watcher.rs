@@ -1,15 +1,18 @@
 //! A connection to the broker as a hub has one: subscribed to every agent, reading everything into the contract's types.
 
+use crate::config::TlsConfig;
 use crate::contract::{
     Active, AgentStatus, Birth, CameraStatus, EventsLost, Health, Heartbeat, ImageHealth, IncidentEvent, Reply, Topic,
     Topics,
 };
 use crate::ids::Name;
+use crate::tls::{self, TlsError};
 use bytes::Bytes;
 use rand::Rng;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Packet, Publish, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, MqttOptions};
+use rumqttc::{TlsConfiguration, Transport};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
@@ -36,6 +39,23 @@ pub struct WatchSettings {
     pub prefix: Name,
     /// User and password, if the broker wants them.
     pub credentials: Option<(String, SecretString)>,
+    /// Certificates, where the connection is encrypted; read at every connect.
+    pub tls: Option<TlsConfig>,
+}
+
+impl WatchSettings {
+    /// How a client of this name connects.
+    pub(super) fn options(&self, client_id: String) -> Result<MqttOptions, TlsError> {
+        let mut options = MqttOptions::new(client_id, &self.host, self.port);
+        options.set_clean_start(true).set_max_packet_size(Some(MAX_PACKET_BYTES));
+        if let Some((user, password)) = &self.credentials {
+            options.set_credentials(user, password.expose_secret());
+        }
+        if let Some(files) = &self.tls {
+            options.set_transport(Transport::Tls(TlsConfiguration::Rustls(tls::read(files)?.config)));
+        }
+        Ok(options)
+    }
 }
 
 /// What the watcher sees next.
@@ -164,24 +184,21 @@ impl Drop for Watcher {
 /// Connects again and again; returns when nobody listens.
 async fn watch(settings: &WatchSettings, sights: &SyncSender<Sight>) {
     loop {
-        let (client, mut event_loop) = AsyncClient::new(options(settings), 8);
-        let Err(reason) = read(settings, &client, &mut event_loop, sights).await else { return };
+        let id = format!("curbwatch-hub-{:08x}", rand::rng().random::<u32>());
+        let end = match settings.options(id) {
+            Ok(options) => {
+                let (client, mut event_loop) = AsyncClient::new(options, 8);
+                read(settings, &client, &mut event_loop, sights).await
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        let Err(reason) = end else { return };
         let reason = format!("{}:{}: {reason}", settings.host, settings.port);
         if sights.send(Sight::Disconnected { reason }).is_err() {
             return;
         }
         tokio::time::sleep(RECONNECT).await;
     }
-}
-
-fn options(settings: &WatchSettings) -> MqttOptions {
-    let id = format!("curbwatch-hub-{:08x}", rand::rng().random::<u32>());
-    let mut options = MqttOptions::new(id, &settings.host, settings.port);
-    options.set_clean_start(true).set_max_packet_size(Some(MAX_PACKET_BYTES));
-    if let Some((user, password)) = &settings.credentials {
-        options.set_credentials(user, password.expose_secret());
-    }
-    options
 }
 
 /// Reads one connection to its end; `Ok` when nobody listens.

@@ -3,11 +3,13 @@
 //! In: the tracks of one frame, and the [static objects](Statics) of its picture. Out: [`Sighting`]s of one [`Watch`], which keeps nothing
 //! between frames. Knows neither MQTT nor a clock.
 
+mod heights;
 mod passed_over;
 mod statics;
 
+pub use heights::PersonHeights;
 pub use passed_over::{Hindrance, PassedOver};
-pub use statics::{MAX_OBJECTS, NOTICED_AFTER, StaticObject, Statics};
+pub use statics::{MAX_OBJECTS, Mover, NOTICED_AFTER, StaticObject, Statics};
 
 use crate::detect::{Detection, FAINT_CONFIDENCE};
 use crate::geometry::{BBox, Point, Polygon};
@@ -41,6 +43,10 @@ const HANGS_ABOVE: f32 = 0.5;
 /// How far a parasol's near rim is above its foot in the picture, in heights of a person: it hangs at two metres, and a metre nearer to
 /// a camera that looks down on it.
 const RIM_ABOVE: f32 = 0.8;
+/// How far its top is above its foot, in heights of a person: it is some 2.3 m high.
+const TOP_ABOVE: f32 = 1.35;
+/// How far a foot that is reckoned may be from where it is, in heights of a person: 0.3 m.
+const FOOT_ERROR: f32 = 0.17;
 /// Most objects that a group is made of; a crowd of bicycles is told by its first.
 const MAX_GROUP: usize = 32;
 
@@ -77,6 +83,8 @@ pub struct Watch {
     pub classes: BTreeSet<u16>,
     /// Classes of people, as attendants.
     pub person_classes: BTreeSet<u16>,
+    /// Classes of what hangs over a thing: parasols.
+    pub hanging_classes: BTreeSet<u16>,
     /// Smallest area of the thing, as a share of the frame.
     pub min_area: f32,
     /// Whether objects that stand above or beside each other are one thing: parasol, table and goods are one stall.
@@ -87,6 +95,17 @@ pub struct Watch {
     pub near: Option<Near>,
     /// Things that must stand in one zone; from 2 on they are one sighting, a group.
     pub min_count: usize,
+}
+
+/// What a frame shows of the street.
+#[derive(Debug, Clone, Copy)]
+pub struct Street<'a> {
+    /// What is followed.
+    pub tracks: &'a [Track],
+    /// What was put down and stays.
+    pub statics: &'a [SeenObject],
+    /// How tall people look where.
+    pub heights: &'a PersonHeights,
 }
 
 /// One object of a sighting.
@@ -136,21 +155,16 @@ impl Sighting {
 }
 
 impl Watch {
-    /// The things of this watch among the tracks and static objects of one frame.
+    /// The things of this watch in the street.
     #[must_use]
-    pub fn sightings(&self, tracks: &[Track], statics: &[SeenObject]) -> Vec<Sighting> {
-        self.sift(tracks, statics, &mut |_| {})
+    pub fn sightings(&self, street: Street<'_>) -> Vec<Sighting> {
+        self.sift(street, &mut |_| {})
     }
 
     /// As [`Self::sightings`]; what is of the watch's classes and no part of them is named with the reason.
-    pub fn sift(
-        &self,
-        tracks: &[Track],
-        statics: &[SeenObject],
-        passed_over: &mut dyn FnMut(PassedOver),
-    ) -> Vec<Sighting> {
+    pub fn sift(&self, street: Street<'_>, passed_over: &mut dyn FnMut(PassedOver)) -> Vec<Sighting> {
         let mut things: Vec<Vec<SeenObject>> = Vec::new();
-        for object in self.standing(tracks, statics, passed_over) {
+        for object in self.standing(street.tracks, street.statics, passed_over) {
             let same_thing = |thing: &&mut Vec<SeenObject>| {
                 self.is_composite && thing.iter().any(|other| belong_together(&other.bbox, &object.bbox))
             };
@@ -159,7 +173,7 @@ impl Watch {
                 None => things.push(vec![object]),
             }
         }
-        let sightings = things.into_iter().filter_map(|objects| self.sighting(objects, tracks, passed_over)).collect();
+        let sightings = things.into_iter().filter_map(|objects| self.sighting(objects, street, passed_over)).collect();
         if self.is_group() { self.groups(sightings, passed_over) } else { sightings }
     }
 
@@ -223,8 +237,8 @@ impl Watch {
 
     /// Whether something stands in a zone as the rule asks: attended, near something.
     #[must_use]
-    pub fn holds_as_asked(&self, tracks: &[Track], statics: &[SeenObject]) -> bool {
-        self.sightings(tracks, statics).iter().any(|sighting| sighting.is_as_asked)
+    pub fn holds_as_asked(&self, street: Street<'_>) -> bool {
+        self.sightings(street).iter().any(|sighting| sighting.is_as_asked)
     }
 
     /// Whether detections show something else than `tracks` have standing there: a thing, even a faint one, in a zone or at its edge
@@ -269,15 +283,15 @@ impl Watch {
     fn sighting(
         &self,
         objects: Vec<SeenObject>,
-        tracks: &[Track],
+        street: Street<'_>,
         passed_over: &mut dyn FnMut(PassedOver),
     ) -> Option<Sighting> {
         let bbox = objects.iter().map(|object| object.bbox).reduce(|a, b| a.union(&b))?;
         let is_person = |track: &&Track| self.person_classes.contains(&track.class());
-        let attendants = || tracks.iter().filter(is_person).filter(|person| attends(person, &bbox));
-        let anchor = self.anchor(&bbox, attendants());
-        let hindrance = match self.zone_of(anchor) {
-            None if self.is_excepted(anchor) => Err(Hindrance::Excepted),
+        let attendants = || street.tracks.iter().filter(is_person).filter(|person| attends(person, &bbox));
+        let foot = self.foot(&objects, &bbox, street.heights, attendants());
+        let hindrance = match self.zone_under(foot) {
+            None if self.is_excepted(foot.at) => Err(Hindrance::Excepted),
             None => Err(Hindrance::OutsideZones),
             Some(_) if bbox.area() < self.min_area => Err(Hindrance::TooSmall(bbox.area())),
             Some(zone) => Ok(zone.clone()),
@@ -291,22 +305,33 @@ impl Watch {
         };
         let is_own = |track: &Track| objects.iter().any(|object| object.track == track.id());
         let is_near = self.near.as_ref().is_none_or(|near| {
-            tracks.iter().any(|track| track.is_seen() && !is_own(track) && near.holds(&bbox, track))
+            street.tracks.iter().any(|track| track.is_seen() && !is_own(track) && near.holds(&bbox, track))
         });
         Some(Sighting { zone, bbox, objects, is_attended, is_as_asked: is_attended_as_asked && is_near })
     }
 
-    /// The place on the ground that counts: the middle of the lower edge; for what hangs in the air, as far below it as a parasol is
-    /// high. Who has stood by it longest tells that it hangs, and how large things are there: others who are near may stand anywhere behind.
-    fn anchor<'t>(&self, bbox: &BBox, attendants: impl Iterator<Item = &'t Track>) -> Point {
-        let foot = bbox.bottom_center();
-        if !self.is_composite {
-            return foot;
+    /// The place on the ground that counts: the middle of the lower edge; of a parasol alone, as far below its top as parasols are high, since
+    /// its box ends anywhere between its rim and the ground. How tall people look there tells how far that is. While that is not known, who
+    /// has stood by it longest tells whether it hangs and how far above the ground; others who are near may stand anywhere behind.
+    fn foot<'t>(
+        &self,
+        objects: &[SeenObject],
+        bbox: &BBox,
+        heights: &PersonHeights,
+        attendants: impl Iterator<Item = &'t Track>,
+    ) -> Foot {
+        let end = Foot { at: bbox.bottom_center(), error: 0.0 };
+        if !self.is_composite || !objects.iter().all(|object| self.hanging_classes.contains(&object.class)) {
+            return end;
         }
-        let Some(attendant) = attendants.max_by_key(|person| person.stationary()) else { return foot };
+        let reckoned = |y: f32, height: f32| Foot { at: Point { y: y.min(1.0), ..end.at }, error: FOOT_ERROR * height };
+        if let Some((foot, height)) = heights.below(bbox.top(), TOP_ABOVE) {
+            return reckoned(foot.max(end.at.y), height);
+        }
+        let Some(attendant) = attendants.max_by_key(|person| person.stationary()) else { return end };
         let (ground, height) = (attendant.bbox().bottom(), attendant.bbox().height());
-        let hangs = ground - foot.y >= HANGS_ABOVE * height;
-        if hangs { Point { y: (foot.y + RIM_ABOVE * height).min(1.0), ..foot } } else { foot }
+        let hangs = ground - end.at.y >= HANGS_ABOVE * height;
+        if hangs { reckoned(end.at.y + RIM_ABOVE * height, height) } else { end }
     }
 
     /// One sighting per zone in which enough things stand as asked.
@@ -340,12 +365,27 @@ impl Watch {
         self.except.iter().any(|polygon| polygon.contains(anchor))
     }
 
+    /// The zone that holds a foot, wherever within its error it is.
+    fn zone_under(&self, foot: Foot) -> Option<&Name> {
+        let zone = self.zone_of(foot.at)?;
+        let ends = [foot.at.y - foot.error, (foot.at.y + foot.error).min(1.0)];
+        ends.iter().all(|&y| self.zone_of(Point { y, ..foot.at }) == Some(zone)).then_some(zone)
+    }
+
     fn zone_of(&self, anchor: Point) -> Option<&Name> {
         if self.is_excepted(anchor) {
             return None;
         }
         self.zones.iter().find(|(_, polygon)| polygon.contains(anchor)).map(|(name, _)| name)
     }
+}
+
+/// Where a thing stands.
+#[derive(Debug, Clone, Copy)]
+struct Foot {
+    at: Point,
+    /// How far above or below it may be.
+    error: f32,
 }
 
 impl Near {
@@ -394,12 +434,19 @@ mod tests {
             except: vec![],
             classes: [UMBRELLA, TABLE].into(),
             person_classes: [PERSON].into(),
+            hanging_classes: [UMBRELLA].into(),
             min_area: 0.0,
             is_composite: true,
             attended: Attended::Required,
             near: None,
             min_count: 1,
         }
+    }
+
+    /// A street of which nothing was learned yet.
+    fn street<'a>(tracks: &'a [Track], statics: &'a [SeenObject]) -> Street<'a> {
+        static UNKNOWN: std::sync::LazyLock<PersonHeights> = std::sync::LazyLock::new(PersonHeights::default);
+        Street { tracks, statics, heights: &UNKNOWN }
     }
 
     fn seen(class: u16, l: f32, t: f32, r: f32, b: f32) -> Detection {
@@ -416,7 +463,7 @@ mod tests {
         let mut last = Vec::new();
         for step in 0..=2 * secs {
             let secs = f64::from(step) / 2.0;
-            last = watch.sightings(tracker.update(&FrameStamp::at_secs(secs, 0), &scene(secs as f32)), &[]);
+            last = watch.sightings(street(tracker.update(&FrameStamp::at_secs(secs, 0), &scene(secs as f32)), &[]));
         }
         last
     }
@@ -462,17 +509,17 @@ mod tests {
             bbox: BBox::try_new(0.42, 0.35, 0.6, 0.6).unwrap(),
             stationary: Duration::from_mins(10),
         };
-        let alone = watch.sightings(&[], &[crates]);
+        let alone = watch.sightings(street(&[], &[crates]));
         assert_eq!((alone.len(), alone[0].objects[0].class), (1, STATIC));
         assert_eq!(alone[0].first_presence(Duration::from_secs(1)), NOTICED_AFTER + Duration::from_secs(1));
         let mut tracker = Tracker::new(vec![0, 1, 2], StartConfidence::same(0.3));
         for step in 0..=6u32 {
             tracker.update(&FrameStamp::at_secs(f64::from(step) / 2.0, 0), &[seen(UMBRELLA, 0.4, 0.3, 0.6, 0.45)]);
         }
-        let explained = watch.sightings(tracker.tracks(), &[crates]);
+        let explained = watch.sightings(street(tracker.tracks(), &[crates]));
         assert_eq!((explained.len(), explained[0].objects.len(), explained[0].objects[0].class), (1, 1, UMBRELLA));
         let of_stalls_alone = Watch { classes: [UMBRELLA].into(), ..watch.clone() };
-        assert_eq!(of_stalls_alone.sightings(&[], &[crates]), []);
+        assert_eq!(of_stalls_alone.sightings(street(&[], &[crates])), []);
     }
 
     #[test]
@@ -542,6 +589,26 @@ mod tests {
             seen_now
         });
         assert_eq!(with_somebody_behind, [], "who stops behind it later says nothing of it");
+    }
+
+    #[test]
+    fn a_parasol_stands_where_the_height_of_people_tells_whoever_attends_it() {
+        // The road ends at 0.9. People look as tall as half of their feet's distance from 0.1.
+        let heights = heights::tests::of_a_street();
+        let stands = |top: f32, rim: f32| {
+            let mut tracker = Tracker::new(vec![0, 1, 2], StartConfidence::same(0.3));
+            let parasol = seen(UMBRELLA, 0.4, top, 0.6, rim);
+            for step in 0..=10u32 {
+                tracker.update(&FrameStamp::at_secs(f64::from(step) / 2.0, 0), &[parasol]);
+            }
+            !watch().sightings(Street { tracks: tracker.tracks(), statics: &[], heights: &heights }).is_empty()
+        };
+        // foot = top + 1.35 (foot - 0.1) / 2.
+        assert!(stands(0.27, 0.4), "its foot is at 0.62");
+        assert!(stands(0.27, 0.6), "wherever its box ends");
+        assert!(!stands(0.4, 0.5), "its foot is at 1.02");
+        assert!(!stands(0.34, 0.45), "at 0.84, or beyond the road: it is not that sure");
+        assert!(stands(0.22, 0.27), "at 0.47, on the road, though its rim is not");
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Half {
     pub fn seed(self) -> u64 {
         match self {
             Self::Tune => 0x7a5e,
-            Self::Report => 0x51f3_0005,
+            Self::Report => 0x51f3_0006,
         }
     }
 }

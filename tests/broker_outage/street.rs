@@ -277,7 +277,7 @@ impl Hub {
 
     fn build(broker: &Mosquitto, credentials: Option<(String, secrecy::SecretString)>) -> Self {
         let (host, prefix) = ("127.0.0.1".into(), name("curbwatch"));
-        let settings = WatchSettings { host, port: broker.port(), prefix, credentials };
+        let settings = WatchSettings { host, port: broker.port(), prefix, credentials, tls: None };
         let mut hub = Self {
             watcher: Watcher::start(settings).unwrap(),
             ledger: Ledger::default(),

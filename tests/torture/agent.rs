@@ -211,6 +211,7 @@ impl Street {
             except: vec![],
             classes: [0].into(),
             person_classes: [].into(),
+            hanging_classes: [].into(),
             min_area: 0.0,
             is_composite: false,
             attended: Attended::Any,

@@ -76,7 +76,7 @@ pub struct Judge(Arc<(Mutex<Book>, Condvar)>);
 impl Judge {
     pub fn listen(port: u16) -> Self {
         let prefix = Name::try_new("curbwatch").unwrap();
-        let settings = WatchSettings { host: "127.0.0.1".into(), port, prefix, credentials: None };
+        let settings = WatchSettings { host: "127.0.0.1".into(), port, prefix, credentials: None, tls: None };
         let watcher = Watcher::start(settings).unwrap();
         let shared = Arc::<(Mutex<Book>, Condvar)>::default();
         let book = Arc::downgrade(&shared);

@@ -48,6 +48,7 @@ impl Street {
             except: vec![],
             classes: [VAN].into(),
             person_classes: [PERSON].into(),
+            hanging_classes: [].into(),
             min_area: 0.0,
             is_composite: false,
             attended: Attended::Any,

@@ -6,6 +6,7 @@
 //! follows recent slowly where both agree, and not at all where they do not: that is decided by region. Both follow changes of
 //! light over the whole view at once, so that exposure and clouds are no change.
 
+use super::grid::CellRect;
 use std::time::Duration;
 
 /// Steps into which a step of luma is divided.
@@ -79,6 +80,22 @@ impl Backgrounds {
         }
     }
 
+    /// Share of a place that the latest frame shows as most of those before it did.
+    pub(super) fn share_as_before(&self, rect: &CellRect) -> f32 {
+        let same = f32::from(self.same());
+        let is_as_before = |cell: &usize| {
+            (f32::from(self.current[*cell]) - luma_of(self.recent[*cell])).abs() * f32::from(STEPS) <= same
+        };
+        let cells =
+            (rect.top..rect.bottom).flat_map(|row| row * self.columns + rect.left..row * self.columns + rect.right);
+        cells.filter(is_as_before).count() as f32 / rect.area().max(1) as f32
+    }
+
+    /// Difference up to which a cell shows the same, in [`STEPS`].
+    fn same(&self) -> i16 {
+        ((SAME.2 * self.noise).clamp(SAME.0, SAME.1) * f32::from(STEPS)) as i16
+    }
+
     /// Takes in `current`, seen for `observed`; `black` is the luma of black.
     pub(super) fn observe(&mut self, observed: Duration, black: f32) {
         self.black = black;
@@ -125,7 +142,7 @@ impl Backgrounds {
 
     fn vote(&mut self, observed: Duration) {
         let step = votes(observed);
-        let same = ((SAME.2 * self.noise).clamp(SAME.0, SAME.1) * f32::from(STEPS)) as i16;
+        let same = self.same();
         let follow = (share(observed, FOLLOW_SECS) * 32_767.0) as i16;
         let most = votes(MAX_VOTES);
         let cells = self.recent.iter_mut().zip(&mut self.votes).zip(self.current.iter().zip(&self.covered));

@@ -51,6 +51,18 @@ const SCENE_CHANGED: f32 = 0.4;
 /// share of it that lies in that place.
 const AFTERMATH: Duration = Duration::from_secs(15);
 const AFTERMATH_WITHIN: f32 = 0.6;
+/// Share of the place of somebody who is looked for that shows what it showed before him, from which he has left.
+const HAS_LEFT: f32 = 0.7;
+
+/// Somebody or something that moves by itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mover {
+    /// Where.
+    pub bbox: BBox,
+    /// Whether this frame shows it; else it is looked for there.
+    pub is_seen: bool,
+}
+
 /// A thing that came and stays.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StaticObject {
@@ -144,8 +156,8 @@ impl Statics {
     }
 
     /// Judges the frame seen last, `observed` after the one before (`None`: nothing is known of the time between). `movers` are the
-    /// people and vehicles of the frame, seen or looked for.
-    pub fn advance(&mut self, observed: Option<Duration>, movers: impl Iterator<Item = BBox>) -> &[StaticObject] {
+    /// people and vehicles of the frame.
+    pub fn advance(&mut self, observed: Option<Duration>, movers: impl Iterator<Item = Mover>) -> &[StaticObject] {
         let observed = observed.unwrap_or_default();
         if let (Some(canvas), Some(black)) = (&mut self.canvas, self.seen.take()) {
             canvas.cover(movers);
@@ -261,8 +273,8 @@ impl Statics {
         self.held.iter().find(is_one).map(|other| other.object.id)
     }
 
-    /// Whether nothing can be decided about a place: somebody is there, the thing there is about to be gone, or the picture shows the ground
-    /// again: a bus has left that stood so long that it was nearly taken for a thing.
+    /// Whether nothing can be decided about a place: somebody is there, too little of it shows the same for a while, the thing there is about to
+    /// be gone, or the picture shows the ground again: a bus has left that stood so long that it was nearly taken for a thing.
     fn is_undecided(&self, region: &Region) -> bool {
         let rect = &region.rect;
         if self.held.iter().any(|held| held.reviews_without > 0 && held.is_at(rect)) {
@@ -276,7 +288,8 @@ impl Statics {
             .count();
         let cells = || canvas.regions.cells(region, &canvas.backgrounds.changed);
         let ground = cells().filter(|&cell| canvas.backgrounds.shows_ground(cell)).count();
-        5 * covered > rect.area() || 2 * ground > cells().count()
+        let is_in_sight = Patch::seen(&canvas.backgrounds, columns, rect).is_some();
+        !is_in_sight || 5 * covered > rect.area() || 2 * ground > cells().count()
     }
 
     /// Decides what a steady region is; in any case it is ground from now on.
@@ -339,9 +352,13 @@ impl Statics {
 
 impl Canvas {
     /// Marks the cells of whoever moves by himself.
-    fn cover(&mut self, movers: impl Iterator<Item = BBox>) {
+    fn cover(&mut self, movers: impl Iterator<Item = Mover>) {
         self.backgrounds.covered.fill(false);
-        for rect in movers.filter_map(|mover| self.grid.rect(&mover)) {
+        for mover in movers {
+            let Some(rect) = self.grid.rect(&mover.bbox) else { continue };
+            if !mover.is_seen && self.backgrounds.share_as_before(&rect) > HAS_LEFT {
+                continue;
+            }
             for row in rect.top..rect.bottom {
                 let row = row * self.grid.columns;
                 self.backgrounds.covered[row + rect.left..row + rect.right].fill(true);

@@ -29,14 +29,14 @@ impl Watched {
         &mut self,
         secs: f64,
         scene: impl Fn(f64) -> Luma,
-        person: impl Fn(f64) -> Option<BBox>,
+        mover: impl Fn(f64) -> Option<Mover>,
     ) -> (usize, Vec<StaticObject>) {
         let (end, mut most) = (self.secs + secs, 0);
         while self.secs < end {
             let picture = scene(self.secs).noisy(2.0, (self.secs * 20.0) as u64);
             self.statics.see(&frame(picture.pixels, WIDTH, HEIGHT));
             let observed = Duration::from_secs_f64(self.step);
-            most = most.max(self.statics.advance(Some(observed), person(self.secs).into_iter()).len());
+            most = most.max(self.statics.advance(Some(observed), mover(self.secs).into_iter()).len());
             self.secs += self.step;
         }
         (most, self.statics.objects().to_vec())
@@ -62,6 +62,14 @@ fn bbox(left: usize, top: usize, width: usize, height: usize) -> BBox {
     let share = |at: usize, of: usize| at as f32 / of as f32;
     BBox::try_new(share(left, WIDTH), share(top, HEIGHT), share(left + width, WIDTH), share(top + height, HEIGHT))
         .unwrap()
+}
+
+fn seen(bbox: BBox) -> Mover {
+    Mover { bbox, is_seen: true }
+}
+
+fn looked_for(bbox: BBox) -> Mover {
+    Mover { bbox, is_seen: false }
 }
 
 fn crates_box() -> BBox {
@@ -183,10 +191,64 @@ fn a_person_who_stands_still_is_no_thing_and_nothing_of_him_stays() {
         picture.fill(LEFT, 180, 30, 20, 40);
         picture
     };
-    assert_eq!(watched.show_with(300.0, standing, |_| Some(man)).0, 0);
+    assert_eq!(watched.show_with(300.0, standing, |_| Some(seen(man))).0, 0);
     assert_eq!(watched.show(60.0, |_| street.clone()).0, 0);
     let canvas = watched.statics.canvas.as_ref().unwrap();
     assert!(!canvas.backgrounds.recent.iter().any(|&luma| luma > 216 * backgrounds::STEPS), "his shirt is remembered");
+}
+
+#[test]
+fn a_person_whom_the_detector_misses_in_every_other_frame_is_no_thing() {
+    let street = Luma::street(3);
+    let man = bbox(LEFT, 150, 30, 90);
+    let mut watched = Watched::new(1.0);
+    watched.show(30.0, |_| street.clone());
+    let standing = |_| {
+        let mut picture = street.clone();
+        picture.fill(LEFT, 150, 30, 90, 220);
+        picture
+    };
+    let found = |secs: f64| Some(if secs as u64 % 2 == 0 { seen(man) } else { looked_for(man) });
+    assert_eq!(watched.show_with(120.0, standing, found).0, 0);
+}
+
+#[test]
+fn what_traffic_hides_for_half_of_the_time_is_noticed() {
+    let street = Luma::street(3);
+    let crates = with_crates(&street, LEFT, TOP);
+    let mut watched = Watched::new(2.0);
+    watched.show(30.0, |_| street.clone());
+    // A lorry stops for four of eight seconds, and is looked for where it was for three more.
+    let lorry = (LEFT - 150, 120, 380, 180);
+    let stops = |secs: f64| secs % 8.0 < 4.0;
+    let scene = |secs: f64| {
+        let mut picture = crates.clone();
+        if stops(secs) {
+            picture.fill(lorry.0, lorry.1, lorry.2, lorry.3, 210);
+        }
+        picture
+    };
+    let place = bbox(lorry.0, lorry.1, lorry.2, lorry.3);
+    let mover = |secs: f64| if stops(secs) { Some(seen(place)) } else { (secs % 8.0 < 7.0).then(|| looked_for(place)) };
+    let (most, objects) = watched.show_with(48.0, scene, mover);
+    assert_eq!((most, objects.len()), (1, 1));
+    assert!(objects[0].bbox.iou(&crates_box()) > 0.7, "{objects:?}");
+}
+
+#[test]
+fn what_stands_in_the_midst_of_changes_is_not_decided_about() {
+    let street = Luma::street(3);
+    let mut watched = Watched::new(1.0);
+    watched.show(30.0, |_| street.clone());
+    // The lamps of a car that waits, in a light that is never the same.
+    let lamps = |secs: f64| {
+        let mut picture = street.clone();
+        let (around, light) = (SIDE / 2, if secs as u64 % 2 == 0 { 230 } else { 120 });
+        picture.fill(LEFT - around, TOP - around, SIDE + 2 * around, SIDE + 2 * around, light);
+        with_crates(&picture, LEFT, TOP)
+    };
+    assert_eq!(watched.show(20.0, lamps).0, 0);
+    assert_eq!(watched.show(30.0, |_| street.clone()).0, 0);
 }
 
 #[test]
@@ -292,7 +354,7 @@ fn heap(street: &Luma, parts: impl IntoIterator<Item = usize>) -> Luma {
 #[test]
 fn two_ends_of_a_heap_are_told_as_one_while_somebody_hides_its_middle() {
     let street = Luma::street(3);
-    let somebody = |_| Some(bbox(200 + SIDE - 2, TOP - 60, SIDE + 4, 60 + SIDE));
+    let somebody = |_| Some(seen(bbox(200 + SIDE - 2, TOP - 60, SIDE + 4, 60 + SIDE)));
     for (between, things) in [(vec![0, 1, 2], 1), (vec![0, 2], 2)] {
         let mut watched = Watched::new(1.0);
         watched.show(30.0, |_| street.clone());
