@@ -20,6 +20,8 @@ use curbwatch::mqtt::{AlarmKind, MqttSettings};
 use curbwatch::store::Destination;
 use mosquitto::Mosquitto;
 use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::Command;
 use street::{Agent, Hub};
 
 fn free_port() -> u16 {
@@ -92,6 +94,30 @@ fn a_broker_that_wants_a_certificate_gets_one_and_its_expiry_is_an_alarm_until_i
     let nobody = Agent::with(broker.port(), change, None);
     nobody.wait_until("it is refused", |agent| agent.stats().failures > 0);
     assert_eq!(nobody.stats().connects, 0);
+}
+
+#[test]
+fn the_operator_at_a_terminal_is_known_by_certificate_too() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    authority.certify("box", 10);
+    let (broker, port) = broker(&(with_certificate(&authority) + "require_certificate true\n"));
+    let mut hub = Hub::watch(&broker);
+    let tls = authority.mutual();
+    let change = |settings: &mut MqttSettings| (settings.brokers, settings.tls) = (at(port), Some(tls));
+    let mut agent = Agent::with(broker.port(), change, None);
+    delivers(&mut agent, &mut hub);
+    let listen = |what: &[&str], ca: PathBuf| {
+        let TlsConfig { certificate, key, .. } = authority.mutual();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_curbwatch"));
+        command.arg("hub").args(what).args(["--host", "localhost", "--port", &port.to_string(), "--ca"]).arg(ca);
+        command.arg("--certificate").arg(certificate.unwrap()).arg("--certificate-key").arg(key.unwrap());
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let said = listen(&["tail", "--count", "1"], authority.path("ca.pem"));
+    assert!(said.starts_with("curbwatch/v1/"), "{said}");
+    let said = listen(&["watch", "--for", "2"], stranger.path("ca.pem"));
+    assert!(said.contains("invalid peer certificate"), "{said}");
+    assert_eq!(said.lines().count(), 1, "it is said once: {said}");
 }
 
 #[test]

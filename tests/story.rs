@@ -192,11 +192,10 @@ fn the_hub_learns_exactly_what_the_cameras_show() {
         "a loaded detector",
         |message| matches!(&message.content, Content::Birth(birth) if !birth.models.is_empty()),
     );
-    let args = serde_json::json!({"id": "picture-1", "client": "hub-1", "args": {"camera": "quiet"}}).to_string();
-    let port = broker.port().to_string();
-    let topic = "curbwatch/v1/test/box-1/cmd/snapshot";
-    let asked = Command::new("mosquitto_pub").args(["-p", &port, "-q", "1", "-t", topic, "-m", &args]).status();
-    assert!(asked.unwrap().success());
+    let (port, saved) = (broker.port().to_string(), folder.path().join("asked-for.jpg"));
+    let mut asking = Command::new(env!("CARGO_BIN_EXE_curbwatch"));
+    asking.args(["hub", "snapshot", "--port", &port, "--agent", "test/box-1", "--wait", "60", "quiet", "--out"]);
+    let mut asking = asking.arg(&saved).stdout(Stdio::null()).spawn().unwrap();
     let mut ended = BTreeSet::new();
     heard.listen(&hub, "the end of every stream", |message| {
         if let Content::CameraStatus(status) = &message.content
@@ -214,10 +213,11 @@ fn the_hub_learns_exactly_what_the_cameras_show() {
         |message| matches!(&message.content, Content::Status(status) if status.status == AgentState::Offline),
     );
     assert!(agent.0.wait().unwrap().success(), "a stop in order is a success");
+    assert!(asking.wait().unwrap().success());
 
     incidents_are_those_of_the_truth(&heard, &cameras, &streets);
     pictures_come_first_and_are_whole(&heard);
-    the_picture_that_was_asked_for_came_before_its_answer(&heard);
+    the_picture_that_was_asked_for_came_before_its_answer(&heard, &std::fs::read(saved).unwrap());
     every_payload_is_valid(wire);
     sequences_have_no_gap(&heard);
     broker.assert_no_protocol_error();
@@ -327,7 +327,7 @@ fn pictures_come_first_and_are_whole(heard: &Heard) {
     }
 }
 
-fn the_picture_that_was_asked_for_came_before_its_answer(heard: &Heard) {
+fn the_picture_that_was_asked_for_came_before_its_answer(heard: &Heard, saved: &[u8]) {
     let picture = heard.messages.iter().find(|message| matches!(message.content, Content::Snapshot { .. })).unwrap();
     let reply = heard
         .messages
@@ -336,6 +336,7 @@ fn the_picture_that_was_asked_for_came_before_its_answer(heard: &Heard) {
     let evidence = reply.unwrap().evidence.as_ref().unwrap();
     assert_eq!((evidence.role, evidence.redaction.applied), (EvidenceRole::Snapshot, true));
     assert_eq!(format!("{:x}", Sha256::digest(&picture.payload)), evidence.sha256);
+    assert_eq!(picture.payload, saved, "the one who asked has it");
     assert!(picture.topic.ends_with(evidence.delivery.reference.as_ref().unwrap()));
     let decoded = image::load_from_memory(&picture.payload).unwrap();
     assert_eq!((decoded.width(), decoded.height()), (960, 544 + evidence.strip_height));

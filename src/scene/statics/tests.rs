@@ -208,7 +208,7 @@ fn a_person_whom_the_detector_misses_in_every_other_frame_is_no_thing() {
         picture.fill(LEFT, 150, 30, 90, 220);
         picture
     };
-    let found = |secs: f64| Some(if secs as u64 % 2 == 0 { seen(man) } else { looked_for(man) });
+    let found = |secs: f64| Some(if (secs as u64).is_multiple_of(2) { seen(man) } else { looked_for(man) });
     assert_eq!(watched.show_with(120.0, standing, found).0, 0);
 }
 
@@ -243,7 +243,7 @@ fn what_stands_in_the_midst_of_changes_is_not_decided_about() {
     // The lamps of a car that waits, in a light that is never the same.
     let lamps = |secs: f64| {
         let mut picture = street.clone();
-        let (around, light) = (SIDE / 2, if secs as u64 % 2 == 0 { 230 } else { 120 });
+        let (around, light) = (SIDE / 2, if (secs as u64).is_multiple_of(2) { 230 } else { 120 });
         picture.fill(LEFT - around, TOP - around, SIDE + 2 * around, SIDE + 2 * around, light);
         with_crates(&picture, LEFT, TOP)
     };
