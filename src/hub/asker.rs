@@ -102,7 +102,8 @@ async fn exchange(settings: &WatchSettings, question: &Question, signer: Option<
     loop {
         let packet = incoming(&mut event_loop).await?;
         if let Packet::SubAck(ack) = &packet {
-            if !ack.return_codes.iter().all(|code| matches!(code, SubscribeReasonCode::Success(_))) {
+            // Who may not read pictures may still have one taken.
+            if !matches!(ack.return_codes.first(), Some(SubscribeReasonCode::Success(_))) {
                 return Err(AskError::Broker(format!("the broker refuses the subscription to {replies}")));
             }
             let topic = topics.command(question.verb);
