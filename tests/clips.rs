@@ -4,6 +4,8 @@
 
 #[path = "common/agent.rs"]
 mod agent;
+#[path = "common/heard.rs"]
+mod heard;
 #[expect(dead_code, reason = "this test neither kills nor reloads the broker")]
 #[path = "common/mosquitto.rs"]
 mod mosquitto;
@@ -22,6 +24,7 @@ use curbwatch::picture::PictureState;
 use curbwatch::stage::{self, Footage, FrameSize, Scene};
 use curbwatch::vcam::{Mount, Options, VirtualCamera};
 use gstreamer::prelude::*;
+use heard::events;
 use mosquitto::Mosquitto;
 use recorded::{Agent, finding, name};
 use serde_json::{Value, json};
@@ -57,16 +60,6 @@ fn heard(hub: &Watcher, wanted: impl Fn(&IncidentEvent) -> bool) -> Vec<HubMessa
         }
     }
     panic!("the event does not come");
-}
-
-fn events(heard: &[HubMessage]) -> Vec<&IncidentEvent> {
-    let mut events = Vec::new();
-    for message in heard {
-        if let Content::Incident(event) = &message.content {
-            events.push(event);
-        }
-    }
-    events
 }
 
 fn config(port: u16, disclosure: &str) -> Config {

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+#[path = "common/heard.rs"]
+mod heard;
 #[expect(dead_code, reason = "this test neither kills nor reloads the broker")]
 #[path = "common/mosquitto.rs"]
 mod mosquitto;
@@ -19,6 +21,7 @@ use curbwatch::hub::{Content, HubMessage, Sight, WatchSettings, Watcher};
 use curbwatch::incident::{Incident, Phase};
 use curbwatch::mask::PrivacyMasks;
 use curbwatch::picture::PictureState;
+use heard::events;
 use mosquitto::Mosquitto;
 use recorded::{Agent, finding, name};
 use serde_json::{Value, json};
@@ -83,16 +86,6 @@ fn heard(hub: &Watcher, revision: u32) -> Vec<HubMessage> {
             Sight::Disconnected { reason } => panic!("{reason}"),
         }
     }
-}
-
-fn events(heard: &[HubMessage]) -> Vec<&IncidentEvent> {
-    let mut events = Vec::new();
-    for message in heard {
-        if let Content::Incident(event) = &message.content {
-            events.push(event);
-        }
-    }
-    events
 }
 
 fn pictures(heard: &[HubMessage]) -> BTreeSet<Uuid> {

@@ -179,19 +179,24 @@ fn who_walks_in_front_hides_it_and_changes_nothing() {
     assert!(objects[0].standing.as_secs() > 260);
 }
 
+/// A man who stands on the street.
+fn with_man(street: &Luma) -> Luma {
+    let mut picture = street.clone();
+    picture.fill(LEFT, 150, 30, 90, 220);
+    picture.fill(LEFT, 180, 30, 20, 40);
+    picture
+}
+
+fn man_box() -> BBox {
+    bbox(LEFT, 150, 30, 90)
+}
+
 #[test]
 fn a_person_who_stands_still_is_no_thing_and_nothing_of_him_stays() {
     let street = Luma::street(3);
-    let man = bbox(LEFT, 150, 30, 90);
     let mut watched = Watched::new(1.0);
     watched.show(30.0, |_| street.clone());
-    let standing = |_| {
-        let mut picture = street.clone();
-        picture.fill(LEFT, 150, 30, 90, 220);
-        picture.fill(LEFT, 180, 30, 20, 40);
-        picture
-    };
-    assert_eq!(watched.show_with(300.0, standing, |_| Some(seen(man))).0, 0);
+    assert_eq!(watched.show_with(300.0, |_| with_man(&street), |_| Some(seen(man_box()))).0, 0);
     assert_eq!(watched.show(60.0, |_| street.clone()).0, 0);
     let canvas = watched.statics.canvas.as_ref().unwrap();
     assert!(!canvas.backgrounds.recent.iter().any(|&luma| luma > 216 * backgrounds::STEPS), "his shirt is remembered");
@@ -200,16 +205,10 @@ fn a_person_who_stands_still_is_no_thing_and_nothing_of_him_stays() {
 #[test]
 fn a_person_whom_the_detector_misses_in_every_other_frame_is_no_thing() {
     let street = Luma::street(3);
-    let man = bbox(LEFT, 150, 30, 90);
     let mut watched = Watched::new(1.0);
     watched.show(30.0, |_| street.clone());
-    let standing = |_| {
-        let mut picture = street.clone();
-        picture.fill(LEFT, 150, 30, 90, 220);
-        picture
-    };
-    let found = |secs: f64| Some(if (secs as u64).is_multiple_of(2) { seen(man) } else { looked_for(man) });
-    assert_eq!(watched.show_with(120.0, standing, found).0, 0);
+    let found = |secs: f64| Some(Mover { bbox: man_box(), is_seen: (secs as u64).is_multiple_of(2) });
+    assert_eq!(watched.show_with(120.0, |_| with_man(&street), found).0, 0);
 }
 
 #[test]
