@@ -16,76 +16,81 @@
 struct axis {
     int *first;
     float *weight;
-    int *middle; /* Of three chroma samples. */
-    float *before, *after;
 };
 
 static struct axis lay_out(int count, int source, float ratio) {
-    size_t ints = (size_t)count * sizeof(int), floats = (size_t)count * sizeof(float);
-    struct axis axis = {malloc(ints), malloc(floats), malloc(ints), malloc(floats), malloc(floats)};
+    struct axis axis = {malloc((size_t)count * sizeof(int)), malloc((size_t)count * sizeof(float))};
     for (int i = 0; i < count; i++) {
         float at = ((float)i + 0.5f) * ratio - 0.5f;
         if (at < 0.0f) at = 0.0f;
         int first = (int)at;
         if (first > source - 2) first = source - 2;
-        float weight = at - (float)first > 1.0f ? 1.0f : at - (float)first;
-        axis.first[i] = first, axis.weight[i] = weight, axis.middle[i] = first / 2;
-        axis.before[i] = first % 2 == 0 ? 0.25f * (1.0f - weight) : 0.0f;
-        axis.after[i] = first % 2 == 0 ? 0.25f * weight : 0.25f + 0.5f * weight;
+        axis.first[i] = first, axis.weight[i] = at - (float)first > 1.0f ? 1.0f : at - (float)first;
     }
     return axis;
 }
 
-static void discard(struct axis axis) {
-    free(axis.first), free(axis.weight), free(axis.middle), free(axis.before), free(axis.after);
+static void discard(struct axis axis) { free(axis.first), free(axis.weight); }
+
+static inline float cut(float v) { return v < 0.0f ? 0.0f : v > 1.0f ? 1.0f : v; }
+
+/* The row of chroma next to the one that a row of luma has. */
+static inline int next_to(int luma, int count) {
+    int near = luma / 2;
+    return luma % 2 == 0 ? (near > 0 ? near - 1 : 0) : near < count - 1 ? near + 1 : near;
 }
 
-static inline float cut(float v, float low, float high) { return v < low ? low : v > high ? high : v; }
-
-/* Three rows of a chroma plane around one, into a row of floats with a sample more at each end. */
-static void mix(const uint8_t *plane, int row, int width, int height, float before, float after, float *restrict out) {
-    const uint8_t *b = plane + row * width;
-    const uint8_t *a = row > 0 ? b - width : b, *c = row < height - 1 ? b + width : b;
-    float middle = 1.0f - before - after;
-    for (int x = 0; x < width; x++) out[x + 1] = before * (float)a[x] + middle * (float)b[x] + after * (float)c[x];
+/* Chroma of a row of luma, with a sample more at each end. */
+static void mix(const uint8_t *plane, int luma, int width, int height, float *restrict out) {
+    const uint8_t *near = plane + luma / 2 * width, *next = plane + next_to(luma, height) * width;
+    for (int x = 0; x < width; x++) out[x + 1] = 0.75f * (float)near[x] + 0.25f * (float)next[x] - 128.0f;
     out[0] = out[1], out[width + 1] = out[width];
 }
 
-static inline float channel(const float luma[4], float color, float fx, float fy) {
-    const float gain = 1.164384f / 255.0f;
-    float low = -color, high = 1.0f - color, y[4];
-    for (int i = 0; i < 4; i++) y[i] = cut(gain * (luma[i] - 16.0f), low, high);
-    float top = y[0] + fx * (y[1] - y[0]), bottom = y[2] + fx * (y[3] - y[2]);
-    return top + fy * (bottom - top) + color;
+/* Chroma of a column of luma. */
+static inline float doubled(const float *row, int luma) {
+    int near = luma / 2 + 1;
+    return 0.75f * row[near] + 0.25f * row[luma % 2 == 0 ? near - 1 : near + 1];
 }
 
+static inline float between(float from, float to, float share) { return from + share * (to - from); }
+
 static void letterbox(const uint8_t *frame, int width, int height, float *restrict out, int side) {
+    const float gain = 1.164384f / 255.0f;
     const uint8_t *luma = frame, *cb = luma + width * height, *cr = cb + width * height / 4;
     float scale = (float)side / (float)(width > height ? width : height);
     int inner_width = (int)((float)width * scale + 0.5f), inner_height = (int)((float)height * scale + 0.5f);
     int left = (side - inner_width) / 2, top = (side - inner_height) / 2, half = width / 2;
-    float *restrict red = out, *restrict green = out + side * side, *restrict blue = out + 2 * side * side;
+    size_t plane = (size_t)side * (size_t)side, row_size = (size_t)(half + 2) * sizeof(float);
     struct axis ax = lay_out(inner_width, width, (float)width / (float)inner_width);
     struct axis ay = lay_out(inner_height, height, (float)height / (float)inner_height);
-    float *restrict u = malloc((size_t)(half + 2) * sizeof(float)), *restrict v = malloc((size_t)(half + 2) * sizeof(float));
+    float *restrict u[2] = {malloc(row_size), malloc(row_size)}, *restrict v[2] = {malloc(row_size), malloc(row_size)};
     for (int row = 0; row < inner_height; row++) {
-        const uint8_t *upper = luma + ay.first[row] * width, *lower = upper + width;
-        mix(cb, ay.middle[row], half, height / 2, ay.before[row], ay.after[row], u);
-        mix(cr, ay.middle[row], half, height / 2, ay.before[row], ay.after[row], v);
-        float fy = ay.weight[row];
+        int first_row = ay.first[row];
+        for (int r = 0; r < 2; r++) {
+            mix(cb, first_row + r, half, height / 2, u[r]);
+            mix(cr, first_row + r, half, height / 2, v[r]);
+        }
         size_t at = (size_t)(row + top) * (size_t)side + (size_t)left;
         for (int x = 0; x < inner_width; x++) {
-            int first = ax.first[x], middle = ax.middle[x];
-            float y[4] = {upper[first], upper[first + 1], lower[first], lower[first + 1]};
-            float before = ax.before[x], after = ax.after[x], own = 1.0f - before - after, fx = ax.weight[x];
-            float b = before * u[middle] + own * u[middle + 1] + after * u[middle + 2] - 128.0f;
-            float r = before * v[middle] + own * v[middle + 1] + after * v[middle + 2] - 128.0f;
-            red[at + (size_t)x] = channel(y, 1.792741f / 255.0f * r, fx, fy);
-            green[at + (size_t)x] = channel(y, -0.213249f / 255.0f * b - 0.532909f / 255.0f * r, fx, fy);
-            blue[at + (size_t)x] = channel(y, 2.112402f / 255.0f * b, fx, fy);
+            float rows[2][3];
+            for (int r = 0; r < 2; r++) {
+                float pixels[2][3];
+                for (int c = 0; c < 2; c++) {
+                    int column = ax.first[x] + c;
+                    float y = gain * ((float)luma[(first_row + r) * width + column] - 16.0f);
+                    float b = doubled(u[r], column), d = doubled(v[r], column);
+                    pixels[c][0] = cut(y + 1.792741f / 255.0f * d);
+                    pixels[c][1] = cut(y - 0.213249f / 255.0f * b - 0.532909f / 255.0f * d);
+                    pixels[c][2] = cut(y + 2.112402f / 255.0f * b);
+                }
+                for (int i = 0; i < 3; i++) rows[r][i] = between(pixels[0][i], pixels[1][i], ax.weight[x]);
+            }
+            for (size_t i = 0; i < 3; i++)
+                out[i * plane + at + (size_t)x] = between(rows[0][i], rows[1][i], ay.weight[row]);
         }
     }
-    discard(ax), discard(ay), free(u), free(v);
+    discard(ax), discard(ay), free(u[0]), free(u[1]), free(v[0]), free(v[1]);
 }
 
 static double cpu_ms(void) {

@@ -1,10 +1,6 @@
 //! How close the agent must come to the independent reference.
 
 use curbwatch::detect::Detection;
-use curbwatch::geometry::BBox;
-
-/// Overlap from which two boxes are of one object.
-const SAME_OBJECT_IOU: f32 = 0.6;
 
 /// What a reference finds in a picture.
 #[derive(serde::Deserialize)]
@@ -15,9 +11,6 @@ pub struct Expected {
     pub height: f32,
     /// Best first.
     pub detections: Vec<ExpectedDetection>,
-    /// The same before suppression, if it is known. Of two boxes of an object that are sure to within rounding either may be kept.
-    #[serde(default)]
-    pub proposals: Vec<ExpectedDetection>,
 }
 
 /// One of its objects.
@@ -38,16 +31,6 @@ impl Expected {
         found.class == wanted.index
             && sides.iter().zip(wanted.bbox).zip(pixels).all(|((a, b), size)| (a - b).abs() * size <= 1.0)
     }
-
-    /// Whether an object is another box of the same that the reference proposes too.
-    fn is_other_proposal(&self, found: &Detection, wanted: &ExpectedDetection) -> bool {
-        let [left, top, right, bottom] = wanted.bbox;
-        let place = BBox::try_new(left, top, right, bottom).unwrap();
-        let is_sure_alike = |proposal: &ExpectedDetection| (proposal.confidence - found.confidence).abs() <= 0.01;
-        found.class == wanted.index
-            && found.bbox.iou(&place) >= SAME_OBJECT_IOU
-            && self.proposals.iter().any(|other| self.is_within_a_pixel(found, other) && is_sure_alike(other))
-    }
 }
 
 /// Holds that every object of the reference is found within a pixel and `most` of confidence, and, from `limit` of confidence up, no
@@ -55,8 +38,7 @@ impl Expected {
 pub fn assert_same(model: &str, found: &[Detection], expected: &Expected, limit: f32, most: f32) -> Vec<f32> {
     let mut differences = Vec::new();
     for wanted in &expected.detections {
-        let twin = found.iter().find(|d| expected.is_within_a_pixel(d, wanted));
-        let Some(twin) = twin.or_else(|| found.iter().find(|d| expected.is_other_proposal(d, wanted))) else {
+        let Some(twin) = found.iter().find(|d| expected.is_within_a_pixel(d, wanted)) else {
             panic!("{model}: class {} is not within a pixel of {:?}: {found:?}", wanted.index, wanted.bbox)
         };
         let difference = (twin.confidence - wanted.confidence).abs();

@@ -41,16 +41,12 @@ class Reference:
     def __init__(self, manifest: dict, model: Path):
         self.manifest = manifest
         self.session = detect.session_of(model)
-        # Of the picture at hand, before suppression.
-        self.proposals: Found = []
 
     def find(self, picture: detect.Picture) -> Found:
         form = self.manifest["input"]
         outputs = detect.run(self.session, self.manifest, detect.to_tensor(picture, form))
         limits = (LEAST_CONFIDENCE, self.manifest["thresholds"]["nms_iou"])
-        decoded = decode(outputs, self.manifest)
-        self.proposals = detect.detections_of(decoded, picture.size, form, (LEAST_CONFIDENCE, 1.0))
-        return detect.detections_of(decoded, picture.size, form, limits)
+        return detect.detections_of(decode(outputs, self.manifest), picture.size, form, limits)
 
     def truth(self, picture: detect.Picture, whole: Found) -> Found:
         """What it is sure of in the picture and in four tiles of it; what an edge of a tile cuts is left to the others."""
@@ -116,22 +112,16 @@ def main() -> None:
     arguments = parser.parse_args()
     manifest = detect.read_manifest(arguments.manifest)
     model = arguments.model or detect.CACHE / "models" / manifest["name"] / manifest["file"]
-    reference, agent, of_reference, proposals, truth = Reference(manifest, model), [], [], [], []
+    reference, agent, of_reference, truth = Reference(manifest, model), [], [], []
     pictures = json.loads(arguments.pictures.read_text())
     for picture in pictures:
         image = detect.read_i420(arguments.pictures.parent / picture["file"], f"{picture['width']}x{picture['height']}")
         agent.append([(d["index"], d["confidence"], np.array(d["bbox"])) for d in picture["detections"]])
         of_reference.append(reference.find(image))
-        proposals.append(reference.proposals)
         truth.append(reference.truth(image, of_reference[-1]))
     found = [
-        {
-            "width": picture["width"],
-            "height": picture["height"],
-            "detections": plain(of_picture),
-            "proposals": plain(proposed),
-        }
-        for picture, of_picture, proposed in zip(pictures, of_reference, proposals)
+        {"width": picture["width"], "height": picture["height"], "detections": plain(of_picture)}
+        for picture, of_picture in zip(pictures, of_reference)
     ]
     figures = {
         "truths": sum(map(len, truth)),

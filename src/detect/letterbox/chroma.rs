@@ -1,26 +1,23 @@
-//! Chroma of one output row.
+//! Chroma of NV12 as planes.
 
-use super::plan::Columns;
-use super::row::{CbCr, ChromaRows, mix};
-
-/// Three rows of chroma, mixed into one: from the sample before the first that is wanted to the second after the last, so that four can be
-/// read from the first of any three.
+/// Three rows of Cb and three of Cr, taken apart.
 #[derive(Debug, Default)]
-pub(super) struct ChromaRow(Vec<CbCr>);
+pub(super) struct Apart([[Vec<u8>; 3]; 2]);
 
-impl ChromaRow {
-    /// Mixes three rows of `count` samples by their shares. Beyond the edges the last sample is repeated.
-    pub(super) fn mix(&mut self, rows: ChromaRows<'_>, count: usize, shares: [i16; 3], columns: &Columns) -> &[CbCr] {
-        let (first, wanted) = (columns.chroma_begin, columns.chroma_count);
-        // The sample `first + i` is at `1 + i`.
-        self.0.resize(wanted + 3, [0; 2]);
-        let (from, to) = (first.saturating_sub(1), (first + wanted + 1).min(count));
-        let begins_at = from + 1 - first;
-        let inner = &mut self.0[begins_at..begins_at + to - from];
-        mix(rows, from, shares, inner);
-        let (leftmost, rightmost) = (inner[0], inner[inner.len() - 1]);
-        self.0[..begins_at].fill(leftmost);
-        self.0[begins_at + to - from..].fill(rightmost);
-        &self.0
+impl Apart {
+    /// Takes apart three rows in which Cb and Cr take turns.
+    pub(super) fn take(&mut self, rows: [&[u8]; 3]) -> [[&[u8]; 3]; 2] {
+        let [blue, red] = &mut self.0;
+        for ((row, blue), red) in rows.into_iter().zip(blue).zip(red) {
+            let (pairs, _) = row.as_chunks::<2>();
+            blue.resize(pairs.len(), 0);
+            red.resize(pairs.len(), 0);
+            for ((blue, red), pair) in blue.iter_mut().zip(red).zip(pairs) {
+                // As one number, so that compilers take whole vectors apart: a tenth of the time.
+                let both = u16::from_le_bytes(*pair);
+                (*blue, *red) = (both as u8, (both >> 8) as u8);
+            }
+        }
+        self.0.each_ref().map(|rows| rows.each_ref().map(Vec::as_slice))
     }
 }

@@ -5,10 +5,10 @@
 //! ([`Letterbox`]). Bilinear with two taps per axis and pixel centres aligned, like OpenCV's `INTER_LINEAR`; chroma lies between
 //! two luma samples in both directions.
 //!
-//! A model was trained on pictures that a JPEG decoder had brought to full colour before they were scaled. Its two steps that show are
-//! kept: chroma is brought to luma's size by the same weights ([`plan`]), and each of the four pixels that are interpolated is
-//! cut to colours that can be shown before, not after. Interpolating first moved confidences by up to 0.04 on footage with saturated
-//! colours; this way it is 0.004 (`docs/models.md`). What is left: the four have one chroma, that of the place between them.
+//! A model was trained on pictures that a JPEG decoder had brought to full colour before they were scaled. So here: the four pixels
+//! that are interpolated get chroma by a decoder's weights ([`plan`]), and each is cut to colours that can be shown before, not after.
+//! Interpolating first moves confidences by up to 0.04 on footage with saturated colours, one chroma for the four by up to 0.02
+//! (`docs/models.md`).
 //!
 //! Within 1/255 of the same definition in double precision. No allocation per frame: what depends on a frame's size alone is
 //! computed once and kept.

@@ -1,8 +1,8 @@
 //! A frame's part into the tensor, a row at a time.
 
-use super::chroma::ChromaRow;
+use super::chroma::Apart;
 use super::plan::Plan;
-use super::row::{ChromaRows, Converter, Sources, convert};
+use super::row::{Out, Sources, convert};
 use crate::detect::manifest::Layout;
 use crate::frame::{Frame, PixelFormat};
 
@@ -46,22 +46,16 @@ impl Element for u8 {
 /// Room for one output row, kept between frames.
 #[derive(Debug)]
 pub(super) struct Scratch {
-    chroma: ChromaRow,
-    /// The three channels, where they are not written into the tensor at once.
-    channels: [Vec<f32>; 3],
-    /// The three channels, interleaved; for NHWC.
-    interleaved: Vec<f32>,
+    /// Chroma that does not lie in planes.
+    chroma: Apart,
+    /// Values that are not written into the tensor at once, in its layout.
+    values: Vec<f32>,
 }
 
 impl Scratch {
     /// For rows of at most `width` pixels.
     pub(super) fn new(width: u32) -> Self {
-        let width = width as usize;
-        Self {
-            chroma: ChromaRow::default(),
-            channels: std::array::from_fn(|_| vec![0.0; width]),
-            interleaved: vec![0.0; 3 * width],
-        }
+        Self { chroma: Apart::default(), values: vec![0.0; 3 * width as usize] }
     }
 }
 
@@ -74,49 +68,49 @@ pub(super) struct Target<'a, E> {
 }
 
 impl<E: Element> Target<'_, E> {
-    /// The `width` values from `(column, row)` on in each of the three planes, if it has planes and they hold values as they are.
-    fn rows_mut(&mut self, column: usize, row: usize, width: usize) -> Option<[&mut [f32]; 3]> {
-        match self.layout {
-            Layout::Nchw => {
-                let (first, rest) = E::as_values(self.elements)?.split_at_mut(self.width * self.height);
-                let (second, third) = rest.split_at_mut(self.width * self.height);
-                Some([first, second, third].map(|plane| &mut plane[row * self.width + column..][..width]))
-            }
-            Layout::Nhwc => None,
-        }
+    /// The `width` pixels from `(column, row)` on, if their values are held as they are.
+    fn row_mut(&mut self, column: usize, row: usize, width: usize) -> Option<Out<'_>> {
+        let (begin, plane) = (row * self.width + column, self.width * self.height);
+        let values = E::as_values(self.elements)?;
+        Some(match self.layout {
+            Layout::Nchw => Out::Planes(thirds(values, plane).map(|plane| &mut plane[begin..][..width])),
+            Layout::Nhwc => Out::Pixels(&mut values[3 * begin..][..3 * width]),
+        })
     }
 
-    /// Stores one row of the three channels from `(column, row)` on.
-    fn store(&mut self, column: usize, row: usize, channels: [&[f32]; 3], interleaved: &mut [f32]) {
-        let at = row * self.width + column;
+    /// Stores the pixels of a row from `(column, row)` on.
+    fn store(&mut self, column: usize, row: usize, values: &[f32]) {
+        let (begin, width) = (row * self.width + column, values.len() / 3);
         match self.layout {
             Layout::Nchw => {
-                for (values, plane) in channels.iter().zip(self.elements.chunks_exact_mut(self.width * self.height)) {
-                    E::store(values, &mut plane[at..][..values.len()]);
+                let planes = self.elements.chunks_exact_mut(self.width * self.height);
+                for (values, plane) in values.chunks_exact(width).zip(planes) {
+                    E::store(values, &mut plane[begin..][..width]);
                 }
             }
-            Layout::Nhwc => {
-                let [first, second, third] = channels;
-                for (pixel, ((&a, &b), &c)) in interleaved.chunks_exact_mut(3).zip(first.iter().zip(second).zip(third))
-                {
-                    pixel.copy_from_slice(&[a, b, c]);
-                }
-                E::store(&interleaved[..3 * first.len()], &mut self.elements[3 * at..][..3 * first.len()]);
-            }
+            Layout::Nhwc => E::store(values, &mut self.elements[3 * begin..][..3 * width]),
         }
     }
 
     /// Fills the whole tensor with one value per channel.
-    pub(super) fn fill(&mut self, values: [f32; 3], scratch: &mut Scratch) {
-        let Scratch { channels, interleaved, .. } = scratch;
-        for (channel, value) in channels.iter_mut().zip(values) {
-            channel.fill(value);
-        }
-        let [first, second, third] = &*channels;
-        for row in 0..self.height {
-            self.store(0, row, [first, second, third], interleaved);
+    pub(super) fn fill(&mut self, values: [f32; 3]) {
+        let mut pixel = [self.elements[0]; 3];
+        E::store(&values, &mut pixel);
+        match self.layout {
+            Layout::Nchw => {
+                let planes = self.elements.chunks_exact_mut(self.width * self.height);
+                planes.zip(pixel).for_each(|(plane, element)| plane.fill(element));
+            }
+            Layout::Nhwc => self.elements.as_chunks_mut::<3>().0.fill(pixel),
         }
     }
+}
+
+/// Three parts of a length, one after the other.
+fn thirds(values: &mut [f32], length: usize) -> [&mut [f32]; 3] {
+    let (first, rest) = values.split_at_mut(length);
+    let (second, third) = rest.split_at_mut(length);
+    [first, second, third]
 }
 
 /// Writes a frame's part into the tensor; the border is left alone.
@@ -125,22 +119,27 @@ pub(super) fn write<E: Element>(plan: &Plan, frame: &Frame, scratch: &mut Scratc
     let (luma_width, luma_height) = (plan.layout.width as usize, plan.layout.height as usize);
     let (chroma_width, chroma_height) = (luma_width.div_ceil(2), luma_height.div_ceil(2));
     let (left, top, width) = (plan.letterbox.left as usize, plan.letterbox.top as usize, plan.letterbox.width as usize);
-    let converters = plan.channels.each_ref().map(|channel| Converter::new(channel, plan.luma));
-    let Scratch { chroma, channels, interleaved } = scratch;
-    for (row, (&(upper, y), &(middle, shares))) in plan.rows.luma.iter().zip(&plan.rows.chroma).enumerate() {
-        let rows = match plan.layout.format {
-            PixelFormat::I420 => {
-                ChromaRows::Planes([1, 2].map(|index| planes[index].three(middle, chroma_width, chroma_height)))
-            }
-            PixelFormat::Nv12 => ChromaRows::Interleaved(planes[1].three(middle, 2 * chroma_width, chroma_height)),
+    for (row, sample) in plan.rows.iter().enumerate() {
+        let chroma_row = sample.first / 2;
+        let sources = Sources {
+            luma: planes[0].pair(sample.first, luma_width, luma_height),
+            share: sample.share,
+            is_first: sample.first.is_multiple_of(2),
+            chroma: match plan.layout.format {
+                PixelFormat::I420 => [1, 2].map(|index| planes[index].three(chroma_row, chroma_width, chroma_height)),
+                PixelFormat::Nv12 => scratch.chroma.take(planes[1].three(chroma_row, 2 * chroma_width, chroma_height)),
+            },
         };
-        let chroma = chroma.mix(rows, chroma_width, shares, &plan.columns);
-        let sources = Sources { luma: planes[0].pair(upper, luma_width, luma_height), y, chroma };
-        if let Some(rows) = target.rows_mut(left, top + row, width) {
-            convert(&sources, &plan.columns, &converters, rows);
+        if let Some(out) = target.row_mut(left, top + row, width) {
+            convert(&sources, &plan.columns, &plan.converter, out);
         } else {
-            convert(&sources, &plan.columns, &converters, channels.each_mut().map(|row| &mut row[..width]));
-            target.store(left, top + row, channels.each_ref().map(|row| &row[..width]), interleaved);
+            let values = &mut scratch.values[..3 * width];
+            let out = match target.layout {
+                Layout::Nchw => Out::Planes(thirds(values, width)),
+                Layout::Nhwc => Out::Pixels(values),
+            };
+            convert(&sources, &plan.columns, &plan.converter, out);
+            target.store(left, top + row, &scratch.values[..3 * width]);
         }
     }
 }

@@ -98,13 +98,13 @@ fn reference(frame: &Frame, part: PixelRect, resize: Resize, x: u32, y: u32) -> 
         }
         sum
     };
-    let chroma = |plane, step, offset| between(&|x, y| chroma_at(plane, step, offset, x, y));
-    let (cb, cr) = match layout.format {
-        PixelFormat::I420 => (chroma(1, 1, 0), chroma(2, 1, 0)),
-        PixelFormat::Nv12 => (chroma(1, 2, 0), chroma(1, 2, 1)),
+    let chroma_of = |x: f64, y: f64| match layout.format {
+        PixelFormat::I420 => (chroma_at(1, 1, 0, x, y), chroma_at(2, 1, 0, x, y)),
+        PixelFormat::Nv12 => (chroma_at(1, 2, 0, x, y), chroma_at(1, 2, 1, x, y)),
     };
     let (kr, kb) = if layout.matrix == ColorMatrix::Bt601 { (0.299, 0.114) } else { (0.2126, 0.0722) };
-    let colors = |luma: f64| {
+    let colors = |x: f64, y: f64| {
+        let (luma, (cb, cr)) = (luma_at(x, y), chroma_of(x, y));
         let (luma, cb, cr) = match layout.range {
             ColorRange::Limited => ((luma - 16.0) / 219.0, (cb - 128.0) / 224.0, (cr - 128.0) / 224.0),
             ColorRange::Full => (luma / 255.0, (cb - 128.0) / 255.0, (cr - 128.0) / 255.0),
@@ -113,7 +113,7 @@ fn reference(frame: &Frame, part: PixelRect, resize: Resize, x: u32, y: u32) -> 
         let green = (luma - kr * red - kb * blue) / (1.0 - kr - kb);
         [red, green, blue].map(|v| v.clamp(0.0, 1.0))
     };
-    Some([0, 1, 2].map(|channel| between(&|x, y| colors(luma_at(x, y))[channel])))
+    Some([0, 1, 2].map(|channel| between(&|x, y| colors(x, y)[channel])))
 }
 
 /// A tensor written by the pass, as shares of full white in the order R, G, B.
@@ -157,7 +157,7 @@ fn any_input() -> impl Strategy<Value = Input> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
     #[test]
-    fn agrees_with_the_reference_within_a_255th(
+    fn agrees_with_the_definition_to_a_part_of_a_level(
         width in 2u32..200, height in 2u32..200, padding in 0usize..9,
         is_nv12: bool, is_bt709: bool, is_full: bool, input in any_input(),
         corners in proptest::option::of([0.0f32..0.7, 0.0..0.7, 0.05..0.6, 0.05..0.6]),
@@ -169,11 +169,13 @@ proptest! {
         let part = corners.map_or(PixelRect::whole(width, height), |[left, top, w, h]| {
             PixelRect::covering(&BBox::try_new(left, top, left + w, top + h).unwrap(), width, height)
         });
+        // A whole level is promised. The arithmetic takes a tenth; bytes are rounded to the nearest.
+        let most = if input.dtype == ElementType::U8 { 0.6 } else { 0.15 };
         for (pixel, found) in written(&frame, part, &input).into_iter().enumerate() {
             let (x, y) = (pixel as u32 % MODEL_WIDTH, pixel as u32 / MODEL_WIDTH);
             let expected = reference(&frame, part, input.resize, x, y).unwrap_or([114.0 / 255.0; 3]);
             for (found, expected) in found.into_iter().zip(expected) {
-                prop_assert!((found - expected).abs() <= 1.0 / 255.0, "{x},{y}: {found} {expected}");
+                prop_assert!((found - expected).abs() <= most / 255.0, "{x},{y}: {found} {expected}");
             }
         }
     }

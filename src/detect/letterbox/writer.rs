@@ -43,7 +43,7 @@ impl InputWriter {
         let plan = &self.plans[index];
         let mut target = Target { elements: tensor, layout: self.input.layout, width, height };
         if !self.written.is_some_and(|written| written.has_border_of(&plan.letterbox)) {
-            target.fill(border(&self.input), &mut self.scratch);
+            target.fill(border(&self.input));
         }
         self.written = Some(plan.letterbox);
         pass::write(plan, frame, &mut self.scratch, &mut target);

@@ -1,64 +1,72 @@
-//! Both steps, a pixel at a time.
+//! A pixel at a time.
 
-use super::{CHROMA_LEVEL, CbCr, ChromaRows, Converter, LEVEL, Sources};
-use crate::detect::letterbox::plan::Columns;
+use super::{CHROMA_LEVEL, Converter, LEVEL, Out, Sources, share_of_rows, shares_of_columns};
+use crate::detect::letterbox::plan::{Columns, near_and_next};
 
-pub(super) fn mix(rows: ChromaRows<'_>, from: usize, shares: [i16; 3], out: &mut [CbCr]) {
-    match rows {
-        ChromaRows::Planes([blue, red]) => {
-            for (index, out) in out.iter_mut().enumerate() {
-                *out = [blue, red].map(|rows| mixed(rows.map(|row| row[from + index]), shares));
-            }
-        }
-        ChromaRows::Interleaved(rows) => {
-            for (index, out) in out.as_flattened_mut().iter_mut().enumerate() {
-                *out = mixed(rows.map(|row| row[2 * from + index]), shares);
-            }
-        }
-    }
-}
+/// Of the four pixels around a place: the upper two, the lower two.
+type Four = [[i16; 2]; 2];
 
-fn mixed(samples: [u8; 3], shares: [i16; 3]) -> i16 {
-    let part = |(sample, share)| times(i16::from(sample) * CHROMA_LEVEL, share);
-    samples.into_iter().zip(shares).map(part).sum::<i16>() - 128 * CHROMA_LEVEL
-}
-
-pub(super) fn convert(sources: &Sources<'_>, columns: &Columns, converters: &[Converter; 3], out: [&mut [f32]; 3]) {
-    let [first, second, third] = out;
-    for (index, (&(at, x), chroma)) in columns.luma.iter().zip(&columns.chroma).enumerate() {
-        let chroma = chroma_at(sources.chroma, chroma);
+pub(super) fn convert(sources: &Sources<'_>, columns: &Columns, converter: &Converter, mut out: Out<'_>) {
+    let down = share_of_rows(sources.share);
+    for (index, sample) in columns.samples.iter().enumerate() {
         // Beyond the right edge the last is repeated.
-        let (left, right) = (at as usize, (at as usize + 1).min(columns.width - 1));
-        let luma = sources.luma.map(|row| [row[left], row[right]].map(|sample| i16::from(sample) * LEVEL));
-        first[index] = converters[0].value(luma, chroma, x, sources.y);
-        second[index] = converters[1].value(luma, chroma, x, sources.y);
-        third[index] = converters[2].value(luma, chroma, x, sources.y);
+        let pair = [sample.first as usize, (sample.first as usize + 1).min(columns.width - 1)];
+        let luma = sources.luma.map(|row| pair.map(|column| i16::from(row[column]) * LEVEL));
+        let chroma = sources.chroma.map(|rows| doubled(rows, pair, sources.is_first));
+        let values = converter.values(luma, chroma, shares_of_columns(sample.share), down);
+        match &mut out {
+            Out::Planes(rows) => {
+                for (row, value) in rows.iter_mut().zip(values) {
+                    row[index] = value;
+                }
+            }
+            Out::Pixels(pixels) => pixels[3 * index..][..3].copy_from_slice(&values),
+        }
     }
 }
 
-fn chroma_at(mixed: &[CbCr], &(at, shares): &(u32, [i16; 3])) -> CbCr {
-    let taps = &mixed[at as usize..][..3];
-    [0, 1].map(|which| taps.iter().zip(shares).map(|(sample, share)| times(sample[which], share)).sum())
+/// Chroma of two columns in two rows, from its middle.
+fn doubled(rows: [&[u8]; 3], pair: [usize; 2], is_first: bool) -> Four {
+    let across = rows.map(|row| {
+        pair.map(|column| {
+            let [near, next] = near_and_next(column, row.len());
+            3 * u16::from(row[near]) + u16::from(row[next])
+        })
+    });
+    let mix = |near: usize, next: usize| {
+        [0, 1].map(|column| {
+            let sixteenths = 3 * across[near][column] + across[next][column];
+            (CHROMA_LEVEL / 16 * sixteenths).wrapping_sub(128 * CHROMA_LEVEL) as i16
+        })
+    };
+    if is_first { [mix(1, 0), mix(1, 2)] } else { [mix(1, 2), mix(2, 1)] }
 }
 
 impl Converter {
-    /// The value of a pixel among four of luma: each gets the colour and is cut to what can be shown, then they are interpolated.
-    fn value(&self, luma: [[i16; 2]; 2], [cb, cr]: CbCr, x: i16, y: i16) -> f32 {
-        let color = (i32::from(cb) * i32::from(self.chroma[0]) + i32::from(cr) * i32::from(self.chroma[1])) >> 16;
-        let color = color as i16 - self.zero;
-        // Cut is luma alone, to what shows nothing beyond black and white once the colour is added: the same, and fewer steps.
-        let (low, high) = (-color, self.span - color);
-        let row = |[left, right]: [i16; 2]| between(left.max(low).min(high), right.max(low).min(high), x);
-        let level = between(row(luma[0]), row(luma[1]), y) + color;
-        f32::from(level) * self.gain + self.black
+    /// The tensor's channels at a place among four pixels.
+    fn values(&self, luma: Four, [cb, cr]: [Four; 2], across: [i16; 2], down: i16) -> [f32; 3] {
+        let colors = [
+            four(|row, column| times(cr[row][column], self.red)),
+            four(|row, column| {
+                times(cb[row][column], self.green[0]).saturating_add(times(cr[row][column], self.green[1]))
+            }),
+            four(|row, column| times(cb[row][column], self.blue)),
+        ];
+        let levels = self.in_order(colors).map(|color| {
+            let [upper, lower] =
+                four(|row, column| luma[row][column].saturating_add(color[row][column]).clamp(self.zero, self.white));
+            let [left, right] = [0, 1].map(|column| upper[column] + times(lower[column] - upper[column], down));
+            i32::from(left) * i32::from(across[0]) + i32::from(right) * i32::from(across[1])
+        });
+        std::array::from_fn(|index| levels[index] as f32 * self.gain[index] + self.offset[index])
     }
 }
 
-/// A value times a share, rounded to the nearest.
-fn times(value: i16, share: i16) -> i16 {
-    ((((i32::from(value) * i32::from(share)) >> 14) + 1) >> 1) as i16
+fn four(of: impl Fn(usize, usize) -> i16) -> Four {
+    [0, 1].map(|row| [0, 1].map(|column| of(row, column)))
 }
 
-fn between(from: i16, to: i16, share: i16) -> i16 {
-    from + times(to - from, share)
+/// A value times a share in units of 1 / 2^15, rounded to the nearest.
+fn times(value: i16, share: i16) -> i16 {
+    ((((i32::from(value) * i32::from(share)) >> 14) + 1) >> 1) as i16
 }
