@@ -212,6 +212,25 @@ fn thresholds_are_of_classes_and_groups_that_the_model_has() {
 }
 
 #[test]
+fn options_are_of_providers_that_are_tried() {
+    let told = |options: &str| {
+        let text = format!("{GOOD}model: {{providers: [openvino, cpu], provider_options: {options}}}\n");
+        config::check(&Site::with(&text).path(), &model_classes).unwrap().to_string()
+    };
+    for (options, expected) in [
+        ("{npu.device_type: GPU}", "is \"npu.device_type\"; allowed: provider.option, of tensorrt, cuda, openvino"),
+        ("{device_type: GPU}", "allowed: provider.option"),
+        ("{cpu.threads: '2'}", "allowed: provider.option"),
+        ("{cuda.device_id: '0'}", "is an option of cuda, which model.providers does not name"),
+        ("{openvino.num_streams: 2}", "is 2; allowed: text; put it in quotes"),
+    ] {
+        let told = told(options);
+        assert!(told.contains(expected), "{options}: {told}");
+    }
+    assert_eq!(told("{openvino.device_type: GPU}"), "");
+}
+
+#[test]
 fn the_confidences_of_a_configuration_are_explained() {
     let text = format!(
         "{GOOD}model: {{min_confidence: 0.35, min_confidence_night: 0.5, thresholds: {{stall: {{day: 0.4, night: 0.55}}}}}}\n"

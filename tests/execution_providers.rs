@@ -8,7 +8,8 @@ use curbwatch::install;
 fn open(providers: Vec<Provider>) -> Model {
     let manifest = install::manifest("yolov4-tiny-416").unwrap();
     let path = install::model_file(&manifest).unwrap();
-    Model::open(&Runtime::load().unwrap(), &manifest, &path, &SessionOptions { providers, threads: 1 }).unwrap()
+    let options = SessionOptions { providers, ..SessionOptions::default() };
+    Model::open(&Runtime::load().unwrap(), &manifest, &path, &options).unwrap()
 }
 
 /// The runtime that set-up installs is built for the CPU alone.
@@ -22,6 +23,7 @@ fn a_provider_that_cannot_be_had_is_named_with_its_reason_and_the_cpu_takes_over
         assert_eq!(in_use.refused.iter().map(|refusal| refusal.provider).collect::<Vec<_>>(), [provider]);
         let alarm = in_use.alarm().unwrap();
         assert!(alarm.contains("runs on cpu") && alarm.contains(provider.as_str()), "{alarm}");
+        assert!(alarm.contains(&format!("libonnxruntime_providers_{provider}.so")), "what would mend it: {alarm}");
         assert!(model.detector().unwrap().infer_only().is_ok(), "it is analysed all the same");
     }
 }
@@ -40,9 +42,8 @@ fn a_box_is_measured_and_all_its_cores_are_used_one_way_or_the_other() {
     let path = install::model_file(&manifest).unwrap();
     let runtime = Runtime::load().unwrap();
     for cores in [1, 2] {
-        let providers = [Provider::Cpu];
-        let (model, arrangement) =
-            arrange(&runtime, &manifest, &path, &providers, cores, &SystemClocks::new()).unwrap();
+        let options = SessionOptions::default();
+        let (model, arrangement) = arrange(&runtime, &manifest, &path, &options, cores, &SystemClocks::new()).unwrap();
         assert_eq!(arrangement.runners * arrangement.threads, cores);
         assert!(model.detector().unwrap().infer_only().is_ok());
     }

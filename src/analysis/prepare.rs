@@ -6,7 +6,7 @@ use crate::camera::{ClassTable, Engine, EngineRule};
 use crate::clock::Clocks;
 use crate::config::{
     CameraConfig, ClassError, ClassGroups, Config, EscalationConfig, IdlePace, ModelConfig, NearConfig, RuleConfig,
-    STATIC_CLASS, ThresholdConfig, bears_plate, hangs, is_head, is_person,
+    STATIC_CLASS, ThresholdConfig, bears_plate, hangs, is_head, is_person, provider_options,
 };
 use crate::detect::manifest::Manifest;
 use crate::detect::{
@@ -213,13 +213,14 @@ fn load(
     path: &Path,
     clocks: &dyn Clocks,
 ) -> Result<(Model, Arrangement), DetectError> {
-    if config.runners == 0 {
+    let (runners, threads) = (usize::from(config.runners), usize::from(config.threads));
+    let provider_options = provider_options::by_provider(&config.provider_options);
+    let options = SessionOptions { providers: config.providers.clone(), provider_options, threads };
+    if runners == 0 {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        return arrange(runtime, manifest, path, &config.providers, cores, clocks);
+        return arrange(runtime, manifest, path, &options, cores, clocks);
     }
-    let arrangement = Arrangement { runners: usize::from(config.runners), threads: usize::from(config.threads) };
-    let options = SessionOptions { providers: config.providers.clone(), threads: arrangement.threads };
-    Ok((Model::open(runtime, manifest, path, &options)?, arrangement))
+    Ok((Model::open(runtime, manifest, path, &options)?, Arrangement { runners, threads }))
 }
 
 /// What the configuration wants of each class, and of the others; the manifest's confidence where it is silent.

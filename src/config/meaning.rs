@@ -6,7 +6,7 @@
 
 use super::document::{Document, join, quoted};
 use super::report::{Draft, Report, suggestion};
-use super::{Crs, SecretSource, conditions, evidence, log, storage, subjects, web, webhook};
+use super::{Crs, SecretSource, conditions, evidence, log, provider_options, storage, subjects, web, webhook};
 use crate::geometry::{Polygon, PolygonError};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -20,6 +20,7 @@ pub(super) fn check(document: &Document, classes: Result<&[String], &String>, re
     check_login(document, "/hub", report);
     webhook::check(document, "/hub/webhook", report);
     storage::check(document, "/evidence", report);
+    provider_options::check(document, report);
     evidence::check(document, "/evidence", report);
     web::check(document, report);
     check_point(document, "/place/point", report);

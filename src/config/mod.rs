@@ -26,6 +26,7 @@ mod log;
 mod meaning;
 mod onvif;
 mod protocol;
+pub(crate) mod provider_options;
 mod public_key;
 mod reference;
 mod report;
@@ -352,9 +353,11 @@ pub struct ModelConfig {
     /// Name of an installed model (`curbwatch doctor` lists them), or the path of a manifest.
     pub manifest: String,
     /// On what it runs, in order of preference; the CPU is tried last in any case. All but `cpu` need an ONNX Runtime that was built with
-    /// them. What is in use stands in the message `birth`; `health` says why a preferred one is not.
+    /// them, or their maker's library beside it. What is in use stands in the message `birth`; `health` says why a preferred one is not.
     #[schemars(length(min = 1))]
     pub providers: Vec<Provider>,
+    /// What is passed on to them: `provider.option`, by the names that the maker gives its options, as in `openvino.device_type: GPU`.
+    pub provider_options: BTreeMap<String, String>,
     /// Threads that run inferences side by side. At 0 a measurement of a second at the start chooses between one inference per core and
     /// one at a time on all cores.
     #[schemars(range(max = 64))]
@@ -392,6 +395,7 @@ impl Default for ModelConfig {
         Self {
             manifest: "yolov4-tiny-416".to_owned(),
             providers: vec![Provider::Cpu],
+            provider_options: BTreeMap::new(),
             runners: 0,
             threads: 1,
             min_confidence: None,

@@ -26,19 +26,16 @@ pub struct Arrangement {
     pub threads: usize,
 }
 
-/// Loads a model and finds out how `cores` are best used for it. Takes about a second on a CPU of several cores.
+/// Loads a model and finds out how `cores` are best used for it, whatever threads the options say. Takes about a second on a CPU of several cores.
 pub fn arrange(
     runtime: &Runtime,
     manifest: &Manifest,
     path: &Path,
-    providers: &[Provider],
+    options: &SessionOptions,
     cores: usize,
     clocks: &dyn Clocks,
 ) -> Result<(Model, Arrangement), DetectError> {
-    let open = |threads| {
-        let options = SessionOptions { providers: providers.to_vec(), threads };
-        Model::open(runtime, manifest, path, &options)
-    };
+    let open = |threads| Model::open(runtime, manifest, path, &SessionOptions { threads, ..options.clone() });
     let side_by_side = open(1)?;
     if side_by_side.provider().provider != Provider::Cpu {
         let runners = RUNNERS_ON_ACCELERATOR.min(cores);

@@ -17,7 +17,7 @@ mod signature;
 
 pub use arrange::{Arrangement, arrange};
 pub use detector::{Detector, Model};
-pub use provider::{Provider, ProviderInUse, Refusal};
+pub use provider::{OptionsOfProviders, Provider, ProviderInUse, Refusal};
 pub use runtime::{Runtime, RuntimeError, SessionOptions};
 
 use crate::geometry::BBox;

@@ -3,7 +3,7 @@
 //! A site names them in order of preference. What cannot be had is never passed over in silence: [`ProviderInUse`] names the one
 //! that really runs the model, and why each one before it does not.
 
-use ort::ep::{self, ExecutionProviderDispatch};
+use ort::ep::{self, ArbitrarilyConfigurableExecutionProvider, ExecutionProvider, ExecutionProviderDispatch};
 use ort::session::Session;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,8 +12,11 @@ use std::ffi::CStr;
 use std::fmt;
 use std::ptr;
 
-/// On what ONNX Runtime runs a model. All but `cpu` need a runtime library that was built with them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
+/// What is passed on to providers: the values of options by the names that their makers give them.
+pub type OptionsOfProviders = BTreeMap<Provider, BTreeMap<String, String>>;
+
+/// On what ONNX Runtime runs a model. All but `cpu` need a runtime library that was built with them, or a library of their own beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 #[value(rename_all = "lower")]
 pub enum Provider {
@@ -49,7 +52,7 @@ impl Provider {
     }
 
     /// How ONNX Runtime calls it.
-    fn runtime_name(self) -> &'static str {
+    pub(super) fn runtime_name(self) -> &'static str {
         match self {
             Self::TensorRt => "TensorrtExecutionProvider",
             Self::Cuda => "CUDAExecutionProvider",
@@ -61,19 +64,38 @@ impl Provider {
         }
     }
 
-    /// What registers it; none for the CPU, which is always registered. A failure is an error.
-    pub(super) fn registration(self) -> Option<ExecutionProviderDispatch> {
-        let dispatch = match self {
-            Self::TensorRt => ep::TensorRT::default().build(),
-            Self::Cuda => ep::CUDA::default().build(),
-            Self::OpenVino => ep::OpenVINO::default().build(),
-            Self::Cann => ep::CANN::default().build(),
-            Self::Xnnpack => ep::XNNPACK::default().build(),
-            Self::Qnn => ep::QNN::default().build(),
-            Self::Cpu => return None,
-        };
-        Some(dispatch.error_on_failure())
+    /// How it is added to a session.
+    pub(super) fn registration(self, options: &BTreeMap<String, String>) -> ort::Result<Registration> {
+        match self {
+            Self::TensorRt => built_in::<ep::TensorRT>(options),
+            Self::Cuda => built_in::<ep::CUDA>(options),
+            Self::OpenVino => built_in::<ep::OpenVINO>(options),
+            Self::Cann => built_in::<ep::CANN>(options),
+            Self::Xnnpack => built_in::<ep::XNNPACK>(options),
+            Self::Qnn => built_in::<ep::QNN>(options),
+            Self::Cpu => Ok(Registration::Device),
+        }
     }
+}
+
+/// How a provider is added to a session.
+pub(super) enum Registration {
+    /// As what the runtime was built with. A failure to add it is an error.
+    BuiltIn(ExecutionProviderDispatch),
+    /// With a device that the runtime finds: the CPU, or what its maker's own library brings.
+    Device,
+}
+
+fn built_in<E>(options: &BTreeMap<String, String>) -> ort::Result<Registration>
+where
+    E: ExecutionProvider + ArbitrarilyConfigurableExecutionProvider + Default + Into<ExecutionProviderDispatch>,
+{
+    if !E::is_available()? {
+        return Ok(Registration::Device);
+    }
+    let configured =
+        options.iter().fold(E::default(), |provider, (key, value)| provider.with_arbitrary_config(key, value));
+    Ok(Registration::BuiltIn(configured.into().error_on_failure()))
 }
 
 impl fmt::Display for Provider {
@@ -89,6 +111,15 @@ pub struct Refusal {
     pub provider: Provider,
     /// Why, in the runtime's words.
     pub reason: String,
+}
+
+impl Refusal {
+    /// Of an error of the runtime's, less the places in its sources that it names first.
+    pub(super) fn new(provider: Provider, error: &str) -> Self {
+        // `<file>:<line> <function> [ONNXRuntimeError] : <number> : <code> : <reason>`, perhaps one in another.
+        let told = error.rsplit_once("[ONNXRuntimeError]").and_then(|(_, told)| told.splitn(4, " : ").nth(3));
+        Self { provider, reason: told.unwrap_or(error).trim().to_owned() }
+    }
 }
 
 /// On what a model really runs.
@@ -109,7 +140,7 @@ impl ProviderInUse {
         let runs_any = nodes.is_empty() || nodes.contains_key(registered.runtime_name());
         let provider = if runs_any { registered } else { Provider::Cpu };
         if !runs_any && registered != Provider::Cpu {
-            refused.push(Refusal { provider: registered, reason: "it runs none of the model's nodes".to_owned() });
+            refused.push(Refusal::new(registered, "it runs none of the model's nodes"));
         }
         Self { provider, refused, nodes }
     }
@@ -151,4 +182,19 @@ fn nodes_by_provider(session: &Session) -> BTreeMap<String, usize> {
         }
     }
     nodes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_why_and_not_where_the_runtime_found_out() {
+        let reason = |error| Refusal::new(Provider::Cuda, error).reason;
+        let missing = "Failed to load library /usr/lib/curbwatch/libonnxruntime_providers_cuda.so with error: libcublas.so.13: cannot open";
+        let told =
+            format!("/src/provider_bridge_ort.cc:2043 Provider& Get() [ONNXRuntimeError] : 1 : FAIL : {missing}\n");
+        assert_eq!(reason(&told), missing);
+        assert_eq!(reason("it finds no device on this machine"), "it finds no device on this machine");
+    }
 }

@@ -18,9 +18,13 @@ pub struct Args {
     model: String,
     /// A picture as the cameras give it; a grey one of the model's size, if absent.
     image: Option<PathBuf>,
-    /// On what it runs (`tensorrt`, `cuda`, `openvino`, `cann`, `xnnpack`, `qnn`), if the runtime that is installed was built with it.
+    /// On what it runs (`tensorrt`, `cuda`, `openvino`, `cann`, `xnnpack`, `qnn`), if the runtime that is installed was built with it or its own
+    /// library lies beside it.
     #[arg(long, value_enum, default_value_t = Provider::Cpu)]
     provider: Provider,
+    /// An option that is passed on to it, as in `device_type=GPU`.
+    #[arg(long = "option", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    options: Vec<(String, String)>,
     /// Rounds; each runs every stage once, and the median of them counts.
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: u32,
@@ -29,7 +33,8 @@ pub struct Args {
 /// Prints the CPU time of each stage, all threads together, and how long one waits for it: medians of all rounds.
 pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     let manifest = install::manifest(&args.model)?;
-    let options = SessionOptions { providers: vec![args.provider], ..SessionOptions::default() };
+    let provider_options = [(args.provider, args.options.iter().cloned().collect())].into();
+    let options = SessionOptions { providers: vec![args.provider], provider_options, ..SessionOptions::default() };
     let model = Model::open(&Runtime::load()?, &manifest, &install::model_file(&manifest)?, &options)?;
     let in_use = model.provider();
     if let Some(alarm) = in_use.alarm() {
@@ -67,6 +72,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
     print("decode and suppress", [0, 1].map(|kind| (all[kind] - write[kind] - inference[kind]).max(0.0)));
     print("all", all);
     Ok(())
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("is not NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// What a stage took.
