@@ -20,7 +20,9 @@ use crate::incident::{
 };
 use crate::picture::Light;
 use crate::quality::{QualityStage, Tallies};
-use crate::scene::{Hindrance, Mover, PersonHeights, SeenObject, Sighting, StaticObject, Statics, Street, Watch};
+use crate::scene::{
+    HeightLearner, Hindrance, Mover, PersonHeights, SeenObject, Sighting, StaticObject, Statics, Street, Watch,
+};
 use crate::track::{StartConfidence, Track, Tracker};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,7 +108,7 @@ pub struct Engine {
     /// What was put down and stays, as of the last frame.
     statics: Vec<SeenObject>,
     /// How tall people look where: it tells where on the ground a parasol stands.
-    heights: PersonHeights,
+    heights: HeightLearner,
     rules: Vec<(Watch, Course)>,
     rechecks: Vec<Looking>,
     ids: IdSource,
@@ -140,7 +142,7 @@ impl Engine {
             tracker,
             ground,
             statics: Vec::new(),
-            heights: PersonHeights::default(),
+            heights: HeightLearner::default(),
             rules,
             rechecks: Vec::new(),
             ids,
@@ -221,7 +223,7 @@ impl Engine {
         let is_person =
             |track: &&Track| self.rules.iter().any(|(watch, _)| watch.person_classes.contains(&track.class()));
         tracks.iter().filter(is_person).for_each(|person| self.heights.learn(person));
-        let street = Street { tracks, statics: &self.statics, heights: &self.heights };
+        let street = Street { tracks, statics: &self.statics, heights: self.heights.learned() };
         let mut transitions = Vec::new();
         for (watch, course) in &mut self.rules {
             let sightings = watch.sift(street, &mut |passed_over| {
@@ -328,6 +330,18 @@ impl Engine {
         &self.statics
     }
 
+    /// How tall people look where, as far as it has learned.
+    #[must_use]
+    pub fn person_heights(&self) -> PersonHeights {
+        self.heights.learned()
+    }
+
+    /// Begins with what another engine has learned of how tall people look.
+    #[must_use]
+    pub fn knowing_heights(self, heights: PersonHeights) -> Self {
+        Self { heights: HeightLearner::knowing(heights), ..self }
+    }
+
     /// Why nothing has been seen since the last frame that was analysed, if so.
     #[must_use]
     pub fn blind(&self) -> Option<CannotSee> {
@@ -372,7 +386,7 @@ impl Engine {
 
     /// As of the last frame.
     fn street(&self) -> Street<'_> {
-        Street { tracks: self.tracker.tracks(), statics: &self.statics, heights: &self.heights }
+        Street { tracks: self.tracker.tracks(), statics: &self.statics, heights: self.heights.learned() }
     }
 
     fn course_of(&mut self, incident: Uuid) -> Option<&mut Course> {

@@ -1,4 +1,5 @@
-//! What nobody can save of a camera's path: its decoding, and for every fifth frame the model's input and `Session::run`.
+//! What nobody can save of a camera's path: its decoding, and for every fifth frame the model's input and `Session::run`. From the file, or from the
+//! camera that plays it: then GStreamer's RTSP is in it too.
 //!
 //! In a process of its own, which runs beside the agent and at the camera's pace: processors that are shared, slowed down or cold cost both the same.
 
@@ -47,10 +48,10 @@ pub struct Floor {
 }
 
 impl Floor {
-    /// Starts it; the model is loaded and has run, nothing is decoded yet.
-    pub fn ready(file: &Path, model: &str) -> Self {
+    /// Starts it; the model is loaded and has run, nothing is decoded yet. The stream is the file itself, or the address of a camera that plays it.
+    pub fn ready(file: &Path, stream: &str, model: &str) -> Self {
         let mut process = Command::new(std::env::current_exe().expect("a running executable has a path"))
-            .args([ARGUMENT, model])
+            .args([ARGUMENT, model, stream])
             .arg(file)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -63,7 +64,7 @@ impl Floor {
         floor
     }
 
-    /// The first call lets the file begin to play.
+    /// The first call lets the stream begin to play.
     pub fn spent(&mut self) -> Spent {
         writeln!(self.ask).expect("the floor runs");
         self.answer()
@@ -91,7 +92,7 @@ impl Drop for Floor {
 }
 
 /// The process: answers each line on its standard input with CPU-ms, frames decoded and frames inferred so far.
-pub fn serve(model: &str, file: &Path, frame: &Frame) {
+pub fn serve(model: &str, stream: &str, frame: &Frame) {
     let manifest = install::manifest(model).expect("make setup");
     let model = install::model_file(&manifest).expect("make setup");
     let mut detector =
@@ -105,7 +106,7 @@ pub fn serve(model: &str, file: &Path, frame: &Frame) {
     let mut lines = std::io::stdin().lines();
     lines.next();
     let counted = Arc::clone(&decoded);
-    let pipeline = decoding(file, move || {
+    let pipeline = decoding(stream, move || {
         if counted.fetch_add(1, Ordering::Relaxed).is_multiple_of(INFERRED_ONE_OF) {
             // A processor that cannot keep up infers fewer; they are counted.
             let _ = due.try_send(());
@@ -133,15 +134,19 @@ fn infer(detector: &mut Detector, input: &Input, frame: &Frame, wanted: Receiver
     }
 }
 
-/// Decodes the file at its own pace and throws the pictures away, after `seen` was called for each.
-fn decoding(file: &Path, seen: impl Fn() + Send + Sync + 'static) -> gstreamer::Pipeline {
-    let description =
-        "filesrc name=file ! qtdemux ! h264parse ! avdec_h264 max-threads=1 ! fakesink name=sink sync=true";
-    let pipeline = gstreamer::parse::launch(description)
+/// Decodes the stream at its own pace and throws the pictures away, after `seen` was called for each.
+fn decoding(stream: &str, seen: impl Fn() + Send + Sync + 'static) -> gstreamer::Pipeline {
+    let source = if stream.starts_with("rtsp://") {
+        "rtspsrc name=source protocols=tcp ! rtph264depay"
+    } else {
+        "filesrc name=source ! qtdemux"
+    };
+    let description = format!("{source} ! h264parse ! avdec_h264 max-threads=1 ! fakesink name=sink sync=true");
+    let pipeline = gstreamer::parse::launch(&description)
         .expect("elements are installed")
         .downcast::<gstreamer::Pipeline>()
         .expect("a pipeline");
-    pipeline.by_name("file").expect("named above").set_property("location", file.to_str().expect("UTF-8 path"));
+    pipeline.by_name("source").expect("named above").set_property("location", stream);
     let pad = pipeline.by_name("sink").expect("named above").static_pad("sink").expect("a sink has one");
     pad.add_probe(gstreamer::PadProbeType::BUFFER, move |_, _| {
         seen();

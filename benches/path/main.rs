@@ -4,6 +4,7 @@
 //! - `path`: `path_vs_floor_<model>`, for each installed detector. A virtual camera in another process plays a staged 1080p25 H.264 file over RTSP; ingest decodes every frame,
 //!   hands every fifth to a runner, which infers, tracks and judges. The floor is what nobody can save: `avdec_h264` to `fakesink` on
 //!   the same file, and for every fifth frame the model's input and `Session::run` alone, in a process of its own at the same time and pace.
+//!   `path_vs_rtsp_floor_<model>`: the floor takes the camera's stream too, through a bare `rtspsrc`.
 //! - `decoding`: `decode_all_vs_bare`, `decode_key_frames_vs_bare`. The agent's ingest beside `gst-launch-1.0` doing just that, on the same
 //!   camera at the same time.
 //! - `gating`: two whole agents on the same street at the same time, one that idles at key frames and infers what changed, and one that
@@ -66,7 +67,13 @@ fn main() {
             config_text(&[&camera.url], r#"{"max_idle_secs": 0}"#, &[WHOLE.to_vec()], 5, Path::new("bench-data"));
         let config: Config = serde_json::from_str(&text).expect("a configuration");
         if is_asked("path") {
-            figures.extend(DETECTORS.map(|model| path_vs_floor(&busy, model, &config, &clocks)));
+            let file = busy.to_str().expect("UTF-8 path");
+            for model in DETECTORS {
+                for (name, stream) in [("path_vs_floor", file), ("path_vs_rtsp_floor", &camera.url)] {
+                    let ready = || floor::Floor::ready(&busy, stream, model);
+                    figures.push(path_vs_floor(&format!("{name}_{model}"), &ready, model, &config, &clocks));
+                }
+            }
         }
         if is_asked("decoding") {
             figures.extend(decoding_vs_bare(&camera, &config, &clocks));
@@ -147,14 +154,20 @@ fn quiet_gate() -> Vec<Figure> {
     ]
 }
 
-fn path_vs_floor(file: &Path, model: &str, config: &Config, clocks: &Arc<dyn Clocks>) -> Figure {
+fn path_vs_floor(
+    name: &str,
+    floor: &dyn Fn() -> floor::Floor,
+    model: &str,
+    config: &Config,
+    clocks: &Arc<dyn Clocks>,
+) -> Figure {
     let mut config = config.clone();
     model.clone_into(&mut config.model.manifest);
     let config = &config;
     let mut rounds = Vec::new();
     for round in 1..=ROUNDS {
-        eprintln!("{model}, round {round} of {ROUNDS}: the agent's path and its floor, at the same time");
-        rounds.push(path::beside_floor(config, clocks, &mut floor::Floor::ready(file, model)));
+        eprintln!("{name}, round {round} of {ROUNDS}: the agent's path and its floor, at the same time");
+        rounds.push(path::beside_floor(config, clocks, &mut floor()));
     }
     let per_inferred = |spent: &floor::Spent| spent.cpu_ms / spent.inferred as f64;
     let of = |pick: fn(&(floor::Spent, floor::Spent)) -> &floor::Spent| {
@@ -164,9 +177,9 @@ fn path_vs_floor(file: &Path, model: &str, config: &Config, clocks: &Arc<dyn Clo
     for (who, spent) in rounds.iter().flat_map(|(path, floor)| [("path", path), ("floor", floor)]) {
         println!("{who:<8}{:>10.0} CPU-ms,{:>6} decoded,{:>5} inferred", spent.cpu_ms, spent.decoded, spent.inferred);
     }
-    println!("{:<44}{ratios:>12.3?}", "path_vs_floor, by round");
+    println!("{:<44}{ratios:>12.3?}", "by round");
     Figure {
-        name: format!("path_vs_floor_{model}"),
+        name: name.to_owned(),
         unit: "cpu_ms_per_inferred_frame",
         value: of(|round| &round.0),
         floor: of(|round| &round.1),
@@ -175,11 +188,10 @@ fn path_vs_floor(file: &Path, model: &str, config: &Config, clocks: &Arc<dyn Clo
     }
 }
 
-/// The process that is the floor: `floor MODEL FILE`.
+/// The process that is the floor: `floor MODEL STREAM FILE`.
 fn serve_floor(words: &[String]) {
-    let [model, file] = words else { panic!("a model and a file are expected, not {words:?}") };
-    let file = Path::new(file);
-    floor::serve(model, file, &gating::every_sixth_frame(file, 1).remove(0));
+    let [model, stream, file] = words else { panic!("a model, a stream and a file are expected, not {words:?}") };
+    floor::serve(model, stream, &gating::every_sixth_frame(Path::new(file), 1).remove(0));
 }
 
 /// The whole picture as a zone.

@@ -388,7 +388,7 @@ impl Analysis {
         }
         findings.extend(self.end_clips(camera, &post, &mut station, frame.stamp().mono));
         if is_to_judge || matches!(look, Look::Nothing) {
-            post.past.note(station.moment(frame.stamp()));
+            post.past.note(station.moment(frame.stamp()), station.person_heights());
         }
         findings.extend(self.take_snapshots(camera, &post, frame, detector, &station));
         findings.extend(self.take_tile(camera, &post, frame, detector, &station));

@@ -1,7 +1,8 @@
 //! What a camera's engine was given over the last minutes, so that people see what other zones and rules would have reported.
 //!
-//! Kept are numbers: times, classes, boxes, scores. People are left out: a person lives for seconds, here too. Bounds per camera: [`KEPT_FOR`],
-//! [`MAX_MOMENTS`] frames and [`MAX_BYTES`]; the oldest goes first.
+//! Kept are numbers: times, classes, boxes, scores. People are left out: a person lives for seconds, here too; what the camera has learned of how
+//! tall anyone looks is all that is known of them. Bounds per camera: [`KEPT_FOR`], [`MAX_MOMENTS`] frames and [`MAX_BYTES`]; the oldest goes
+//! first.
 
 use super::{Analysis, Plan};
 use crate::camera::{ClassTable, Engine, EngineRule};
@@ -11,7 +12,7 @@ use crate::frame::FrameStamp;
 use crate::ids::{IdSource, Name};
 use crate::incident::{CannotSee, Memory, Transition};
 use crate::picture::Light;
-use crate::scene::{Attended, SeenObject};
+use crate::scene::{Attended, PersonHeights, SeenObject};
 use std::collections::VecDeque;
 use std::mem::size_of;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,6 +41,8 @@ pub(super) struct Past(Mutex<Ring>);
 struct Ring {
     moments: VecDeque<Arc<Moment>>,
     bytes: usize,
+    /// As of the last of them.
+    heights: PersonHeights,
 }
 
 impl Moment {
@@ -61,9 +64,10 @@ impl Moment {
 }
 
 impl Past {
-    /// Takes in a moment.
-    pub(super) fn note(&self, mut moment: Moment) {
+    /// Takes in a moment, and what is known by then of how tall people look.
+    pub(super) fn note(&self, mut moment: Moment, heights: PersonHeights) {
         let mut ring = self.ring();
+        ring.heights = heights;
         match (&mut moment, ring.moments.back().map(|last| &**last)) {
             (Moment::Blind { why, .. }, Some(Moment::Blind { why: last, .. })) if why == last => return,
             (Moment::Seen { detections, .. }, Some(Moment::Seen { detections: last, .. })) if detections == last => {
@@ -89,9 +93,10 @@ impl Past {
         *self.ring() = Ring::default();
     }
 
-    /// What is known, the oldest first: a copy of pointers.
-    fn moments(&self) -> Vec<Arc<Moment>> {
-        self.ring().moments.iter().cloned().collect()
+    /// What is known, the oldest first (a copy of pointers), and how tall people look.
+    fn known(&self) -> (Vec<Arc<Moment>>, PersonHeights) {
+        let ring = self.ring();
+        (ring.moments.iter().cloned().collect(), ring.heights)
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {
@@ -114,18 +119,24 @@ impl Analysis {
     /// Runs what a camera saw over the last minutes through rules that it does not have. Nobody hears of it, and nothing is changed.
     #[must_use]
     pub fn rehearse(&self, camera: usize, plan: &Plan) -> Rehearsal {
-        let moments = self.post_of(camera).map(|post| post.past.moments()).unwrap_or_default();
-        rehearse(&self.prepared.classes, plan.rules.clone(), &moments)
+        let (moments, heights) = self.post_of(camera).map(|post| post.past.known()).unwrap_or_default();
+        rehearse(&self.prepared.classes, plan.rules.clone(), &moments, heights)
     }
 }
 
-fn rehearse(classes: &Arc<ClassTable>, mut rules: Vec<EngineRule>, moments: &[Arc<Moment>]) -> Rehearsal {
+fn rehearse(
+    classes: &Arc<ClassTable>,
+    mut rules: Vec<EngineRule>,
+    moments: &[Arc<Moment>],
+    heights: PersonHeights,
+) -> Rehearsal {
     let mut without_people = Vec::new();
     for rule in rules.iter_mut().filter(|rule| rule.watch.attended != Attended::Any) {
         rule.watch.attended = Attended::Any;
         without_people.push(rule.id.clone());
     }
-    let (mut engine, _) = Engine::new(classes, rules, Memory::default(), IdSource::from_seed(0));
+    let (engine, _) = Engine::new(classes, rules, Memory::default(), IdSource::from_seed(0));
+    let mut engine = engine.knowing_heights(heights);
     let (mut window, mut transitions) = (None, Vec::new());
     for moment in moments {
         match &**moment {
@@ -143,7 +154,10 @@ fn rehearse(classes: &Arc<ClassTable>, mut rules: Vec<EngineRule>, moments: &[Ar
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::geometry::BBox;
+    use crate::geometry::{BBox, Polygon};
+    use crate::incident::Terms;
+    use crate::scene::{Watch, of_a_street};
+    use crate::track::StartConfidence;
 
     fn seen(secs: f64, count: u16) -> Moment {
         let bbox = BBox::try_new(0.4, 0.4, 0.6, 0.6).unwrap();
@@ -153,17 +167,17 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_bounded_by_time_number_and_bytes() {
-        let past = Past::default();
+        let (past, heights) = (Past::default(), PersonHeights::default());
         for secs in 0..700 {
-            past.note(seen(f64::from(secs), 1));
+            past.note(seen(f64::from(secs), 1), heights);
         }
-        assert_eq!(past.moments().len(), 601, "ten minutes");
+        assert_eq!(past.known().0.len(), 601, "ten minutes");
         for frame in 0..4000 {
-            past.note(seen(700.0 + f64::from(frame) / 100.0, 0));
+            past.note(seen(700.0 + f64::from(frame) / 100.0, 0), heights);
         }
-        assert_eq!(past.moments().len(), MAX_MOMENTS);
+        assert_eq!(past.known().0.len(), MAX_MOMENTS);
         for frame in 0..400 {
-            past.note(seen(800.0 + f64::from(frame), 100));
+            past.note(seen(800.0 + f64::from(frame), 100), heights);
         }
         let ring = past.ring();
         assert!(
@@ -174,18 +188,61 @@ mod tests {
 
     #[test]
     fn an_unchanged_frame_shares_what_was_seen_and_blindness_is_noted_once() {
-        let past = Past::default();
-        past.note(seen(0.0, 5));
-        past.note(seen(1.0, 5));
+        let (past, heights) = (Past::default(), PersonHeights::default());
+        past.note(seen(0.0, 5), heights);
+        past.note(seen(1.0, 5), heights);
         let blind = |secs: u64| Moment::Blind { at: MediaTime(Duration::from_secs(secs)), why: CannotSee::Dark };
-        past.note(blind(2));
-        past.note(blind(3));
-        let moments = past.moments();
+        past.note(blind(2), heights);
+        past.note(blind(3), heights);
+        let (moments, _) = past.known();
         assert_eq!(moments.len(), 3);
         let (Moment::Seen { detections: a, .. }, Moment::Seen { detections: b, .. }) = (&*moments[0], &*moments[1])
         else {
             panic!("two frames");
         };
         assert!(Arc::ptr_eq(a, b));
+    }
+
+    #[test]
+    fn a_parasol_stands_where_it_stands_for_the_agent_though_nobody_who_passed_is_remembered() {
+        const PARASOL: u16 = 1;
+        let road = Polygon::try_new(&[[0.2, 0.5], [0.8, 0.5], [0.8, 0.8], [0.2, 0.8]]).unwrap();
+        let rule = EngineRule {
+            id: Name::try_new("vending").unwrap(),
+            watch: Watch {
+                zones: vec![(Name::try_new("road").unwrap(), road)],
+                except: vec![],
+                classes: [PARASOL].into(),
+                person_classes: [0].into(),
+                hanging_classes: [PARASOL].into(),
+                min_area: 0.0,
+                is_composite: true,
+                attended: Attended::Any,
+                near: None,
+                min_count: 1,
+            },
+            terms: Terms { dwell: Duration::from_secs(10), ..Terms::default() },
+        };
+        let classes = Arc::new(ClassTable {
+            names: ["person", "umbrella"].map(str::to_owned).to_vec(),
+            association: vec![0, PARASOL],
+            start_confidence: StartConfidence::same(0.3),
+        });
+        // It hangs above the road's far edge; by the height of people it stands at 0.62.
+        let bbox = BBox::try_new(0.4, 0.27, 0.6, 0.4).unwrap();
+        let moment = |second: u32| Moment::Seen {
+            at: FrameStamp::at_secs(f64::from(second), 0),
+            by: Light::default(),
+            detections: [Detection { class: PARASOL, confidence: 0.9, bbox }].into(),
+            statics: Box::default(),
+        };
+        let opened = |heights: PersonHeights| {
+            let past = Past::default();
+            (0..30).for_each(|second| past.note(moment(second), heights));
+            let (moments, heights) = past.known();
+            rehearse(&classes, vec![rule.clone()], &moments, heights).transitions.len()
+        };
+        assert_eq!(opened(of_a_street()), 1);
+        assert_eq!(opened(PersonHeights::default()), 0, "its rim is not above the road");
     }
 }

@@ -14,6 +14,7 @@ use crate::ids::Name;
 use crate::incident::{CannotSee, Memo, Memory, Order, OrderError, Transition};
 use crate::picture::{Gate, Health, Light, LightMeter, Limits, LumaSample, PictureState};
 use crate::quality::Tallies;
+use crate::scene::PersonHeights;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -233,6 +234,11 @@ impl Station {
                 statics: self.engine.statics().into(),
             },
         }
+    }
+
+    /// How tall people look where, as far as the engine has learned.
+    pub(super) fn person_heights(&self) -> PersonHeights {
+        self.engine.person_heights()
     }
 
     /// By what light the camera sees.

@@ -27,20 +27,24 @@ const EDGE: f32 = 0.01;
 /// tells nothing.
 const LEAST_LEFT: f32 = 0.1;
 
-/// Heights of people by the row of their feet, both as shares of the picture's height.
-#[derive(Debug, Clone, Default)]
-pub struct PersonHeights {
+/// How tall a person looks by the row of their feet, both as shares of the picture's height. Knows nothing to begin with.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct PersonHeights(Option<Line>);
+
+/// Learns [`PersonHeights`].
+#[derive(Debug, Default)]
+pub struct HeightLearner {
     rows: [Row; ROWS],
-    line: Option<Line>,
+    learned: PersonHeights,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Row {
     /// Number of the track, row of the feet, height: one person is one height, however long they stand.
     people: VecDeque<(TrackId, f32, f32)>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 struct Line {
     at_top: f32,
     slope: f32,
@@ -48,7 +52,13 @@ struct Line {
     bottom: f32,
 }
 
-impl PersonHeights {
+impl HeightLearner {
+    /// One who knows to begin with, until it learns something of its own.
+    #[must_use]
+    pub fn knowing(learned: PersonHeights) -> Self {
+        Self { rows: Default::default(), learned }
+    }
+
     /// Learns from a person who is seen in this frame.
     pub fn learn(&mut self, person: &Track) {
         if !person.is_seen() || person.confidence() < SURE || !stands_whole(&person.bbox()) {
@@ -63,24 +73,13 @@ impl PersonHeights {
             row.people.pop_front();
         }
         row.people.push_back((person.id(), foot, height));
-        self.line = self.fit();
+        self.learned = PersonHeights(self.fit());
     }
 
-    /// Height of a person whose feet are at this row; none while too few were seen, or none near it.
+    /// What was learned so far.
     #[must_use]
-    pub fn at(&self, foot: f32) -> Option<f32> {
-        let line = self.line.filter(|line| foot >= line.top - BEYOND && foot <= line.bottom + BEYOND)?;
-        Some(line.at_top + line.slope * foot).filter(|height| *height > 0.0)
-    }
-
-    /// Where on the ground that is above which something hangs at so many heights of a person, and the height of a person there.
-    #[must_use]
-    pub fn below(&self, hanging: f32, heights: f32) -> Option<(f32, f32)> {
-        let line = self.line?;
-        // foot = hanging + heights * (at_top + slope * foot)
-        let left = 1.0 - heights * line.slope;
-        let foot = (left > LEAST_LEFT).then(|| (hanging + heights * line.at_top) / left)?;
-        Some((foot, self.at(foot)?))
+    pub fn learned(&self) -> PersonHeights {
+        self.learned
     }
 
     /// The line through the rows' medians, each with the weight of its heights (least squares).
@@ -97,6 +96,25 @@ impl PersonHeights {
         // In one row alone nothing tells the slope; who is nearer looks no smaller.
         let slope = if spread > 0.0 { sum(&|p| p.2 * (p.0 - foot) * (p.1 - height)) / spread } else { 0.0 }.max(0.0);
         Some(Line { at_top: height - slope * foot, slope, top, bottom })
+    }
+}
+
+impl PersonHeights {
+    /// Height of a person whose feet are at this row; none while too few were seen, or none near it.
+    #[must_use]
+    pub fn at(&self, foot: f32) -> Option<f32> {
+        let line = self.0.filter(|line| foot >= line.top - BEYOND && foot <= line.bottom + BEYOND)?;
+        Some(line.at_top + line.slope * foot).filter(|height| *height > 0.0)
+    }
+
+    /// Where on the ground that is above which something hangs at so many heights of a person, and the height of a person there.
+    #[must_use]
+    pub fn below(&self, hanging: f32, heights: f32) -> Option<(f32, f32)> {
+        let line = self.0?;
+        // foot = hanging + heights * (at_top + slope * foot)
+        let left = 1.0 - heights * line.slope;
+        let foot = (left > LEAST_LEFT).then(|| (hanging + heights * line.at_top) / left)?;
+        Some((foot, self.at(foot)?))
     }
 }
 
@@ -133,7 +151,7 @@ pub(crate) mod tests {
 
     /// What is learned of people who walk by, one after the other, with their feet at a row and so tall.
     fn of(people: impl Iterator<Item = (f32, f32)>) -> PersonHeights {
-        let mut heights = PersonHeights::default();
+        let mut heights = HeightLearner::default();
         let mut tracker = Tracker::new(vec![PERSON], StartConfidence::same(0.3));
         for (number, (foot, height)) in (0u8..).zip(people) {
             for step in 0..8u8 {
@@ -144,7 +162,7 @@ pub(crate) mod tests {
                 tracker.update(&stamp, &[seen]).iter().for_each(|person| heights.learn(person));
             }
         }
-        heights
+        heights.learned()
     }
 
     #[test]
@@ -167,13 +185,13 @@ pub(crate) mod tests {
     #[test]
     fn one_who_stands_there_is_one_and_some_who_are_half_hidden_change_nothing() {
         let mut tracker = Tracker::new(vec![PERSON], StartConfidence::same(0.3));
-        let mut heights = PersonHeights::default();
+        let mut heights = HeightLearner::default();
         for second in 0..60 {
             let bbox = BBox::try_new(0.2, 0.37, 0.26, 0.62).unwrap();
             let seen = Detection { class: PERSON, confidence: 0.8, bbox };
             tracker.update(&FrameStamp::at_secs(f64::from(second), 0), &[seen]).iter().for_each(|p| heights.learn(p));
         }
-        assert_eq!(heights.at(0.62), None, "one person is one height");
+        assert_eq!(heights.learned().at(0.62), None, "one person is one height");
         let half_hidden = of(std::iter::repeat_n((0.62, 0.25), LEAST).chain([(0.62, 0.12); 5]));
         assert!((half_hidden.at(0.62).unwrap() - 0.25).abs() < 0.001);
     }

@@ -7,7 +7,9 @@ mod heights;
 mod passed_over;
 mod statics;
 
-pub use heights::PersonHeights;
+#[cfg(test)]
+pub(crate) use heights::tests::of_a_street;
+pub use heights::{HeightLearner, PersonHeights};
 pub use passed_over::{Hindrance, PassedOver};
 pub use statics::{MAX_OBJECTS, Mover, NOTICED_AFTER, StaticObject, Statics};
 
@@ -105,7 +107,7 @@ pub struct Street<'a> {
     /// What was put down and stays.
     pub statics: &'a [SeenObject],
     /// How tall people look where.
-    pub heights: &'a PersonHeights,
+    pub heights: PersonHeights,
 }
 
 /// One object of a sighting.
@@ -317,7 +319,7 @@ impl Watch {
         &self,
         objects: &[SeenObject],
         bbox: &BBox,
-        heights: &PersonHeights,
+        heights: PersonHeights,
         attendants: impl Iterator<Item = &'t Track>,
     ) -> Foot {
         let end = Foot { at: bbox.bottom_center(), error: 0.0 };
@@ -445,8 +447,7 @@ mod tests {
 
     /// A street of which nothing was learned yet.
     fn street<'a>(tracks: &'a [Track], statics: &'a [SeenObject]) -> Street<'a> {
-        static UNKNOWN: std::sync::LazyLock<PersonHeights> = std::sync::LazyLock::new(PersonHeights::default);
-        Street { tracks, statics, heights: &UNKNOWN }
+        Street { tracks, statics, heights: PersonHeights::default() }
     }
 
     fn seen(class: u16, l: f32, t: f32, r: f32, b: f32) -> Detection {
@@ -594,14 +595,14 @@ mod tests {
     #[test]
     fn a_parasol_stands_where_the_height_of_people_tells_whoever_attends_it() {
         // The road ends at 0.9. People look as tall as half of their feet's distance from 0.1.
-        let heights = heights::tests::of_a_street();
+        let heights = of_a_street();
         let stands = |top: f32, rim: f32| {
             let mut tracker = Tracker::new(vec![0, 1, 2], StartConfidence::same(0.3));
             let parasol = seen(UMBRELLA, 0.4, top, 0.6, rim);
             for step in 0..=10u32 {
                 tracker.update(&FrameStamp::at_secs(f64::from(step) / 2.0, 0), &[parasol]);
             }
-            !watch().sightings(Street { tracks: tracker.tracks(), statics: &[], heights: &heights }).is_empty()
+            !watch().sightings(Street { tracks: tracker.tracks(), statics: &[], heights }).is_empty()
         };
         // foot = top + 1.35 (foot - 0.1) / 2.
         assert!(stands(0.27, 0.4), "its foot is at 0.62");
