@@ -40,6 +40,11 @@ fn examples() -> Vec<PathBuf> {
     files
 }
 
+/// What is said of a configuration; nothing, if nothing is wrong.
+fn findings_of(text: &str) -> String {
+    config::check(&Site::with(text).path(), &model_classes).unwrap().to_string()
+}
+
 /// A folder with `edge.yaml` and the model's class names, in which the binary runs.
 struct Site(tempfile::TempDir);
 
@@ -171,7 +176,7 @@ fn doubtful_and_wrong_conditions_of_rules_are_told() {
 fn a_privacy_mask_is_an_area_and_leaves_something_of_each_zone() {
     let told = |masks: &str| {
         let text = GOOD.replace("    zones:", &format!("    privacy_masks: {masks}\n    zones:"));
-        config::check(&Site::with(&text).path(), &model_classes).unwrap().to_string()
+        findings_of(&text)
     };
     assert_eq!(told("[[[0.0, 0.0], [0.1, 0.0], [0.1, 0.1]]]"), "");
     for (masks, expected) in [
@@ -191,7 +196,7 @@ fn a_privacy_mask_is_an_area_and_leaves_something_of_each_zone() {
 fn thresholds_are_of_classes_and_groups_that_the_model_has() {
     let told = |thresholds: &str| {
         let text = format!("{GOOD}classes: {{wheels: [car, bicycle]}}\nmodel: {{thresholds: {thresholds}}}\n");
-        config::check(&Site::with(&text).path(), &model_classes).unwrap().to_string()
+        findings_of(&text)
     };
     for (thresholds, expected) in [
         ("{umbrela: {day: 0.4}}", "is neither a class of the model nor a group of which it has one; allowed: "),
@@ -215,7 +220,7 @@ fn thresholds_are_of_classes_and_groups_that_the_model_has() {
 fn options_are_of_providers_that_are_tried() {
     let told = |options: &str| {
         let text = format!("{GOOD}model: {{providers: [openvino, cpu], provider_options: {options}}}\n");
-        config::check(&Site::with(&text).path(), &model_classes).unwrap().to_string()
+        findings_of(&text)
     };
     for (options, expected) in [
         ("{npu.device_type: GPU}", "is \"npu.device_type\"; allowed: provider.option, of tensorrt, cuda, openvino"),
