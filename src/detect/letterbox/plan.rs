@@ -3,7 +3,7 @@
 use super::color::Colors;
 #[cfg(target_arch = "x86_64")]
 use super::row::Blocks;
-use super::row::Converter;
+use super::row::{Converter, shares_of_columns};
 use super::{Letterbox, PixelRect};
 use crate::detect::manifest::Input;
 use crate::frame::FrameLayout;
@@ -37,25 +37,37 @@ pub(super) fn near_and_next(luma: usize, count: usize) -> [usize; 2] {
     [near, next]
 }
 
+/// What an output column is made of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Column {
+    /// The two columns of luma between which it lies; beyond the right edge the last is repeated.
+    pub(super) pair: [usize; 2],
+    /// The shares of both.
+    pub(super) shares: [i16; 2],
+}
+
 /// What each output column is made of.
 #[derive(Debug)]
 pub(super) struct Columns {
-    /// Luma samples of a row of the frame.
-    pub(super) width: usize,
-    pub(super) samples: Vec<Sample>,
+    pub(super) all: Vec<Column>,
     /// The same for whole vectors, where the processor has such.
     #[cfg(target_arch = "x86_64")]
     pub(super) blocks: Option<Blocks>,
 }
 
 impl Columns {
-    pub(super) fn new(samples: Vec<Sample>, width: u32) -> Self {
+    /// For samples of rows of `width` pixels of luma.
+    pub(super) fn new(samples: &[Sample], width: u32) -> Self {
         let width = width as usize;
+        let column = |sample: &Sample| {
+            let left = sample.first as usize;
+            Column { pair: [left, (left + 1).min(width - 1)], shares: shares_of_columns(sample.share) }
+        };
+        let all: Vec<Column> = samples.iter().map(column).collect();
         Self {
             #[cfg(target_arch = "x86_64")]
-            blocks: Blocks::new(&samples, width),
-            width,
-            samples,
+            blocks: Blocks::new(&all, width),
+            all,
         }
     }
 }
@@ -80,7 +92,7 @@ impl Plan {
             part,
             letterbox,
             converter: Converter::new(&Colors::new(input, layout.matrix, layout.range)),
-            columns: Columns::new(samples(letterbox.width, part.left, part.width, width), width),
+            columns: Columns::new(&samples(letterbox.width, part.left, part.width, width), width),
             rows: samples(letterbox.height, part.top, part.height, height),
         }
     }

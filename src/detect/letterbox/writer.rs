@@ -8,7 +8,7 @@ use crate::detect::manifest::Input;
 use crate::frame::Frame;
 
 /// Layouts whose plan is kept. One runner sees every camera of the box in turn; beyond so many different ones the oldest is computed
-/// anew when it comes again. A plan takes 12 KiB for an input of 416 × 416.
+/// anew when it comes again. A plan takes 24 KiB for an input of 416 × 416.
 const MAX_PLANS: usize = 128;
 
 /// Writes frames into one input tensor.

@@ -5,8 +5,8 @@
 //! once for all rows, in [`Blocks`]. The left and the right neighbour of a pixel stay side by side until they are weighed into one 32-bit
 //! value, so that nothing has to be put in order again.
 
-use super::{CHROMA_LEVEL, Converter, LEVEL, Out, Sources, share_of_rows, shares_of_columns};
-use crate::detect::letterbox::plan::{Sample, near_and_next};
+use super::{CHROMA_LEVEL, Converter, LEVEL, Out, Sources, share_of_rows};
+use crate::detect::letterbox::plan::{Column, near_and_next};
 use std::arch::x86_64::{
     __m256, __m256i, _mm_loadu_si128, _mm256_add_epi16, _mm256_add_ps, _mm256_adds_epi16, _mm256_blend_ps,
     _mm256_cvtepi32_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi16,
@@ -80,8 +80,8 @@ impl Taps {
 impl Blocks {
     /// For columns over rows of `width` samples of luma. None where the processor cannot work so, or two neighbouring columns lie too far
     /// apart.
-    pub(crate) fn new(samples: &[Sample], width: usize) -> Option<Self> {
-        let count = samples.len();
+    pub(crate) fn new(columns: &[Column], width: usize) -> Option<Self> {
+        let count = columns.len();
         let is_wide = count >= LANES && width.div_ceil(2) >= LOAD;
         if !is_wide || !is_x86_feature_detected!("avx2") {
             return None;
@@ -89,7 +89,7 @@ impl Blocks {
         // The last block ends with the row, and overlaps the one before.
         let begins = (0..count - LANES).step_by(LANES).chain([count - LANES]);
         [(1, 1), (2, 1), (2, 2)].into_iter().find_map(|(luma_loads, chroma_loads)| {
-            let block = |begin| Block::new(begin, samples, width, luma_loads, chroma_loads);
+            let block = |begin| Block::new(begin, columns, width, luma_loads, chroma_loads);
             let all = begins.clone().map(block).collect::<Option<_>>()?;
             Some(Self { all, luma_loads, chroma_loads, width, count })
         })
@@ -97,22 +97,19 @@ impl Blocks {
 }
 
 impl Block {
-    fn new(begin: usize, samples: &[Sample], width: usize, luma_loads: usize, chroma_loads: usize) -> Option<Self> {
-        let pixels: [Sample; LANES] = std::array::from_fn(|pixel| samples[begin + pixel]);
-        // Beyond the right edge the last is repeated.
-        let pairs = pixels.map(|sample| [sample.first as usize, (sample.first as usize + 1).min(width - 1)]);
+    fn new(begin: usize, columns: &[Column], width: usize, luma_loads: usize, chroma_loads: usize) -> Option<Self> {
+        let pixels: [Column; LANES] = std::array::from_fn(|pixel| columns[begin + pixel]);
         let chroma_width = width.div_ceil(2);
-        let luma = pairs.map(|[left, right]| [None, Some(left), None, Some(right)]);
-        let chroma = pairs.map(|pair| {
+        let luma = pixels.map(|Column { pair: [left, right], .. }| [None, Some(left), None, Some(right)]);
+        let chroma = pixels.map(|Column { pair, .. }| {
             let [[left, beside_left], [right, beside_right]] = pair.map(|luma| near_and_next(luma, chroma_width));
             [left, beside_left, right, beside_right].map(Some)
         });
-        let shares = pixels.map(|sample| shares_of_columns(sample.share));
         Some(Self {
             begin,
             luma: Taps::new(&luma, width, luma_loads)?,
             chroma: Taps::new(&chroma, chroma_width, chroma_loads)?,
-            shares: std::array::from_fn(|index| shares[index / 2][index % 2]),
+            shares: std::array::from_fn(|index| pixels[index / 2].shares[index % 2]),
         })
     }
 }

@@ -27,7 +27,7 @@ fn share_of_rows(share: f32) -> i16 {
 }
 
 /// Of a place between two columns, the shares of either; they are [`WHOLE`] together.
-fn shares_of_columns(share: f32) -> [i16; 2] {
+pub(super) fn shares_of_columns(share: f32) -> [i16; 2] {
     let right = (share * f32::from(WHOLE)).round() as i16;
     [WHOLE - right, right]
 }

@@ -1,19 +1,17 @@
 //! A pixel at a time.
 
-use super::{CHROMA_LEVEL, Converter, LEVEL, Out, Sources, share_of_rows, shares_of_columns};
-use crate::detect::letterbox::plan::{Columns, near_and_next};
+use super::{CHROMA_LEVEL, Converter, LEVEL, Out, Sources, share_of_rows};
+use crate::detect::letterbox::plan::{Column, Columns, near_and_next};
 
 /// Of the four pixels around a place: the upper two, the lower two.
 type Four = [[i16; 2]; 2];
 
 pub(super) fn convert(sources: &Sources<'_>, columns: &Columns, converter: &Converter, mut out: Out<'_>) {
     let down = share_of_rows(sources.share);
-    for (index, sample) in columns.samples.iter().enumerate() {
-        // Beyond the right edge the last is repeated.
-        let pair = [sample.first as usize, (sample.first as usize + 1).min(columns.width - 1)];
+    for (index, &Column { pair, shares }) in columns.all.iter().enumerate() {
         let luma = sources.luma.map(|row| pair.map(|column| i16::from(row[column]) * LEVEL));
         let chroma = sources.chroma.map(|rows| doubled(rows, pair, sources.is_first));
-        let values = converter.values(luma, chroma, shares_of_columns(sample.share), down);
+        let values = converter.values(luma, chroma, shares, down);
         match &mut out {
             Out::Planes(rows) => {
                 for (row, value) in rows.iter_mut().zip(values) {

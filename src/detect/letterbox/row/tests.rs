@@ -69,7 +69,7 @@ fn out(rows: &mut [Vec<f32>; 3]) -> Out<'_> {
 /// `count` columns over whole rows of a width.
 #[cfg(target_arch = "x86_64")]
 fn over(count: u32, width: u32) -> Columns {
-    Columns::new(samples(count, 0, width, width), width)
+    Columns::new(&samples(count, 0, width, width), width)
 }
 
 #[cfg(target_arch = "x86_64")]
